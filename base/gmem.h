@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Guest memory map: which guest-physical ranges exist, and where they lie in this process.
+ * It owns nothing: regions are added by whoever mapped them. Host pointers obtained here live as
+ * long as the region. Guest memory changes under our feet: copy first, then look. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GMEM_REGIONS_MAX 8
+#define GMEM_PAGE_SHIFT	 12
+#define GMEM_PAGE_SIZE	 4096u
+
+/* A guest-physical address: one member, so that no arithmetic happens by accident. */
+typedef struct {
+	uint64_t v;
+} gpa_t;
+
+static inline gpa_t gpa(uint64_t v)
+{
+	return (gpa_t){v};
+}
+
+struct gmem_region {
+	uint64_t gpa;
+	uint64_t len;
+	uint8_t *hva;
+};
+
+struct gmem {
+	struct gmem_region region[GMEM_REGIONS_MAX];
+	unsigned int nr_regions;
+};
+
+/* ctl.  Adds a page-aligned, non-overlapping region. 0, -EINVAL or -ENOSPC (text set). */
+int gmem_add(struct gmem *gm, gpa_t at, uint64_t len, void *hva);
+
+/* any.  Host address of [@at, @at + @len), or NULL when any byte of it is not guest RAM.
+ * @len 0 is refused. */
+void *gmem_map(const struct gmem *gm, gpa_t at, uint64_t len);
+
+/* any.  Host address of the 4 KiB page @pfn, or NULL. Overflowing PFNs are refused. */
+void *gmem_page(const struct gmem *gm, uint64_t pfn);
+
+/* any.  0, or -EFAULT when the range is not wholly guest RAM (nothing copied then). */
+int gmem_read(const struct gmem *gm, gpa_t at, void *dst, size_t len);
+int gmem_write(const struct gmem *gm, gpa_t at, const void *src, size_t len);
