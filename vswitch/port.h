@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A port is where frames enter and leave the switch. It knows nothing of what is behind it: a
+ * NetVSP adapter, an uplink and a test sink are all struct vsw_port_ops.
+ *
+ * Life: vsw_port_create() -> vsw_port_attach() (lcores see it) -> vsw_port_detach() (unlink and
+ * quiesce: no lcore sees it any more) -> vsw_port_destroy(). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vswitch/packet.h"
+
+struct vsw;
+struct vsw_port;
+
+#define VSW_QUEUES_MAX 64u
+
+struct vsw_port_ops {
+	/* lcore, one for each queue.  Appends what waits to @v (at most VSW_VEC_SIZE in all) and
+	 * fills slot, pkt.hdr/len/hdr_len/flags/vlan_tci/drop_reason (a packet that is already lost
+	 * carries its reason; it is counted as in and as dropped). Returns the packets appended. */
+	uint16_t (*rx)(void *be, uint16_t q, struct vsw_vec *v);
+	/* lcore, after the packets of rx() were delivered or dropped: completes and releases them.
+	 * Called only when rx() returned more than 0. */
+	void (*rx_done)(void *be, uint16_t q, struct vsw_vec *v);
+	/* lcore, several at once.  Delivers v->slot[idx[0..n)], in that order. Returns how many were
+	 * delivered; for each of the others reason[i] (zeroed by the caller) says why not. */
+	uint16_t (*tx)(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
+		       uint8_t *reason);
+	/* lcore.  Before sleep: asks for a wake-up through event_fd(). Returns true when there is
+	 * work already. disarm() ends it. May be NULL: the queue is polled at least each ms. */
+	bool (*arm)(void *be, uint16_t q);
+	void (*disarm)(void *be, uint16_t q);
+	/* ctl.  An fd that is readable when an armed queue got work, or -1. Borrowed. The lcore drains
+	 * it with read(2) of up to 256 bytes when non-blocking. */
+	int (*event_fd)(void *be, uint16_t q);
+};
+
+enum vsw_vlan_mode {
+	VSW_VLAN_ACCESS, /* untagged in and out, everything belongs to pvid */
+	VSW_VLAN_TRUNK,	 /* tagged; untagged frames belong to pvid (native); allowed[] filters */
+};
+
+enum vsw_port_kind { VSW_PORT_NIC, VSW_PORT_UPLINK };
+
+struct vsw_port_cfg {
+	char name[32];
+	enum vsw_port_kind kind;
+	enum vsw_vlan_mode vlan_mode;
+	uint16_t pvid;	       /* 0: the untagged network */
+	uint64_t allowed[64];  /* trunk: bit per VLAN id */
+	uint16_t nr_queues;    /* receive queues polled from attach on, 1..VSW_QUEUES_MAX */
+	uint8_t mac[6];	       /* NIC: its own address, known without learning; else zero */
+	bool is_spoof_guarded; /* NIC: source MAC must be mac */
+};
+
+/* ctl.  0, -EINVAL, -EEXIST (name or MAC taken), -ENOSPC, -ENOMEM (text set). Borrows @be. */
+int vsw_port_create(struct vsw_port **out, struct vsw *sw, const struct vsw_port_cfg *cfg,
+		    const struct vsw_port_ops *ops, void *be);
+void vsw_port_destroy(struct vsw_port *p); /* ctl.  Detached, or NULL. */
+
+/* ctl.  Under traffic. 0 or -errno (text set). */
+int vsw_port_attach(struct vsw_port *p);
+void vsw_port_detach(struct vsw_port *p);
+
+/* ctl.  Starts or stops polling one receive queue of an attached port; stop returns after a grace
+ * period: no lcore is in rx() of that queue. */
+int vsw_port_queue_start(struct vsw_port *p, uint16_t q);
+void vsw_port_queue_stop(struct vsw_port *p, uint16_t q);
+
+/* any.  Constant after create. */
+uint16_t vsw_port_id(const struct vsw_port *p);
+const struct vsw_port_cfg *vsw_port_cfg(const struct vsw_port *p);

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The switch: ports, poll lcores, learning forwarder, counters.
+ *
+ * Life: vsw_create() -> vsw_start() -> [ports come and go] -> vsw_stop() -> vsw_destroy().
+ * The EAL is initialised before vsw_create() by the program. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vswitch/packet.h"
+
+struct vsw;
+
+#define VSW_LCORES_MAX 16u
+
+enum vsw_poll_mode {
+	VSW_POLL_AUTO,	   /* shared when runnable threads outnumber cores, else adaptive */
+	VSW_POLL_BUSY,	   /* never sleeps */
+	VSW_POLL_ADAPTIVE, /* polls on for 1 ms without work, then sleeps on events */
+	VSW_POLL_SHARED,   /* polls on for 50 us without work, then sleeps on events */
+};
+
+/* Counters of one port on one lcore. Plain increments by that lcore, read by anybody. */
+struct vsw_port_stats {
+	uint64_t in_packets;
+	uint64_t in_bytes;
+	uint64_t out_packets;
+	uint64_t out_bytes;
+	uint64_t copies; /* extra destinations of packets that entered here (flooding) */
+	uint64_t drops[VSW_DROP_COUNT]; /* by reason, of packets that entered here */
+	uint64_t rx_bursts;
+	uint64_t tx_bursts;
+};
+
+/* Lives in memory that may outlive the process, so that a restarted switch goes on counting. */
+struct vsw_stats {
+	uint64_t magic;
+	uint64_t restarts;
+	struct vsw_stats_slot {
+		char name[32]; /* port; a re-created port of the same name finds its slot again */
+		struct vsw_port_stats lcore[VSW_LCORES_MAX];
+	} port[VSW_PORTS_MAX];
+};
+
+struct vsw_cfg {
+	unsigned int nr_lcores;		       /* 1..VSW_LCORES_MAX */
+	unsigned int lcore_id[VSW_LCORES_MAX]; /* EAL lcore ids that poll; not the main lcore */
+	enum vsw_poll_mode poll;
+	uint32_t fdb_size;	 /* MAC addresses; 0: 65536 */
+	uint32_t ageing_s;	 /* 0: 300 */
+	struct vsw_stats *stats; /* borrowed; NULL: private memory */
+};
+
+/* ctl.  0 or -errno (text set). */
+int vsw_create(struct vsw **out, const struct vsw_cfg *cfg);
+void vsw_destroy(struct vsw *sw);
+int vsw_start(struct vsw *sw);
+void vsw_stop(struct vsw *sw);
+
+/* ctl.  Returns after every lcore passed a quiescent point (or sleeps). */
+void vsw_quiesce(struct vsw *sw);
+
+/* lcore -> ctl: @fn(@ctx, @arg) will run on the ctl thread. False when the queue is full (the caller
+ * tries again at its next poll). */
+typedef void (*vsw_event_fn)(void *ctx, uint64_t arg);
+bool vsw_event_post(struct vsw *sw, vsw_event_fn fn, void *ctx, uint64_t arg);
+
+/* ctl.  An fd to wait on and what to do when it is readable. Learning and ageing happen here, too. */
+int vsw_event_fd(const struct vsw *sw);
+void vsw_event_process(struct vsw *sw);
+
+/* ctl.  Wakes sleeping lcores, such as after a change that they must see at once. */
+void vsw_wake(struct vsw *sw);
+
+/* ctl.  Sum of a port's counters over lcores; the totals and whether in + copies = out + drops
+ * (exact when no lcore is inside a vector: call vsw_quiesce() with traffic stopped). */
+struct vsw_totals {
+	uint64_t in, copies, out, drops;
+	uint64_t by_reason[VSW_DROP_COUNT];
+};
+void vsw_port_stats_get(const struct vsw *sw, uint16_t port, struct vsw_port_stats *out);
+void vsw_totals_get(const struct vsw *sw, struct vsw_totals *out);
+
+/* ctl.  Closes the books of a switch that was killed: whatever entered and neither left nor was
+ * dropped is counted as `restart` on its port. Called once at start with inherited stats. Returns
+ * the packets so counted. */
+uint64_t vsw_stats_close_restart(struct vsw_stats *st);
+
+/* What an lcore does with its time (ctl reads): loops, loops with work, sleeps, and the TSC spent. */
+struct vsw_lcore_stats {
+	uint64_t loops, busy_loops, sleeps, packets;
+	uint64_t tsc_busy, tsc_idle;
+};
+void vsw_lcore_stats_get(const struct vsw *sw, unsigned int lcore, struct vsw_lcore_stats *out);
+
+/* ctl.  The forwarding database, for show: calls @fn for each entry. */
+struct vsw_fdb_entry {
+	uint8_t mac[6];
+	uint16_t vlan;
+	uint16_t port;
+	bool is_static;
+	uint32_t age_s;
+};
+void vsw_fdb_walk(const struct vsw *sw, void (*fn)(const struct vsw_fdb_entry *e, void *ctx),
+		  void *ctx);
