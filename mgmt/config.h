@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Configuration: the YAML file of `nethv run`, checked, with defaults filled in. docs/configuration.md
+ * is its manual. The same loader reads it again in the switch and the workers, as JSON (which is
+ * YAML) from a memfd, so that an edit of the file after the start changes nothing. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hv/hv.h"
+#include "vswitch/port.h"
+#include "vswitch/vswitch.h"
+
+#define MGMT_NAME_MAX	    24u /* instance, partition, uplink; ports add "/255" */
+#define MGMT_PARTITIONS_MAX 64u
+#define MGMT_NICS_MAX	    16u /* in a partition */
+#define MGMT_UPLINKS_MAX    16u
+#define MGMT_FILE_MAX	    (1u << 20)
+
+enum mgmt_huge { MGMT_HUGE_AUTO, MGMT_HUGE_YES, MGMT_HUGE_NO };
+
+struct mgmt_vlan {
+	enum vsw_vlan_mode mode;
+	uint16_t pvid;
+	uint16_t *allowed; /* trunk: NULL means all */
+	uint32_t allowed_count;
+};
+
+struct mgmt_nic {
+	char *mac; /* text, always set after load */
+	uint16_t mtu;
+	uint8_t channels;
+	struct mgmt_vlan vlan;
+	bool allow_spoofing;
+	uint32_t link_mbps;
+	uint8_t addr[6]; /* mac, parsed */
+};
+
+struct mgmt_partition {
+	char *name;
+	char *image;
+	char *cmdline;
+	uint32_t vps;
+	uint32_t memory; /* MiB */
+	int *numa_node;	 /* NULL: any */
+	uint32_t *cpus;
+	uint32_t cpus_count;
+	struct mgmt_nic *nics;
+	uint32_t nics_count;
+};
+
+struct mgmt_uplink {
+	char *name;
+	char *devargs;
+	struct mgmt_vlan vlan;
+	char *netns; /* NULL: the switch's own */
+	uint32_t queues;
+};
+
+struct mgmt_switch {
+	uint32_t *lcores;
+	uint32_t lcores_count;
+	enum vsw_poll_mode poll;
+	uint32_t memory; /* MiB */
+	enum mgmt_huge hugepages;
+	uint32_t fdb_size;
+	uint32_t ageing_s;
+};
+
+struct mgmt_cfg {
+	char *name;
+	enum hv_engine_kind engine;
+	struct mgmt_switch sw;
+	struct mgmt_uplink *uplinks;
+	uint32_t uplinks_count;
+	struct mgmt_partition *partitions;
+	uint32_t partitions_count;
+};
+
+/* What the checks need to know of the host; tests make one up. */
+struct mgmt_host {
+	uint64_t cpus[16];	   /* bit per CPU that we may use, 0..1023 */
+	const char *default_image; /* borrowed */
+};
+
+/* ctl.  This host; @default_image is borrowed. */
+void mgmt_host_get(struct mgmt_host *out, const char *default_image);
+
+/* ctl.  Loads, checks and completes. @label names the file in messages. 0, -EINVAL (a mistake in
+ * the file: the text is "<label>:<line>: <key>: found ...; allowed: ..."), or -errno (text set).
+ * The caller frees *@out. */
+int mgmt_config_load(struct mgmt_cfg **out, const char *label, const char *text, size_t len,
+		     const struct mgmt_host *host);
+int mgmt_config_load_file(struct mgmt_cfg **out, const char *path, const struct mgmt_host *host);
+int mgmt_config_load_fd(struct mgmt_cfg **out, int fd, const struct mgmt_host *host);
+void mgmt_config_free(struct mgmt_cfg *cfg); /* NULL is fine */
+
+/* ctl.  A sealed memfd that mgmt_config_load_fd() reads, or -errno (text set). */
+int mgmt_config_memfd(const struct mgmt_cfg *cfg);
+
+/* any.  The partition of that name or NULL. */
+const struct mgmt_partition *mgmt_config_partition(const struct mgmt_cfg *cfg, const char *name);
+
+/* any.  Fills a port's VLAN fields. */
+void mgmt_vlan_bits(const struct mgmt_vlan *vlan, uint64_t allowed[64]);

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Walks the YAML tree beside the schema before libcyaml loads it, and words every mistake the same
+ * way: "<file>:<line>: <key>: found <what>; allowed: <what>". libcyaml alone would take "maybe" for
+ * true, the second of two equal keys, and names no line for a missing key. */
+#include "mgmt/config_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/err.h"
+
+struct walk {
+	const char *label;
+	char path[160]; /* with indices, for messages */
+	char key[96];	/* without, for limits */
+};
+
+static const char *const kind_text[] = {
+	[YTREE_SCALAR] = "a single value",
+	[YTREE_MAP] = "a mapping (key: value)",
+	[YTREE_SEQ] = "a list",
+};
+
+static int complain(const struct walk *w, unsigned int line, const char *found, const char *allowed)
+{
+	const char *at = w->path[0] ? w->path : "the file";
+
+	return err_set(-EINVAL, "%s:%u: %s: found %s; allowed: %s", w->label, line, at, found,
+		       allowed);
+}
+
+/* Quotes a value for a message: short, and no control characters. */
+static const char *quoted(const char *value, char *buf, size_t size)
+{
+	size_t n = strlen(value), keep = n < 40 ? n : 40;
+
+	snprintf(buf, size, "\"%.*s%s\"", (int)keep, value, n > keep ? "..." : "");
+	for (char *c = buf; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+	return buf;
+}
+
+static int bad_value(const struct walk *w, const struct ytree *node, const char *allowed)
+{
+	char buf[64];
+
+	if (node->kind != YTREE_SCALAR)
+		return complain(w, node->line, kind_text[node->kind], allowed);
+	if (!node->value[0])
+		return complain(w, node->line, "nothing", allowed);
+	return complain(w, node->line, quoted(node->value, buf, sizeof(buf)), allowed);
+}
+
+static int check_int(const struct walk *w, const struct ytree *node)
+{
+	const struct mgmt_range *r = mgmt_schema_range(w->key);
+	char allowed[96], *end;
+	bool is_number;
+	long long v;
+
+	if (r->multiple)
+		snprintf(allowed, sizeof(allowed), "%lld..%lld in steps of %u (%s)",
+			 (long long)r->min, (long long)r->max, r->multiple, r->unit);
+	else
+		snprintf(allowed, sizeof(allowed), "%lld..%lld (%s)", (long long)r->min,
+			 (long long)r->max, r->unit);
+	if (node->kind != YTREE_SCALAR)
+		return bad_value(w, node, allowed);
+	errno = 0;
+	v = strtoll(node->value, &end, 10);
+	/* "010" would be eight for libcyaml and ten for people. */
+	is_number = node->value[0] >= '0' && node->value[0] <= '9' && !*end && !errno &&
+		    !(node->value[0] == '0' && node->value[1]);
+	if (!is_number || v < r->min || v > r->max || (r->multiple && v % r->multiple))
+		return bad_value(w, node, allowed);
+	return 0;
+}
+
+static int check_bool(const struct walk *w, const struct ytree *node)
+{
+	static const char *const words[] = {"true", "false", "yes", "no", "on", "off"};
+
+	for (size_t i = 0; node->kind == YTREE_SCALAR && i < CYAML_ARRAY_LEN(words); i++)
+		if (!strcasecmp(words[i], node->value))
+			return 0;
+	return bad_value(w, node, "true, false");
+}
+
+static int check_enum(const struct walk *w, const struct ytree *node,
+		      const cyaml_schema_value_t *schema)
+{
+	char allowed[128] = "";
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < schema->enumeration.count; i++) {
+		const char *word = schema->enumeration.strings[i].str;
+
+		if (node->kind == YTREE_SCALAR && !strcmp(word, node->value))
+			return 0;
+		n += snprintf(allowed + n, sizeof(allowed) - n, "%s%s", i ? ", " : "", word);
+	}
+	return bad_value(w, node, allowed);
+}
+
+static int check_string(const struct walk *w, const struct ytree *node,
+			const cyaml_schema_value_t *schema)
+{
+	char allowed[64];
+	size_t len;
+
+	snprintf(allowed, sizeof(allowed), "a text of %u..%u characters", schema->string.min,
+		 schema->string.max);
+	if (node->kind != YTREE_SCALAR)
+		return bad_value(w, node, allowed);
+	len = strlen(node->value);
+	if (len < schema->string.min || len > schema->string.max)
+		return bad_value(w, node, allowed);
+	return 0;
+}
+
+static int check_value(struct walk *w, const struct ytree *node,
+		       const cyaml_schema_value_t *schema);
+
+static int check_seq(struct walk *w, const struct ytree *node, const cyaml_schema_value_t *schema)
+{
+	size_t keep = strlen(w->path);
+	char found[32], allowed[64];
+	int rc = 0;
+
+	snprintf(allowed, sizeof(allowed), "a list of %u..%u entries", schema->sequence.min,
+		 schema->sequence.max);
+	if (node->kind != YTREE_SEQ)
+		return bad_value(w, node, allowed);
+	if (node->nr < schema->sequence.min || node->nr > schema->sequence.max) {
+		snprintf(found, sizeof(found), "%u entries", node->nr);
+		return complain(w, node->line, found, allowed);
+	}
+	for (unsigned int i = 0; i < node->nr && !rc; i++) {
+		snprintf(w->path + keep, sizeof(w->path) - keep, "[%u]", i);
+		rc = check_value(w, &node->child[i], schema->sequence.entry);
+	}
+	w->path[keep] = 0;
+	return rc;
+}
+
+static const cyaml_schema_field_t *field_of(const cyaml_schema_value_t *schema, const char *key)
+{
+	const cyaml_schema_field_t *f;
+
+	for (f = schema->mapping.fields; f->key; f++)
+		if (!strcmp(f->key, key))
+			return f;
+	return NULL;
+}
+
+static int unknown_key(const struct walk *w, const struct ytree *node,
+		       const cyaml_schema_value_t *schema)
+{
+	char found[80], allowed[160] = "", buf[64];
+	const cyaml_schema_field_t *f;
+	size_t n = 0;
+
+	for (f = schema->mapping.fields; f->key; f++)
+		n += snprintf(allowed + n, sizeof(allowed) - n, "%s%s", n ? ", " : "", f->key);
+	snprintf(found, sizeof(found), "unknown key %s", quoted(node->key, buf, sizeof(buf)));
+	return complain(w, node->line, found, allowed);
+}
+
+static void enter(struct walk *w, const char *key)
+{
+	size_t n = strlen(w->path), k = strlen(w->key);
+
+	snprintf(w->path + n, sizeof(w->path) - n, "%s%s", n ? "." : "", key);
+	snprintf(w->key + k, sizeof(w->key) - k, "%s%s", k ? "." : "", key);
+}
+
+static int check_pair(struct walk *w, const struct ytree *map, unsigned int i,
+		      const cyaml_schema_value_t *schema)
+{
+	const struct ytree *node = &map->child[i];
+	const cyaml_schema_field_t *f = field_of(schema, node->key);
+	size_t path = strlen(w->path), key = strlen(w->key);
+	char found[64];
+	int rc = 0;
+
+	if (!f)
+		return unknown_key(w, node, schema);
+	enter(w, f->key);
+	for (unsigned int k = 0; k < i && !rc; k++) {
+		if (strcmp(map->child[k].key, node->key))
+			continue;
+		snprintf(found, sizeof(found), "the key again (first in line %u)",
+			 map->child[k].line);
+		rc = complain(w, node->line, found, "once");
+	}
+	if (!rc)
+		rc = check_value(w, node, &f->value);
+	w->path[path] = 0;
+	w->key[key] = 0;
+	return rc;
+}
+
+static int check_map(struct walk *w, const struct ytree *node, const cyaml_schema_value_t *schema)
+{
+	const cyaml_schema_field_t *f;
+	char found[64];
+	int rc = 0;
+
+	if (node->kind != YTREE_MAP)
+		return bad_value(w, node, kind_text[YTREE_MAP]);
+	for (unsigned int i = 0; i < node->nr && !rc; i++)
+		rc = check_pair(w, node, i, schema);
+	for (f = schema->mapping.fields; !rc && f->key; f++) {
+		if ((f->value.flags & CYAML_FLAG_OPTIONAL) || ytree_find(node, f->key) != node)
+			continue;
+		snprintf(found, sizeof(found), "no key \"%s\"", f->key);
+		rc = complain(w, node->line, found, "this key must be given");
+	}
+	return rc;
+}
+
+static int check_value(struct walk *w, const struct ytree *node, const cyaml_schema_value_t *schema)
+{
+	switch (schema->type) {
+	case CYAML_INT:
+	case CYAML_UINT: return check_int(w, node);
+	case CYAML_BOOL: return check_bool(w, node);
+	case CYAML_ENUM: return check_enum(w, node, schema);
+	case CYAML_STRING: return check_string(w, node, schema);
+	case CYAML_SEQUENCE: return check_seq(w, node, schema);
+	default: return check_map(w, node, schema);
+	}
+}
+
+int mgmt_check_schema(const char *label, const struct ytree *root)
+{
+	struct walk w = {.label = label};
+
+	return check_value(&w, root, &mgmt_schema);
+}

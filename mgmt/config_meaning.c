@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Checks of a loaded configuration that need more than one key, or the host: names and addresses
+ * used twice, CPUs that are not there, images that are missing. Fills in derived MAC addresses. */
+#include "mgmt/config_priv.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "vmbus/state.h"
+
+struct check {
+	const char *label;
+	const struct ytree *root;
+	struct mgmt_cfg *cfg;
+	const struct mgmt_host *host;
+};
+
+/* @path is formatted from the arguments after @rest; @rest is "found ...; allowed: ...". */
+static int complain(const struct check *c, const char *rest, const char *path, ...)
+{
+	char at[160], safe[512];
+	va_list ap;
+
+	va_start(ap, path);
+	vsnprintf(at, sizeof(at), path, ap);
+	va_end(ap);
+	snprintf(safe, sizeof(safe), "%s", rest);
+	for (char *s = safe; *s; s++)
+		if (iscntrl((unsigned char)*s))
+			*s = '?';
+	return err_set(-EINVAL, "%s:%u: %s: %s", c->label, ytree_find(c->root, at)->line, at, safe);
+}
+
+static bool is_name(const char *name)
+{
+	if (!islower(name[0]) && !isdigit(name[0]))
+		return false;
+	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(name);
+}
+
+#define NAME_RULE "a-z, 0-9, - and _, beginning with a letter or digit"
+
+static int check_names(const struct check *c)
+{
+	const struct mgmt_cfg *cfg = c->cfg;
+	char rest[256];
+
+	snprintf(rest, sizeof(rest), "found \"%s\"; allowed: " NAME_RULE, cfg->name);
+	if (!is_name(cfg->name))
+		return complain(c, rest, "name");
+	for (uint32_t i = 0; i < cfg->partitions_count; i++) {
+		const char *name = cfg->partitions[i].name;
+
+		snprintf(rest, sizeof(rest), "found \"%s\"; allowed: " NAME_RULE, name);
+		if (!is_name(name))
+			return complain(c, rest, "partitions[%u].name", i);
+		for (uint32_t k = 0; k < i; k++) {
+			snprintf(rest, sizeof(rest),
+				 "found \"%s\", which partitions[%u] has, too; allowed: each name "
+				 "once",
+				 name, k);
+			if (!strcmp(cfg->partitions[k].name, name))
+				return complain(c, rest, "partitions[%u].name", i);
+		}
+	}
+	return 0;
+}
+
+static int check_uplink_name(const struct check *c, uint32_t i)
+{
+	const struct mgmt_uplink *up = c->cfg->uplinks;
+	char rest[256];
+
+	snprintf(rest, sizeof(rest), "found \"%s\"; allowed: " NAME_RULE, up[i].name);
+	if (!is_name(up[i].name))
+		return complain(c, rest, "uplinks[%u].name", i);
+	for (uint32_t k = 0; k < i; k++) {
+		snprintf(rest, sizeof(rest),
+			 "found \"%s\", which uplinks[%u] has, too; allowed: each name once",
+			 up[i].name, k);
+		if (!strcmp(up[k].name, up[i].name))
+			return complain(c, rest, "uplinks[%u].name", i);
+	}
+	return 0;
+}
+
+/* The device is what stands before the first comma: two uplinks on it cannot work. */
+static int check_uplink_device(const struct check *c, uint32_t i)
+{
+	const struct mgmt_uplink *up = c->cfg->uplinks;
+	size_t n = strcspn(up[i].devargs, ",");
+	char rest[256];
+
+	for (uint32_t k = 0; k < i; k++) {
+		snprintf(rest, sizeof(rest),
+			 "found device \"%.60s\", which uplinks[%u] uses, too; allowed: each once",
+			 up[i].devargs, k);
+		if (strcspn(up[k].devargs, ",") == n && !memcmp(up[k].devargs, up[i].devargs, n))
+			return complain(c, rest, "uplinks[%u].devargs", i);
+	}
+	return 0;
+}
+
+static int check_vlan(const struct check *c, const struct mgmt_vlan *vlan, const char *path)
+{
+	if (vlan->mode == VSW_VLAN_ACCESS && vlan->allowed)
+		return complain(c, "found with mode access; allowed: with mode: trunk only",
+				"%s.vlan.allowed", path);
+	return 0;
+}
+
+static int check_uplinks(const struct check *c)
+{
+	char path[64];
+	int rc = 0;
+
+	for (uint32_t i = 0; i < c->cfg->uplinks_count && !rc; i++) {
+		rc = check_uplink_name(c, i);
+		if (!rc)
+			rc = check_uplink_device(c, i);
+		snprintf(path, sizeof(path), "uplinks[%u]", i);
+		if (!rc)
+			rc = check_vlan(c, &c->cfg->uplinks[i].vlan, path);
+		if (!rc && c->cfg->uplinks[i].netns && strchr(c->cfg->uplinks[i].netns, '/'))
+			rc = complain(c,
+				      "found a path; allowed: a name as `ip netns list` shows it",
+				      "%s.netns", path);
+	}
+	return rc;
+}
+
+static bool has_cpu(const struct mgmt_host *host, uint32_t cpu)
+{
+	return cpu < 1024 && (host->cpus[cpu / 64] >> (cpu % 64) & 1);
+}
+
+static const char *cpu_list(const struct mgmt_host *host, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = 0;
+	for (uint32_t first = 0; first < 1024 && n + 16 < size; first++) {
+		uint32_t last = first;
+
+		if (!has_cpu(host, first))
+			continue;
+		while (has_cpu(host, last + 1))
+			last++;
+		n += snprintf(buf + n, size - n, "%s%u", n ? "," : "", first);
+		if (last > first)
+			n += snprintf(buf + n, size - n, "-%u", last);
+		first = last;
+	}
+	return buf;
+}
+
+static int check_cpu_list(const struct check *c, const uint32_t *cpu, uint32_t nr, const char *path)
+{
+	char list[64], rest[160];
+
+	for (uint32_t i = 0; i < nr; i++) {
+		snprintf(rest, sizeof(rest), "found CPU %u; allowed: %s (CPUs nethv may use here)",
+			 cpu[i], cpu_list(c->host, list, sizeof(list)));
+		if (!has_cpu(c->host, cpu[i]))
+			return complain(c, rest, "%s[%u]", path, i);
+		for (uint32_t k = 0; k < i; k++) {
+			snprintf(rest, sizeof(rest), "found CPU %u again; allowed: each once",
+				 cpu[i]);
+			if (cpu[k] == cpu[i])
+				return complain(c, rest, "%s[%u]", path, i);
+		}
+	}
+	return 0;
+}
+
+static bool is_lcore(const struct mgmt_switch *sw, uint32_t cpu)
+{
+	for (uint32_t i = 0; i < sw->lcores_count; i++)
+		if (sw->lcores[i] == cpu)
+			return true;
+	return false;
+}
+
+static int check_cpus(const struct check *c)
+{
+	const struct mgmt_switch *sw = &c->cfg->sw;
+	char path[64], rest[200];
+	int rc;
+
+	rc = check_cpu_list(c, sw->lcores, sw->lcores_count, "switch.lcores");
+	for (uint32_t i = 0; i < c->cfg->partitions_count && !rc; i++) {
+		const struct mgmt_partition *p = &c->cfg->partitions[i];
+
+		snprintf(path, sizeof(path), "partitions[%u].cpus", i);
+		rc = check_cpu_list(c, p->cpus, p->cpus_count, path);
+		for (uint32_t k = 0; k < p->cpus_count && !rc; k++) {
+			snprintf(rest, sizeof(rest),
+				 "found CPU %u, which switch.lcores polls without pause "
+				 "(poll: busy); allowed: another CPU, or another switch.poll",
+				 p->cpus[k]);
+			if (sw->poll == VSW_POLL_BUSY && is_lcore(sw, p->cpus[k]))
+				rc = complain(c, rest, "%s[%u]", path, k);
+		}
+	}
+	return rc;
+}
+
+static int parse_mac(const char *text, uint8_t mac[6])
+{
+	unsigned int v[6];
+	char end;
+
+	if (strspn(text, "0123456789abcdefABCDEF:") != strlen(text) ||
+	    sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5],
+		   &end) != 6)
+		return -EINVAL;
+	for (int i = 0; i < 6; i++)
+		mac[i] = (uint8_t)v[i];
+	return 0;
+}
+
+/* A stable address from the names (FNV-1a), locally administered: the same at each start. */
+static void derive_mac(struct mgmt_nic *nic, const char *instance, const char *partition,
+		       uint32_t index)
+{
+	uint32_t h = 2166136261u;
+	char text[80];
+
+	snprintf(text, sizeof(text), "%s/%s/%u", instance, partition, index);
+	for (const char *s = text; *s; s++)
+		h = (h ^ (uint8_t)*s) * 16777619u;
+	nic->addr[0] = 0x02;
+	nic->addr[1] = 0x4e;
+	nic->addr[2] = (uint8_t)(h >> 24);
+	nic->addr[3] = (uint8_t)(h >> 16);
+	nic->addr[4] = (uint8_t)(h >> 8);
+	nic->addr[5] = (uint8_t)h;
+}
+
+static int resolve_mac(const struct check *c, uint32_t part, uint32_t index)
+{
+	struct mgmt_partition *p = &c->cfg->partitions[part];
+	struct mgmt_nic *nic = &p->nics[index];
+	const uint8_t *a = nic->addr;
+	char rest[128];
+
+	if (nic->mac) {
+		snprintf(rest, sizeof(rest),
+			 "found \"%s\"; allowed: six bytes, such as 02:4e:00:00:00:01, not all "
+			 "zero, no group address",
+			 nic->mac);
+		if (parse_mac(nic->mac, nic->addr) || (a[0] & 1) ||
+		    !(a[0] | a[1] | a[2] | a[3] | a[4] | a[5]))
+			return complain(c, rest, "partitions[%u].nics[%u].mac", part, index);
+		return 0;
+	}
+	derive_mac(nic, c->cfg->name, p->name, index);
+	if (asprintf(&nic->mac, "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4],
+		     a[5]) < 0) {
+		nic->mac = NULL;
+		return err_set(-ENOMEM, "%s: out of memory", c->label);
+	}
+	return 0;
+}
+
+/* Looks at all adapters before (@part, @index). */
+static int check_mac_unique(const struct check *c, uint32_t part, uint32_t index)
+{
+	const struct mgmt_nic *nic = &c->cfg->partitions[part].nics[index];
+	char rest[160];
+
+	for (uint32_t i = 0; i <= part; i++) {
+		const struct mgmt_partition *p = &c->cfg->partitions[i];
+		uint32_t end = i == part ? index : p->nics_count;
+
+		for (uint32_t k = 0; k < end; k++) {
+			if (memcmp(p->nics[k].addr, nic->addr, 6))
+				continue;
+			snprintf(rest, sizeof(rest),
+				 "found %s, which partitions[%u].nics[%u] has, too; allowed: each "
+				 "address once",
+				 nic->mac, i, k);
+			return complain(c, rest, "partitions[%u].nics[%u].mac", part, index);
+		}
+	}
+	return 0;
+}
+
+static int check_nics(const struct check *c, uint32_t part)
+{
+	const struct mgmt_partition *p = &c->cfg->partitions[part];
+	uint32_t channels = 0;
+	char path[64], rest[128];
+	int rc = 0;
+
+	for (uint32_t i = 0; i < p->nics_count && !rc; i++) {
+		snprintf(path, sizeof(path), "partitions[%u].nics[%u]", part, i);
+		channels += p->nics[i].channels;
+		rc = resolve_mac(c, part, i);
+		if (!rc)
+			rc = check_mac_unique(c, part, i);
+		if (!rc)
+			rc = check_vlan(c, &p->nics[i].vlan, path);
+	}
+	snprintf(rest, sizeof(rest), "found %u channels in all; allowed: %u in a partition",
+		 channels, VMBUS_CHANS_MAX - 1);
+	if (!rc && channels > VMBUS_CHANS_MAX - 1)
+		rc = complain(c, rest, "partitions[%u].nics", part);
+	return rc;
+}
+
+static int check_image(const struct check *c, uint32_t part)
+{
+	const struct mgmt_partition *p = &c->cfg->partitions[part];
+	char rest[512];
+
+	if (!access(p->image, R_OK))
+		return 0;
+	snprintf(rest, sizeof(rest),
+		 "found \"%.300s\" (%s); allowed: an ELF file that can be read, or no key for the "
+		 "built-in guest image",
+		 p->image, strerror(errno));
+	return complain(c, rest, "partitions[%u].image", part);
+}
+
+int mgmt_check_meaning(const char *label, const struct ytree *root, struct mgmt_cfg *cfg,
+		       const struct mgmt_host *host)
+{
+	struct check c = {.label = label, .root = root, .cfg = cfg, .host = host};
+	uint32_t ports = cfg->uplinks_count;
+	char rest[96];
+	int rc;
+
+	rc = check_names(&c);
+	if (!rc)
+		rc = check_uplinks(&c);
+	if (!rc)
+		rc = check_cpus(&c);
+	for (uint32_t i = 0; i < cfg->partitions_count && !rc; i++) {
+		ports += cfg->partitions[i].nics_count;
+		rc = check_nics(&c, i);
+		if (!rc)
+			rc = check_image(&c, i);
+	}
+	snprintf(rest, sizeof(rest), "found %u nics and uplinks; allowed: %u ports", ports,
+		 VSW_PORTS_MAX);
+	if (!rc && ports > VSW_PORTS_MAX)
+		rc = complain(&c, rest, "partitions");
+	return rc;
+}
