@@ -25,7 +25,8 @@ struct vmbus_chan;
 struct vmbus_gpadl {
 	uint32_t handle;
 	uint32_t relid;
-	uint32_t len; /* bytes; the first page may begin at first_offset */
+	uint32_t len;	 /* bytes */
+	uint32_t offset; /* of the first byte in the first page */
 	uint32_t nr_pages;
 	uint8_t *flat;	/* host address of page 0 when all pages are contiguous, else NULL */
 	uint8_t **page; /* host address of each page */
@@ -81,6 +82,9 @@ struct vmbus_backend_ops {
 	void (*close)(struct vmbus_chan *ch);
 	/* The guest wants these pages back. When it returns, no lcore touches them. */
 	void (*gpadl_gone)(struct vmbus_chan *ch, const struct vmbus_gpadl *g);
+	/* The channel exists no more, though nobody here rescinded it (the worker dropped a sub-channel
+	 * whose primary was closed). It was closed before; @ch is freed after this. */
+	void (*gone)(struct vmbus_chan *ch);
 	/* A grace period over all lcores. */
 	void (*quiesce)(void *ctx);
 };

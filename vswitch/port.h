@@ -25,21 +25,30 @@ struct vsw_port_ops {
 	 * Called only when rx() returned more than 0. */
 	void (*rx_done)(void *be, uint16_t q, struct vsw_vec *v);
 	/* lcore, several at once.  Delivers v->slot[idx[0..n)], in that order. Returns how many were
-	 * delivered; for each of the others reason[i] (zeroed by the caller) says why not. */
+	 * delivered; for each of the others reason[i] (zeroed by the caller) says why not.
+	 * Tagging is decided for each destination: just before this call the switch sets or clears
+	 * VSW_PKT_VLAN (and vlan_tci) on these slots, and the bytes carry no 802.1Q tag. With the
+	 * flag set the backend sends the tag (in band or by its own means), else none. The same
+	 * slot may reach another port's tx() with another tagging. Slots are read only here. */
 	uint16_t (*tx)(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
 		       uint8_t *reason);
 	/* lcore.  Before sleep: asks for a wake-up through event_fd(). Returns true when there is
-	 * work already. disarm() ends it. May be NULL: the queue is polled at least each ms. */
+	 * work already. disarm() ends it; it may come without arm() before it, and from ctl after
+	 * the queue was stopped. May be NULL: the queue is polled at least each ms. */
 	bool (*arm)(void *be, uint16_t q);
 	void (*disarm)(void *be, uint16_t q);
-	/* ctl.  An fd that is readable when an armed queue got work, or -1. Borrowed. The lcore drains
-	 * it with read(2) of up to 256 bytes when non-blocking. */
+	/* ctl.  An fd that is readable when an armed queue got work, or -1. Asked at each start of
+	 * the queue and borrowed until its stop. The lcore drains it with read(2) of up to 256 bytes
+	 * when non-blocking. May be NULL: -1. */
 	int (*event_fd)(void *be, uint16_t q);
 };
 
+/* A priority tag (VID 0) counts as untagged. A frame with a second 802.1Q tag inside is dropped
+ * (vlan_denied) on every port: sent untagged it would hop into the VLAN of its inner tag. */
 enum vsw_vlan_mode {
-	VSW_VLAN_ACCESS, /* untagged in and out, everything belongs to pvid */
-	VSW_VLAN_TRUNK,	 /* tagged; untagged frames belong to pvid (native); allowed[] filters */
+	VSW_VLAN_ACCESS, /* untagged in and out; everything belongs to pvid, no other tag enters */
+	VSW_VLAN_TRUNK,	 /* tagged, filtered by allowed[]; untagged frames belong to pvid (native),
+			  * which is always a member and leaves untagged */
 };
 
 enum vsw_port_kind { VSW_PORT_NIC, VSW_PORT_UPLINK };
@@ -48,14 +57,15 @@ struct vsw_port_cfg {
 	char name[32];
 	enum vsw_port_kind kind;
 	enum vsw_vlan_mode vlan_mode;
-	uint16_t pvid;	       /* 0: the untagged network */
-	uint64_t allowed[64];  /* trunk: bit per VLAN id */
-	uint16_t nr_queues;    /* receive queues polled from attach on, 1..VSW_QUEUES_MAX */
-	uint8_t mac[6];	       /* NIC: its own address, known without learning; else zero */
+	uint16_t pvid;	      /* 0: the untagged network */
+	uint64_t allowed[64]; /* trunk: bit per VLAN id */
+	uint16_t
+		nr_queues; /* polled from attach on: 0..VSW_QUEUES_MAX; see vsw_port_queue_start() */
+	uint8_t mac[6];	   /* NIC: its own address, known without learning; else zero */
 	bool is_spoof_guarded; /* NIC: source MAC must be mac */
 };
 
-/* ctl.  0, -EINVAL, -EEXIST (name or MAC taken), -ENOSPC, -ENOMEM (text set). Borrows @be. */
+/* ctl.  0, -EINVAL, -EEXIST (name or MAC taken), -ENOSPC, -ENOMEM (text set). Borrows @ops and @be. */
 int vsw_port_create(struct vsw_port **out, struct vsw *sw, const struct vsw_port_cfg *cfg,
 		    const struct vsw_port_ops *ops, void *be);
 void vsw_port_destroy(struct vsw_port *p); /* ctl.  Detached, or NULL. */
@@ -65,7 +75,8 @@ int vsw_port_attach(struct vsw_port *p);
 void vsw_port_detach(struct vsw_port *p);
 
 /* ctl.  Starts or stops polling one receive queue of an attached port; stop returns after a grace
- * period: no lcore is in rx() of that queue. */
+ * period: no lcore is in rx() of that queue. Starting a polled queue starts it anew (its event fd
+ * may have changed); stopping one that is not polled does nothing. A queue stays on its lcore. */
 int vsw_port_queue_start(struct vsw_port *p, uint16_t q);
 void vsw_port_queue_stop(struct vsw_port *p, uint16_t q);
 

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From the switch to the guest: writes frames into receive sections, several small ones into one,
+ * and announces up to 32 of them by one transfer-page packet.
+ *
+ * The one copy of the path happens here: private head from the snapshot, the rest from the
+ * sender's memory. */
+#include <string.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_memcpy.h>
+
+#include "netvsp/priv.h"
+
+#define MSG_ALIGN  8u
+#define HDR_LEN	   ((uint32_t)sizeof(struct rndis_packet))
+#define PPI_LEN	   16u
+#define OUT_MARGIN 512u /* for control answers */
+
+/* One packet to the guest under construction. */
+struct xfer {
+	uint32_t nr_ranges;
+	uint16_t head; /* first section: the transaction id */
+	struct vmbus_pkt_xfer h;
+	struct vmbus_xfer_range range[NETVSP_RANGES_MAX];
+};
+
+/* A delivery of one vector to one channel. */
+struct give {
+	struct netvsp_chan *ch;
+	struct netvsp_state *st;
+	const struct vmbus_gpadl *g;
+	struct vsw_vec *v;
+	uint32_t seq;
+	uint32_t section_size;
+	int32_t space; /* of the ring, after the reserve */
+	uint32_t nr_sec, next_sec;
+	uint32_t fill; /* bytes used in the current section */
+	uint16_t cur;  /* current section */
+	struct xfer x;
+	uint16_t sec[VSW_VEC_SIZE];
+};
+
+uint32_t netvsp_out_reserve(const struct netvsp_chan *ch)
+{
+	return ch->burst_max * 64u + OUT_MARGIN;
+}
+
+void netvsp_signal(struct netvsp_chan *ch, unsigned int lcore, bool wanted)
+{
+	struct vmbus_peer *p = ch->info->peer;
+	uint32_t vp;
+
+	if (likely(!wanted))
+		return;
+	vp = __atomic_load_n(&ch->info->target_vp, __ATOMIC_RELAXED);
+	if (vp >= p->nr_vps)
+		return;
+	ch->tx.interrupts++;
+	vmbus_state_signal(p->state, &p->gm, lcore, vp, ch->info->relid, p->sint_fd[vp]);
+}
+
+/* ---- Writing one message ------------------------------------------------------------------- */
+
+/* 16 bytes at a time, the last ones overlapping: exact, so that no byte of another partition's
+ * frame is left behind in the guest's buffer. */
+static inline void copy_exact(uint8_t *dst, const uint8_t *src, uint32_t n)
+{
+	uint32_t i;
+
+	if (unlikely(n < 16)) {
+		memcpy(dst, src, n);
+		return;
+	}
+	for (i = 0; i + 16 <= n; i += 16)
+		rte_mov16(dst + i, src + i);
+	if (i < n)
+		rte_mov16(dst + n - 16, src + n - 16);
+}
+
+static inline uint32_t message_head(const struct vsw_pkt *p, uint8_t *dst)
+{
+	const bool tagged = p->flags & VSW_PKT_VLAN;
+	const uint32_t head = HDR_LEN + (tagged ? PPI_LEN : 0);
+	const struct rndis_packet h = {
+		.hdr = {RNDIS_MSG_PACKET, (head + p->len + MSG_ALIGN - 1) & ~(MSG_ALIGN - 1)},
+		.data_offset = head - RNDIS_REL,
+		.data_len = p->len,
+		.ppi_offset = tagged ? HDR_LEN - RNDIS_REL : 0,
+		.ppi_len = tagged ? PPI_LEN : 0,
+	};
+
+	memcpy(dst, &h, sizeof(h));
+	if (unlikely(tagged)) {
+		const struct rndis_ppi ppi = {PPI_LEN, RNDIS_PPI_VLAN, sizeof(struct rndis_ppi)};
+		uint32_t value = rndis_vlan_from_tci(p->vlan_tci);
+
+		memcpy(dst + HDR_LEN, &ppi, sizeof(ppi));
+		memcpy(dst + HDR_LEN + sizeof(ppi), &value, sizeof(value));
+	}
+	return head;
+}
+
+/* @dst has room for the padded message and is contiguous. */
+static inline void write_message(const struct vsw_vec *v, const struct vsw_slot *s, uint8_t *dst)
+{
+	const struct vsw_pkt *p = &s->pkt;
+
+	dst += message_head(p, dst);
+	copy_exact(dst, p->hdr, p->hdr_len);
+	if (p->len > p->hdr_len) {
+		if (likely(s->data != NULL))
+			rte_memcpy(dst + p->hdr_len, s->data + p->hdr_len, p->len - p->hdr_len);
+		else
+			vsw_slot_copy_backing(v, s, p->hdr_len, dst + p->hdr_len,
+					      p->len - p->hdr_len);
+	}
+}
+
+/* A section over scattered pages: the message is put together in private memory first. */
+static void write_scattered(const struct give *w, const struct vsw_slot *s, uint32_t at,
+			    uint32_t len)
+{
+	uint8_t tmp[VSW_FRAME_MAX + NETVSP_FRAME_ROOM + MSG_ALIGN];
+	uint32_t done, run;
+
+	write_message(w->v, s, tmp);
+	for (done = 0; done < len; done += run) {
+		uint32_t in_page = (at + done) % VMBUS_PAGE_SIZE;
+
+		run = VMBUS_PAGE_SIZE - in_page < len - done ? VMBUS_PAGE_SIZE - in_page
+							     : len - done;
+		memcpy(w->g->page[(at + done) / VMBUS_PAGE_SIZE] + in_page, tmp + done, run);
+	}
+}
+
+static inline void write_at(const struct give *w, const struct vsw_slot *s, uint32_t at,
+			    uint32_t len)
+{
+	if (likely(w->g->flat != NULL))
+		write_message(w->v, s, w->g->flat + at);
+	else if (w->section_size <= VMBUS_PAGE_SIZE)
+		write_message(w->v, s, w->g->page[at / VMBUS_PAGE_SIZE] + at % VMBUS_PAGE_SIZE);
+	else
+		write_scattered(w, s, at, len);
+}
+
+/* ---- Packets to the guest ------------------------------------------------------------------ */
+
+static inline uint32_t xfer_size(uint32_t nr_ranges)
+{
+	return vmbus_ring_need((uint32_t)(sizeof(struct vmbus_pkt_xfer) +
+					  nr_ranges * sizeof(struct vmbus_xfer_range)),
+			       NVSP_MSG_SIZE);
+}
+
+static void xfer_close(struct give *w)
+{
+	static const struct nvsp_msg m = {.type = NVSP_MSG_RNDIS_PKT,
+					  .rndis_pkt = {NVSP_CHANNEL_DATA, NVSP_SECTION_NONE, 0}};
+	struct xfer *x = &w->x;
+	uint32_t hdr = (uint32_t)(sizeof(x->h) + x->nr_ranges * sizeof(x->range[0]));
+	const struct vmbus_pkt_desc d = {
+		.type = VMBUS_PKT_XFER_PAGES,
+		.offset8 = (uint16_t)((sizeof(d) + hdr) / 8),
+		.len8 = (uint16_t)((sizeof(d) + hdr + NVSP_MSG_SIZE) / 8),
+		.flags = VMBUS_PKT_FLAG_COMPLETION_REQUESTED,
+		.trans_id = x->head,
+	};
+
+	x->h = (struct vmbus_pkt_xfer){.set_id = NVSP_RECV_BUF_ID, .range_count = x->nr_ranges};
+	w->space -= (int32_t)vmbus_ring_put(&w->ch->out, &d, &x->h, hdr, &m, NVSP_MSG_SIZE);
+	w->ch->tx.ring_packets++;
+	x->nr_ranges = 0;
+	w->fill = w->section_size; /* the next packet begins with a section of its own */
+}
+
+/* Makes the next section the current one, chained to the packet under construction. */
+static bool section_next(struct give *w)
+{
+	struct netvsp_section *s;
+	uint16_t sec;
+
+	if (w->next_sec == w->nr_sec)
+		return false;
+	sec = w->sec[w->next_sec++];
+	s = &w->st->section[sec];
+	s->next = NETVSP_SEC_END;
+	if (w->x.nr_ranges == 0) {
+		w->x.head = sec;
+		s->owner = (uint16_t)(w->ch->info->relid | NETVSP_SEC_HEAD);
+	} else {
+		w->st->section[w->cur].next = sec;
+		s->owner = (uint16_t)w->ch->info->relid;
+	}
+	s->seq = w->seq;
+	w->cur = sec;
+	w->fill = 0;
+	return true;
+}
+
+/* Puts one frame. 0, or the reason why not (enum vsw_drop). */
+static inline uint8_t give_one(struct give *w, const struct vsw_slot *s)
+{
+	uint32_t head = HDR_LEN + (s->pkt.flags & VSW_PKT_VLAN ? PPI_LEN : 0);
+	uint32_t len = (head + s->pkt.len + MSG_ALIGN - 1) & ~(MSG_ALIGN - 1);
+	struct xfer *x = &w->x;
+
+	if (unlikely(s->pkt.len > w->st->mtu + 18u || len > w->section_size))
+		return VSW_DROP_too_big;
+	if (x->nr_ranges == NETVSP_RANGES_MAX)
+		xfer_close(w);
+	if (x->nr_ranges == 0 && w->space < (int32_t)xfer_size(NETVSP_RANGES_MAX))
+		return VSW_DROP_rx_ring_full;
+	if (w->section_size - w->fill < len && !section_next(w))
+		return VSW_DROP_rx_no_buffer;
+	write_at(w, s, w->cur * w->section_size + w->fill, len);
+	x->range[x->nr_ranges++] =
+		(struct vmbus_xfer_range){len, w->cur * w->section_size + w->fill};
+	w->fill += len;
+	return 0;
+}
+
+/* ---- Receive filter ------------------------------------------------------------------------ */
+
+static inline bool is_wanted(const struct netvsp_nic *nic, uint32_t filter, const uint8_t *dst)
+{
+	if (filter & NDIS_FILTER_PROMISCUOUS)
+		return true;
+	if (likely(!(dst[0] & 1)))
+		return (filter & NDIS_FILTER_DIRECTED) && memcmp(dst, nic->mac, 6) == 0;
+	if (memcmp(dst, "\xff\xff\xff\xff\xff\xff", 6) == 0)
+		return filter & NDIS_FILTER_BROADCAST;
+	return filter & (NDIS_FILTER_MULTICAST | NDIS_FILTER_ALL_MULTICAST);
+}
+
+/* ---- A burst to one channel ---------------------------------------------------------------- */
+
+static bool give_begin(struct give *w, struct netvsp_chan *ch, struct vsw_vec *v, uint16_t n)
+{
+	struct netvsp_nic *nic = ch->nic;
+
+	w->ch = ch;
+	w->st = nic->st;
+	w->v = v;
+	w->g = atomic_load_explicit(&nic->recv, memory_order_acquire);
+	if (!w->g)
+		return false;
+	w->section_size = w->st->section_size;
+	w->space = vmbus_ring_space(&ch->out);
+	if (unlikely(w->space < 0)) {
+		netvsp_fault(ch, "read index outside the ring");
+		return false;
+	}
+	w->space -= (int32_t)netvsp_out_reserve(ch);
+	w->seq = netvsp_seq_next(ch->rx_seq);
+	w->nr_sec = netvsp_pool_take(nic, w->sec, n, NETVSP_SECTIONS_RESERVE);
+	w->next_sec = 0;
+	w->fill = w->section_size;
+	w->x.nr_ranges = 0;
+	return true;
+}
+
+/* Returns true when the guest wants a signal. */
+static bool give_end(struct give *w, uint16_t given)
+{
+	struct netvsp_chan *ch = w->ch;
+
+	netvsp_pool_give(ch->nic, w->sec + w->next_sec, w->nr_sec - w->next_sec);
+	if (given == 0)
+		return false;
+	if (w->x.nr_ranges)
+		xfer_close(w);
+	ch->tx.copies += given;
+	ch->rx_seq = w->seq;
+	vmbus_state_h2g_commit(ch->cs, ch->out.own, ch->rx_seq, ch->burst_done);
+	return vmbus_ring_publish_write(&ch->out);
+}
+
+static uint16_t give_burst(struct netvsp_chan *ch, struct vsw_vec *v, const uint16_t *idx,
+			   uint16_t n, uint8_t *reason, uint32_t filter)
+{
+	uint16_t given = 0, i;
+	struct give w;
+	bool wanted;
+
+	rte_spinlock_lock(&ch->lock);
+	if (unlikely(!give_begin(&w, ch, v, n))) {
+		rte_spinlock_unlock(&ch->lock);
+		memset(reason, VSW_DROP_port_down, n);
+		return 0;
+	}
+	for (i = 0; i < n; i++) {
+		const struct vsw_slot *s = &v->slot[idx[i]];
+
+		if (likely(is_wanted(ch->nic, filter, s->pkt.hdr)))
+			reason[i] = give_one(&w, s);
+		else
+			reason[i] = VSW_DROP_rx_filter;
+		given += !reason[i];
+	}
+	wanted = give_end(&w, given);
+	rte_spinlock_unlock(&ch->lock);
+	netvsp_signal(ch, v->lcore, wanted);
+	return given;
+}
+
+/* Several queues: one burst each, in order within a flow. */
+static uint16_t give_spread(struct netvsp_nic *nic, struct vsw_vec *v, const uint16_t *idx,
+			    uint16_t n, uint8_t *reason, uint32_t filter)
+{
+	uint16_t q, i, k, given = 0, sub[VSW_VEC_SIZE], where[VSW_VEC_SIZE];
+	uint8_t queue[VSW_VEC_SIZE], why[VSW_VEC_SIZE];
+
+	for (i = 0; i < n; i++)
+		queue[i] = (uint8_t)netvsp_rss_queue(nic, &v->slot[idx[i]]);
+	for (q = 0; q < NETVSP_CHANNELS_MAX; q++) {
+		struct netvsp_chan *ch;
+
+		for (i = 0, k = 0; i < n; i++) {
+			if (queue[i] == q) {
+				sub[k] = idx[i];
+				where[k++] = i;
+			}
+		}
+		if (k == 0)
+			continue;
+		ch = atomic_load_explicit(&nic->live[q], memory_order_acquire);
+		if (!ch) /* its queue was closed meanwhile: the primary takes it */
+			ch = atomic_load_explicit(&nic->live[0], memory_order_acquire);
+		memset(why, 0, k);
+		if (ch)
+			given += give_burst(ch, v, sub, k, why, filter);
+		else
+			memset(why, VSW_DROP_port_down, k);
+		for (i = 0; i < k; i++)
+			reason[where[i]] = why[i];
+	}
+	return given;
+}
+
+uint16_t netvsp_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n, uint8_t *reason)
+{
+	struct netvsp_nic *nic = be;
+	uint32_t filter = atomic_load_explicit(&nic->rx_on, memory_order_acquire);
+	struct netvsp_chan *ch = atomic_load_explicit(&nic->live[0], memory_order_acquire);
+
+	if (unlikely(!ch || !filter || ch->is_faulted)) {
+		memset(reason, VSW_DROP_port_down, n);
+		return 0;
+	}
+	if (unlikely(nic->st->rss_on))
+		return give_spread(nic, v, idx, n, reason, filter);
+	return give_burst(ch, v, idx, n, reason, filter);
+}

@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From the guest into the switch: takes bursts off a channel's guest->host ring, makes private
+ * heads of the frames, and completes what was taken.
+ *
+ * Order of a burst, so that the process can be killed anywhere (vmbus/state.h):
+ *   parse into the idle slot -> commit "taken" -> deliver -> write completions -> commit "done"
+ *   -> publish both indices. */
+#include <string.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_memcpy.h>
+
+#include "base/gmem.h"
+#include "netvsp/priv.h"
+#include "netvsp/rndis.h"
+
+#define COMPLETION_SIZE (sizeof(struct vmbus_pkt_desc) + NVSP_MSG_SIZE + VMBUS_PKT_TRAILER)
+
+/* A burst being taken. */
+struct take {
+	struct netvsp_chan *ch;
+	struct vsw_vec *v;
+	struct vmbus_g2h_slot *slot;
+	uint32_t avail; /* bytes that wait in the ring from in.own */
+};
+
+/* ---- One packet's bytes: a section and ranges, one after the other -------------------------- */
+
+/* A range list has at most this many pages, and a section two: take_data() leaves room for them. */
+#define PIECES_MAX (NETVSP_RANGE_BYTES_MAX / 8 + 2)
+_Static_assert(PIECES_MAX < VSW_SG_MAX, "one packet's pieces fit a vector");
+
+/* Appends @len bytes at @ptr to the vector's pieces; joins neighbours. */
+static inline void piece_add(struct vsw_vec *v, uint32_t first, const uint8_t *ptr, uint32_t len)
+{
+	struct vsw_sg *last = v->nr_sg > first ? &v->sg[v->nr_sg - 1] : NULL;
+
+	if (last && last->ptr + last->len == ptr)
+		last->len += len;
+	else
+		v->sg[v->nr_sg++] = (struct vsw_sg){ptr, len};
+}
+
+/* [@off, @off + @len) of a GPADL, which the caller checked to be inside. */
+static void pieces_of_gpadl(struct vsw_vec *v, uint32_t first, const struct vmbus_gpadl *g,
+			    uint32_t off, uint32_t len)
+{
+	if (likely(g->flat != NULL)) {
+		piece_add(v, first, g->flat + off, len);
+		return;
+	}
+	while (len) {
+		uint32_t in_page = off % VMBUS_PAGE_SIZE;
+		uint32_t run = VMBUS_PAGE_SIZE - in_page < len ? VMBUS_PAGE_SIZE - in_page : len;
+
+		piece_add(v, first, g->page[off / VMBUS_PAGE_SIZE] + in_page, run);
+		off += run;
+		len -= run;
+	}
+}
+
+static const char *pieces_of_section(struct take *t, uint32_t first, const struct nvsp_msg *m,
+				     uint32_t *total)
+{
+	const struct vmbus_gpadl *g = atomic_load_explicit(&t->ch->nic->send, memory_order_acquire);
+	uint32_t index = m->rndis_pkt.section_index, size = m->rndis_pkt.section_size;
+
+	if (!g)
+		return "send section used without a send buffer";
+	if (size > NETVSP_SEND_SECTION || index >= g->len / NETVSP_SEND_SECTION)
+		return "send section outside the send buffer";
+	*total += size;
+	if (size)
+		pieces_of_gpadl(t->v, first, g, index * NETVSP_SEND_SECTION, size);
+	return NULL;
+}
+
+/* One GPA range at @p of @room bytes; *@used tells what it took. */
+static const char *pieces_of_range(struct take *t, uint32_t first, const uint8_t *p, uint32_t room,
+				   uint32_t *used, uint32_t *total)
+{
+	const struct gmem *gm = &t->ch->info->peer->gm;
+	struct vmbus_gpa_range r;
+	uint32_t pages, i, off;
+
+	if (room < sizeof(r))
+		return "GPA range list is cut short";
+	memcpy(&r, p, sizeof(r));
+	if (r.byte_offset >= VMBUS_PAGE_SIZE || r.byte_count > UINT32_MAX / 2)
+		return "GPA range with a bad offset or length";
+	pages = (r.byte_offset + r.byte_count + VMBUS_PAGE_SIZE - 1) / VMBUS_PAGE_SIZE;
+	if (pages > (room - sizeof(r)) / 8)
+		return "GPA range longer than its page list";
+	*used = (uint32_t)sizeof(r) + pages * 8;
+	*total += r.byte_count;
+	for (i = 0, off = r.byte_offset; i < pages; i++, off = 0) {
+		uint32_t run =
+			VMBUS_PAGE_SIZE - off < r.byte_count ? VMBUS_PAGE_SIZE - off : r.byte_count;
+		const uint8_t *page;
+		uint64_t pfn;
+
+		memcpy(&pfn, p + sizeof(r) + i * 8, sizeof(pfn));
+		page = gmem_page(gm, pfn);
+		if (!page)
+			return "GPA range outside of RAM";
+		if (run)
+			piece_add(t->v, first, page + off, run);
+		r.byte_count -= run;
+	}
+	return NULL;
+}
+
+static const char *pieces_of_ranges(struct take *t, uint32_t first, const struct vmbus_pkt_desc *d,
+				    uint32_t *total)
+{
+	uint32_t len = d->offset8 * 8u - (uint32_t)sizeof(*d), at, used;
+	struct vmbus_pkt_gpa_direct h;
+	const char *why;
+
+	if (d->offset8 * 8u < sizeof(*d) + sizeof(h))
+		return "GPA-direct packet without a range list";
+	if (len > sizeof(t->ch->ranges))
+		return "GPA range list too long";
+	vmbus_ring_read(&t->ch->in, vmbus_ring_wrap(&t->ch->in, t->ch->in.own + sizeof(*d)),
+			t->ch->ranges, len);
+	memcpy(&h, t->ch->ranges, sizeof(h));
+	if (h.range_count == 0 || h.range_count > len / sizeof(struct vmbus_gpa_range))
+		return "GPA-direct packet with a bad range count";
+	for (at = sizeof(h); h.range_count-- > 0; at += used) {
+		why = pieces_of_range(t, first, t->ch->ranges + at, len - at, &used, total);
+		if (why)
+			return why;
+	}
+	return NULL;
+}
+
+/* All bytes of the packet, as pieces from v->sg[@first]. NULL, or why the guest is at fault. */
+static const char *packet_pieces(struct take *t, uint32_t first, const struct vmbus_pkt_desc *d,
+				 const struct nvsp_msg *m, uint32_t *total)
+{
+	const char *why = NULL;
+
+	*total = 0;
+	if (m->rndis_pkt.section_index != NVSP_SECTION_NONE)
+		why = pieces_of_section(t, first, m, total);
+	if (!why && d->type == VMBUS_PKT_GPA_DIRECT)
+		why = pieces_of_ranges(t, first, d, total);
+	return why;
+}
+
+/* Gathers @len bytes that begin @off into piece @i. The caller knows that they exist. */
+static void gather(const struct vsw_vec *v, uint32_t i, uint32_t off, uint8_t *dst, uint32_t len)
+{
+	while (len) {
+		uint32_t run = v->sg[i].len - off < len ? v->sg[i].len - off : len;
+
+		memcpy(dst, v->sg[i].ptr + off, run);
+		dst += run;
+		len -= run;
+		off = 0;
+		i++;
+	}
+}
+
+/* ---- RNDIS messages of a packet -> slots --------------------------------------------------- */
+
+struct cursor {
+	uint32_t piece; /* index into v->sg */
+	uint32_t off;
+	uint32_t left; /* bytes of the packet from here */
+};
+
+static inline void cursor_advance(const struct vsw_vec *v, struct cursor *c, uint32_t n)
+{
+	c->left -= n;
+	while (c->left && n >= v->sg[c->piece].len - c->off) {
+		n -= v->sg[c->piece].len - c->off;
+		c->piece++;
+		c->off = 0;
+	}
+	c->off += n;
+}
+
+/* The fetch-once of design rule 2: 128 bytes with constant-size loads where the page allows. */
+static inline uint32_t snapshot(const struct vsw_vec *v, struct vsw_slot *s, const struct cursor *c)
+{
+	const struct vsw_sg *sg = &v->sg[c->piece];
+	const uint8_t *p = sg->ptr + c->off;
+	uint32_t want = c->left < VSW_SNAP_SIZE ? c->left : VSW_SNAP_SIZE;
+
+	if (likely(sg->len - c->off >= want)) {
+		if (likely(((uintptr_t)p & (VMBUS_PAGE_SIZE - 1)) <=
+			   VMBUS_PAGE_SIZE - VSW_SNAP_SIZE))
+			memcpy(s->snap, p, VSW_SNAP_SIZE);
+		else
+			memcpy(s->snap, p, want);
+	} else {
+		gather(v, c->piece, c->off, s->snap, want);
+	}
+	return want;
+}
+
+/* Per-packet information pushed the frame's head out of the snapshot: fetch it again in its place.
+ * The old copy of it is forgotten, so nothing is decided on two readings. */
+static void refetch_head(const struct vsw_vec *v, struct vsw_slot *s, struct cursor c,
+			 uint32_t skip)
+{
+	uint32_t n = s->pkt.len < VSW_SNAP_SIZE ? s->pkt.len : VSW_SNAP_SIZE;
+
+	cursor_advance(v, &c, skip);
+	gather(v, c.piece, c.off, s->snap, n);
+	s->pkt.hdr = s->snap;
+	s->pkt.hdr_len = (uint16_t)n;
+}
+
+static inline uint16_t why_dropped(const struct netvsp_nic *nic, const struct rndis_frame *f)
+{
+	if (unlikely(f->data_len < VSW_FRAME_MIN))
+		return VSW_DROP_runt;
+	if (unlikely(f->data_len > nic->st->mtu + 18u))
+		return VSW_DROP_too_big;
+	if (unlikely(f->offloads))
+		return VSW_DROP_bad_offload;
+	return VSW_DROP_none;
+}
+
+static inline void fill_slot(struct take *t, struct vsw_slot *s, const struct cursor *c,
+			     const struct rndis_frame *f, uint32_t snap_len)
+{
+	const struct vsw_sg *sg = &t->v->sg[c->piece];
+	uint32_t head = snap_len > f->data_off ? snap_len - f->data_off : 0;
+	struct vsw_pkt *p = &s->pkt;
+
+	p->hdr = s->snap + f->data_off;
+	p->len = f->data_len;
+	p->hdr_len = (uint16_t)(head < f->data_len ? head : f->data_len);
+	p->vlan_tci = f->vlan_tci;
+	p->flags = f->has_vlan ? VSW_PKT_VLAN : 0;
+	p->hash = f->hash;
+	p->drop_reason = why_dropped(t->ch->nic, f);
+	s->mbuf = NULL;
+	if (likely(sg->len - c->off >= f->data_off + f->data_len)) {
+		s->data = sg->ptr + c->off + f->data_off;
+	} else {
+		s->data = NULL;
+		s->sg_first = (uint16_t)c->piece;
+		s->sg_count = (uint16_t)(t->v->nr_sg - c->piece);
+		s->sg_off = c->off + f->data_off;
+	}
+	if (unlikely(p->hdr_len < 64 && p->hdr_len < p->len && !p->drop_reason))
+		refetch_head(t->v, s, *c, f->data_off);
+}
+
+static void fill_lost(struct vsw_slot *s, uint16_t reason)
+{
+	s->pkt.hdr = s->snap;
+	s->pkt.len = 0;
+	s->pkt.hdr_len = 0;
+	s->pkt.flags = 0;
+	s->pkt.drop_reason = reason;
+	s->mbuf = NULL;
+	s->data = NULL;
+}
+
+enum walk { WALK_OK, WALK_BAD, WALK_FULL };
+
+/* Turns the packet's RNDIS messages into slots. WALK_FULL: the vector has no room for all of them. */
+static enum walk walk_messages(struct take *t, uint32_t first, uint32_t total)
+{
+	struct cursor c = {first, 0, total};
+	struct vsw_vec *v = t->v;
+	uint32_t n;
+
+	for (n = 0; c.left; n++) {
+		struct vsw_slot *s = &v->slot[v->n];
+		struct rndis_frame f;
+		uint32_t snap_len;
+
+		if (v->n == VSW_VEC_SIZE)
+			return WALK_FULL;
+		snap_len = snapshot(v, s, &c);
+		if (n == NETVSP_MSGS_MAX || rndis_parse_packet(s->snap, snap_len, c.left, &f)) {
+			fill_lost(s, VSW_DROP_bad_rndis);
+			v->n++;
+			return WALK_BAD;
+		}
+		fill_slot(t, s, &c, &f, snap_len);
+		v->n++;
+		cursor_advance(v, &c, f.msg_len);
+	}
+	return n ? WALK_OK : WALK_BAD;
+}
+
+/* ---- Completions --------------------------------------------------------------------------- */
+
+static void put_completion(struct vmbus_ring *r, uint64_t id, const struct nvsp_msg *m,
+			   bool is_empty)
+{
+	const uint32_t len = is_empty ? 0 : NVSP_MSG_SIZE;
+	const struct vmbus_pkt_desc d = {
+		.type = VMBUS_PKT_COMPLETION,
+		.offset8 = sizeof(struct vmbus_pkt_desc) / 8,
+		.len8 = (uint16_t)((sizeof(struct vmbus_pkt_desc) + len) / 8),
+		.trans_id = id,
+	};
+
+	vmbus_ring_put(r, &d, NULL, 0, m, len);
+}
+
+bool netvsp_flush_completions(struct netvsp_chan *ch, unsigned int lcore)
+{
+	const struct vmbus_g2h_slot *s = vmbus_state_g2h(ch->cs);
+	struct nvsp_msg m = {.type = NVSP_MSG_RNDIS_PKT_COMPLETE};
+	int32_t space;
+	bool wanted;
+	uint32_t i;
+
+	rte_spinlock_lock(&ch->lock);
+	space = vmbus_ring_space(&ch->out);
+	if (space < (int32_t)(ch->nr_pending * COMPLETION_SIZE)) {
+		rte_spinlock_unlock(&ch->lock);
+		if (space < 0)
+			netvsp_fault(ch, "read index outside the ring");
+		return false;
+	}
+	for (i = 0; i < ch->nr_pending; i++) {
+		m.rndis_pkt_complete.status = ch->status[i];
+		put_completion(&ch->out, s->taken[i], &m, false);
+	}
+	ch->burst_done = s->burst;
+	vmbus_state_h2g_commit(ch->cs, ch->out.own, ch->rx_seq, ch->burst_done);
+	wanted = vmbus_ring_publish_write(&ch->out);
+	ch->nr_pending = 0;
+	rte_spinlock_unlock(&ch->lock);
+	netvsp_signal(ch, lcore, vmbus_ring_publish_read(&ch->in) || wanted);
+	return true;
+}
+
+void netvsp_rx_done(void *be, uint16_t q, struct vsw_vec *v)
+{
+	struct netvsp_nic *nic = be;
+	struct netvsp_chan *ch = atomic_load_explicit(&nic->live[q], memory_order_relaxed);
+
+	if (ch && ch->nr_pending)
+		netvsp_flush_completions(ch, v->lcore);
+}
+
+/* An RNDIS answer travels as a receive: it takes a section of its own. False: none is free. */
+static bool put_rndis_answer(struct netvsp_chan *ch, const struct netvsp_answer *a)
+{
+	const struct vmbus_gpadl *g = atomic_load_explicit(&ch->nic->recv, memory_order_acquire);
+	const struct nvsp_msg m = {.type = NVSP_MSG_RNDIS_PKT,
+				   .rndis_pkt = {NVSP_CHANNEL_CONTROL, NVSP_SECTION_NONE, 0}};
+	struct netvsp_state *st = ch->nic->st;
+	struct vmbus_pkt_desc d = {.type = VMBUS_PKT_XFER_PAGES,
+				   .offset8 = 4,
+				   .len8 = 4 + NVSP_MSG_SIZE / 8,
+				   .flags = VMBUS_PKT_FLAG_COMPLETION_REQUESTED};
+	struct {
+		struct vmbus_pkt_xfer x;
+		struct vmbus_xfer_range r;
+	} h = {{NVSP_RECV_BUF_ID, 0, 0, 1}, {a->rndis_len, 0}};
+	uint8_t *dst;
+	uint16_t sec;
+
+	if (!g || netvsp_pool_take(ch->nic, &sec, 1, 0) == 0)
+		return false;
+	d.trans_id = sec;
+	h.r.byte_offset = sec * st->section_size;
+	/* A section begins on a 2048-byte boundary and the answer is shorter: one page. */
+	dst = g->page[h.r.byte_offset / VMBUS_PAGE_SIZE] + h.r.byte_offset % VMBUS_PAGE_SIZE;
+	memcpy(dst, a->rndis, a->rndis_len);
+	ch->rx_seq = netvsp_seq_next(ch->rx_seq);
+	st->section[sec] =
+		(struct netvsp_section){.seq = ch->rx_seq,
+					.owner = (uint16_t)(ch->info->relid | NETVSP_SEC_HEAD),
+					.next = NETVSP_SEC_END};
+	vmbus_ring_put(&ch->out, &d, &h, sizeof(h), &m, NVSP_MSG_SIZE);
+	return true;
+}
+
+static void write_answer(struct netvsp_chan *ch, const struct vmbus_pkt_desc *d,
+			 struct netvsp_answer *a, unsigned int lcore)
+{
+	bool wanted = false;
+
+	rte_spinlock_lock(&ch->lock);
+	if (vmbus_ring_space(&ch->out) >= 256) {
+		if (a->has_completion)
+			put_completion(&ch->out, d->trans_id, &a->completion, a->is_empty);
+		if (a->rndis_len && !put_rndis_answer(ch, a))
+			a->rndis_len = 0;
+		ch->burst_done = ch->burst;
+		vmbus_state_h2g_commit(ch->cs, ch->out.own, ch->rx_seq, ch->burst_done);
+		wanted = vmbus_ring_publish_write(&ch->out);
+	} else if (a->has_completion || a->rndis_len) {
+		netvsp_fault(ch, "no room for a control answer in the ring");
+	}
+	rte_spinlock_unlock(&ch->lock);
+	netvsp_signal(ch, lcore, wanted);
+}
+
+/* ---- The burst ----------------------------------------------------------------------------- */
+
+enum step { STEP_NEXT, STEP_STOP, STEP_FAULT };
+
+static void taken(struct take *t, const struct vmbus_pkt_desc *d, uint8_t status)
+{
+	t->ch->status[t->slot->nr_taken] = status;
+	t->slot->taken[t->slot->nr_taken++] = d->trans_id;
+}
+
+static enum step fault(struct take *t, const char *why)
+{
+	netvsp_fault(t->ch, why);
+	return STEP_FAULT;
+}
+
+static enum step take_data(struct take *t, const struct vmbus_pkt_desc *d, const struct nvsp_msg *m)
+{
+	uint32_t first = t->v->nr_sg, total;
+	uint16_t n0 = t->v->n;
+	const char *why;
+	enum walk w;
+
+	if (!(d->flags & VMBUS_PKT_FLAG_COMPLETION_REQUESTED))
+		return fault(t, "data packet that asks for no completion");
+	if (t->slot->nr_taken == t->ch->burst_max || first > VSW_SG_MAX - PIECES_MAX)
+		return STEP_STOP;
+	why = packet_pieces(t, first, d, m, &total);
+	if (why)
+		return fault(t, why);
+	if (unlikely(!t->ch->nic->st->rndis_ready)) {
+		if (t->v->n == VSW_VEC_SIZE)
+			return STEP_STOP;
+		fill_lost(&t->v->slot[t->v->n++], VSW_DROP_src_not_ready);
+		taken(t, d, NVSP_STATUS_FAIL);
+		return STEP_NEXT;
+	}
+	w = walk_messages(t, first, total);
+	if (w == WALK_FULL) { /* comes first in the next vector, where it fits */
+		t->v->n = n0;
+		t->v->nr_sg = first;
+		return STEP_STOP;
+	}
+	if (unlikely(w == WALK_BAD && t->v->n == n0)) {
+		if (n0 == VSW_VEC_SIZE)
+			return STEP_STOP;
+		fill_lost(&t->v->slot[t->v->n++], VSW_DROP_bad_rndis);
+	}
+	taken(t, d, w == WALK_OK ? NVSP_STATUS_SUCCESS : NVSP_STATUS_INVALID_RNDIS);
+	return STEP_NEXT;
+}
+
+/* The guest gives receive sections back. */
+static enum step take_completion(struct take *t, const struct vmbus_pkt_desc *d)
+{
+	uint32_t seq;
+
+	if (t->slot->nr_freed == VMBUS_BURST_MAX)
+		return STEP_STOP;
+	seq = netvsp_section_claim(t->ch->nic, d->trans_id, t->ch->info->relid);
+	if (seq == 0)
+		return fault(t, "completion of a receive that the guest does not hold");
+	t->slot->freed[t->slot->nr_freed++] = (struct vmbus_freed){(uint32_t)d->trans_id, seq};
+	return STEP_NEXT;
+}
+
+static void read_nvsp(const struct netvsp_chan *ch, const struct vmbus_pkt_desc *d,
+		      struct nvsp_msg *m)
+{
+	uint32_t len = (d->len8 - d->offset8) * 8u;
+	uint32_t at = vmbus_ring_wrap(&ch->in, ch->in.own + d->offset8 * 8u);
+
+	/* 16 bytes hold all that a data packet says; only control messages are longer. */
+	if (likely(len >= 16)) {
+		vmbus_ring_read(&ch->in, at, m, 16);
+		if (likely(m->type == NVSP_MSG_RNDIS_PKT))
+			return;
+		at = vmbus_ring_wrap(&ch->in, at + 16);
+		memset((uint8_t *)m + 16, 0, sizeof(*m) - 16);
+		len = len < sizeof(*m) ? len : sizeof(*m);
+		vmbus_ring_read(&ch->in, at, (uint8_t *)m + 16, len - 16);
+		return;
+	}
+	memset(m, 0, sizeof(*m));
+	vmbus_ring_read(&ch->in, at, m, len);
+}
+
+static enum step control_rndis(struct take *t, const struct vmbus_pkt_desc *d,
+			       const struct nvsp_msg *m, struct netvsp_answer *a)
+{
+	uint32_t first = t->v->nr_sg, total;
+	const char *why = packet_pieces(t, first, d, m, &total);
+
+	if (why)
+		return fault(t, why);
+	a->has_completion = true;
+	a->completion.type = NVSP_MSG_RNDIS_PKT_COMPLETE;
+	a->completion.rndis_pkt_complete.status = NVSP_STATUS_INVALID_RNDIS;
+	if (total >= sizeof(struct rndis_hdr) + 4 && total <= sizeof(t->ch->control)) {
+		gather(t->v, first, 0, t->ch->control, total);
+		netvsp_control_rndis(t->ch, t->ch->control, total, a);
+	}
+	t->v->nr_sg = first;
+	return STEP_NEXT;
+}
+
+/* NVSP and RNDIS control: answered at once, alone in its burst. The g2h slot is filled first and
+ * flipped last, the answer's commit names it in between: replay knows whether it was answered. */
+static enum step take_control(struct take *t, const struct vmbus_pkt_desc *d,
+			      const struct nvsp_msg *m, uint32_t total)
+{
+	struct netvsp_chan *ch = t->ch;
+	struct netvsp_answer a = {0};
+	const char *why = NULL;
+
+	if (t->slot->nr_taken || t->slot->nr_freed || t->v->n || ch->nr_pending)
+		return STEP_STOP; /* what came before is finished first */
+	if (ch->q != 0)
+		return fault(t, "control message on a sub-channel");
+	if (m->type == NVSP_MSG_RNDIS_PKT) {
+		if (control_rndis(t, d, m, &a) == STEP_FAULT)
+			return STEP_FAULT;
+	} else if (netvsp_control_nvsp(ch, m, &a, &why)) {
+		return why ? fault(t, why) : STEP_STOP;
+	}
+	if (!(d->flags & VMBUS_PKT_FLAG_COMPLETION_REQUESTED))
+		a.has_completion = false;
+	ch->rx.control++;
+	vmbus_ring_skip(&ch->in, total);
+	t->slot->read_index = ch->in.own;
+	t->slot->burst = ++ch->burst;
+	write_answer(ch, d, &a, t->v->lcore);
+	vmbus_state_g2h_commit(ch->cs);
+	netvsp_signal(ch, t->v->lcore, vmbus_ring_publish_read(&ch->in));
+	return STEP_STOP;
+}
+
+static inline bool is_data(const struct nvsp_msg *m)
+{
+	return m->type == NVSP_MSG_RNDIS_PKT && m->rndis_pkt.channel_type == NVSP_CHANNEL_DATA;
+}
+
+static enum step take_one(struct take *t)
+{
+	struct netvsp_chan *ch = t->ch;
+	struct vmbus_pkt_desc d;
+	struct nvsp_msg m;
+	enum step st;
+	int32_t total;
+
+	total = vmbus_ring_peek(&ch->in, t->avail, &d);
+	if (unlikely(total < 0))
+		return fault(t, "malformed ring packet");
+	if (d.type == VMBUS_PKT_COMPLETION) {
+		st = take_completion(t, &d);
+	} else if (d.type == VMBUS_PKT_GPA_DIRECT || d.type == VMBUS_PKT_INBAND) {
+		read_nvsp(ch, &d, &m);
+		if (unlikely(!is_data(&m)))
+			return take_control(t, &d, &m, (uint32_t)total);
+		st = take_data(t, &d, &m);
+	} else {
+		return fault(t, "ring packet of unknown type");
+	}
+	if (st == STEP_NEXT) {
+		vmbus_ring_skip(&ch->in, (uint32_t)total);
+		t->avail -= (uint32_t)total;
+		ch->rx.ring_packets++;
+	}
+	return st;
+}
+
+/* Commits what was taken; sections given back become free. */
+static void commit_taken(struct take *t, uint16_t frames)
+{
+	struct netvsp_chan *ch = t->ch;
+	struct vmbus_g2h_slot *s = t->slot;
+
+	s->read_index = ch->in.own;
+	s->nr_frames = frames;
+	s->burst = ++ch->burst;
+	ch->nr_pending = s->nr_taken;
+	vmbus_state_g2h_commit(ch->cs);
+	netvsp_section_free(ch->nic, s->freed, s->nr_freed);
+}
+
+uint16_t netvsp_rx(void *be, uint16_t q, struct vsw_vec *v)
+{
+	struct netvsp_nic *nic = be;
+	struct netvsp_chan *ch = atomic_load_explicit(&nic->live[q], memory_order_acquire);
+	struct take t = {.ch = ch, .v = v};
+	uint16_t n0 = v->n;
+	int32_t avail;
+
+	if (!ch || unlikely(ch->is_faulted)) {
+		if (ch && !ch->is_reported)
+			netvsp_fault(ch, ch->fault);
+		return 0;
+	}
+	if (unlikely(ch->nr_pending) && !netvsp_flush_completions(ch, v->lcore))
+		return 0;
+	avail = vmbus_ring_avail(&ch->in);
+	if (avail <= 0) {
+		if (avail < 0)
+			netvsp_fault(ch, "write index outside the ring");
+		return 0;
+	}
+	v->nr_sg = 0;
+	t.avail = (uint32_t)avail;
+	t.slot = vmbus_state_g2h_next(ch->cs);
+	t.slot->nr_taken = 0;
+	t.slot->nr_freed = 0;
+	t.slot->nr_frames = 0;
+	while (t.avail && take_one(&t) == STEP_NEXT)
+		;
+	if (t.slot->nr_taken || t.slot->nr_freed)
+		commit_taken(&t, (uint16_t)(v->n - n0));
+	if (v->n == n0 && t.slot->nr_freed) /* no rx_done() follows */
+		netvsp_signal(ch, v->lcore, vmbus_ring_publish_read(&ch->in));
+	return (uint16_t)(v->n - n0);
+}
+
+/* ---- Sleep --------------------------------------------------------------------------------- */
+
+/* Completions that found no room wait for the guest to read: it signals once enough is free. */
+static bool arm_for_room(struct netvsp_chan *ch)
+{
+	uint32_t need = (uint32_t)(ch->nr_pending * COMPLETION_SIZE);
+	int32_t space;
+
+	__atomic_store_n(&ch->out.ctrl->pending_send_sz, need, __ATOMIC_RELAXED);
+	__atomic_thread_fence(
+		__ATOMIC_SEQ_CST); /* pairs with the one in vmbus_ring_publish_read() */
+	space = vmbus_ring_space(&ch->out);
+	return space < 0 || (uint32_t)space >= need;
+}
+
+bool netvsp_arm(void *be, uint16_t q)
+{
+	struct netvsp_nic *nic = be;
+	struct netvsp_chan *ch = atomic_load_explicit(&nic->live[q], memory_order_acquire);
+
+	if (!ch || ch->is_faulted)
+		return ch && !ch->is_reported;
+	ch->rx.armed++;
+	if (ch->nr_pending)
+		return arm_for_room(ch);
+	return vmbus_ring_arm(&ch->in);
+}
+
+void netvsp_disarm(void *be, uint16_t q)
+{
+	struct netvsp_nic *nic = be;
+	struct netvsp_chan *ch = atomic_load_explicit(&nic->live[q], memory_order_acquire);
+
+	if (!ch)
+		return;
+	vmbus_ring_disarm(&ch->in);
+	if (ch->out.ctrl->pending_send_sz)
+		__atomic_store_n(&ch->out.ctrl->pending_send_sz, 0, __ATOMIC_RELAXED);
+}

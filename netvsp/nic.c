@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Adapters on the control side: creation, offers, channels that open, close, and come back after a
+ * restart of the switch. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "netvsp/priv.h"
+#include "vswitch/vswitch.h"
+
+/* ---- lcore -> ctl -------------------------------------------------------------------------- */
+
+static void note_fault(struct netvsp_nic *nic, const struct netvsp_chan *ch, const char *why)
+{
+	snprintf(nic->last_fault, sizeof(nic->last_fault), "channel %u: %s", ch->info->relid, why);
+	nic->faults++;
+	log_warn(nic->cfg.name, "%s, closing the channel", nic->last_fault);
+}
+
+/* @arg: the channel's generation, so that a late event cannot hit a channel opened since. */
+static void ctl_fault(void *ctx, uint64_t arg)
+{
+	struct netvsp_chan *ch = ctx;
+
+	if (!ch->vch || !ch->is_faulted || ch->cs->generation != (uint32_t)arg)
+		return;
+	note_fault(ch->nic, ch, ch->fault);
+	vmbus_chan_fault(ch->vch, ch->fault);
+}
+
+void netvsp_fault(struct netvsp_chan *ch, const char *why)
+{
+	if (!ch->is_faulted)
+		ch->fault = why;
+	ch->is_faulted = true;
+	if (!ch->is_reported)
+		ch->is_reported =
+			vsw_event_post(ch->nic->nv->sw, ctl_fault, ch, ch->cs->generation);
+}
+
+static void offer_subs(struct netvsp_nic *nic)
+{
+	struct vmbus_chan_cfg cfg = {.if_type = VMBUS_CLASS_NIC, .if_instance = nic->instance};
+	uint32_t i;
+
+	for (i = 1; i <= nic->st->nr_subs && i < NETVSP_CHANNELS_MAX; i++) {
+		struct netvsp_chan *ch = &nic->chan[i];
+		int rc;
+
+		if (ch->vch)
+			continue;
+		cfg.sub_index = (uint16_t)i;
+		cfg.ctx = ch;
+		rc = vmbus_peer_offer(nic->peer, &cfg, &ch->vch);
+		if (rc)
+			log_err(nic->cfg.name, "sub-channel %u not offered: %s", i, err_text());
+	}
+}
+
+static void ctl_offer_subs(void *ctx, uint64_t arg)
+{
+	struct netvsp_nic *nic = ctx;
+
+	if (nic->st && nic->peer && nic->chan[0].cs->generation == (uint32_t)arg)
+		offer_subs(nic);
+}
+
+bool netvsp_want_subs(struct netvsp_nic *nic)
+{
+	return vsw_event_post(nic->nv->sw, ctl_offer_subs, nic, nic->chan[0].cs->generation);
+}
+
+void netvsp_update_rx_on(struct netvsp_nic *nic)
+{
+	const struct netvsp_state *st = nic->st;
+
+	atomic_store_explicit(&nic->rx_on, st->rndis_ready ? st->packet_filter : 0,
+			      memory_order_release);
+}
+
+/* ---- Open and close ------------------------------------------------------------------------ */
+
+static void state_fresh(struct netvsp_nic *nic)
+{
+	struct netvsp_state *st = nic->st;
+
+	st->magic = NETVSP_STATE_MAGIC;
+	st->mtu = nic->cfg.mtu;
+}
+
+/* A channel that was open when an earlier switch died. Completes a control answer whose two
+ * commits were torn apart, then starts from the committed slots. */
+static int chan_resume(struct netvsp_chan *ch)
+{
+	const struct vmbus_h2g_slot *h = vmbus_state_h2g(ch->cs);
+	const struct vmbus_g2h_slot *next = vmbus_state_g2h_next(ch->cs);
+	const struct vmbus_g2h_slot *g;
+
+	if (h->burst_done != 0 && next->burst == h->burst_done &&
+	    vmbus_state_g2h(ch->cs)->burst + 1 == next->burst)
+		vmbus_state_g2h_commit(ch->cs);
+	g = vmbus_state_g2h(ch->cs);
+	if (vmbus_chan_rings(ch->vch, g->read_index, h->write_index, &ch->in, &ch->out))
+		return -EPROTO;
+	ch->burst = g->burst;
+	ch->burst_done = h->burst_done;
+	ch->rx_seq = h->rx_seq;
+	/* Taken, perhaps delivered, never completed: completed now, counted as drop `restart`. */
+	ch->nr_pending =
+		g->burst > h->burst_done && g->nr_taken <= VMBUS_BURST_MAX ? g->nr_taken : 0;
+	memset(ch->status, NVSP_STATUS_SUCCESS, sizeof(ch->status));
+	__atomic_store_n(&ch->out.ctrl->write_index, ch->out.own, __ATOMIC_RELEASE);
+	__atomic_store_n(&ch->in.ctrl->read_index, ch->in.own, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int chan_fresh(struct netvsp_chan *ch)
+{
+	vmbus_state_chan_reset(ch->cs);
+	ch->burst = 0;
+	ch->burst_done = 0;
+	ch->rx_seq = 0;
+	ch->nr_pending = 0;
+	return vmbus_chan_rings(ch->vch, 0, 0, &ch->in, &ch->out);
+}
+
+static int primary_resume(struct netvsp_nic *nic, struct netvsp_chan *ch)
+{
+	struct netvsp_state *st = nic->st;
+
+	if (st->magic != NETVSP_STATE_MAGIC || st->nr_sections > NETVSP_SECTIONS_MAX ||
+	    st->nr_subs >= NETVSP_CHANNELS_MAX)
+		return err_set(-EPROTO, "%s: state of channel %u is not one of ours", nic->cfg.name,
+			       ch->info->relid);
+	if (st->recv_gpadl)
+		atomic_store(&nic->recv, vmbus_chan_gpadl(ch->vch, st->recv_gpadl));
+	if (st->send_gpadl)
+		atomic_store(&nic->send, vmbus_chan_gpadl(ch->vch, st->send_gpadl));
+	if (st->has_mac)
+		memcpy(nic->mac, st->mac, 6);
+	netvsp_pool_recover(nic);
+	netvsp_update_rx_on(nic);
+	return 0;
+}
+
+/* Host-owned fields of the shared pages are set here: a re-opened ring may hold stale ones. */
+static void rings_ready(struct netvsp_chan *ch)
+{
+	uint32_t fit = ch->out.size / 256;
+
+	ch->burst_max = (uint16_t)(fit < VMBUS_BURST_MAX ? fit : VMBUS_BURST_MAX);
+	ch->in.ctrl->interrupt_mask = 0;
+	ch->in.ctrl->feature_bits = VMBUS_RING_FEATURE_PENDING_SEND;
+	ch->out.ctrl->pending_send_sz = 0;
+}
+
+static int chan_init(struct netvsp_chan *ch, struct vmbus_chan *vch, enum vmbus_open_how how)
+{
+	struct netvsp_nic *nic = ch->nic;
+	int rc;
+
+	ch->vch = vch;
+	ch->info = vmbus_chan_info(vch);
+	ch->cs = ch->info->state;
+	ch->q = ch->info->sub_index;
+	ch->is_faulted = false;
+	ch->is_reported = false;
+	ch->fault = NULL;
+	rte_spinlock_init(&ch->lock);
+	memset(&ch->rx, 0, sizeof(ch->rx));
+	memset(&ch->tx, 0, sizeof(ch->tx));
+	rc = how == VMBUS_OPEN_RESUME ? chan_resume(ch) : chan_fresh(ch);
+	if (rc)
+		return rc;
+	rings_ready(ch);
+	if (ch->q == 0) {
+		nic->st = (struct netvsp_state *)ch->cs->dev;
+		rte_spinlock_init(&nic->pool.lock);
+		memcpy(nic->mac, nic->cfg.mac, 6);
+		if (how == VMBUS_OPEN_RESUME)
+			rc = primary_resume(nic, ch);
+		else
+			state_fresh(nic);
+	}
+	return rc;
+}
+
+static int on_open(struct vmbus_chan *vch, enum vmbus_open_how how)
+{
+	struct netvsp_chan *ch = vmbus_chan_info(vch)->ctx;
+	struct netvsp_nic *nic = ch->nic;
+	int rc;
+
+	if (ch->q != 0 && !nic->st)
+		return err_set(-EPROTO, "%s: sub-channel opened before its primary", nic->cfg.name);
+	rc = chan_init(ch, vch, how);
+	if (rc) {
+		if (ch->q == 0)
+			nic->st = NULL;
+		return rc;
+	}
+	nic->st->relid[ch->q] = (uint16_t)ch->info->relid;
+	if (ch->nr_pending)
+		log_warn(nic->cfg.name, "channel %u: %u packets were in flight at the restart",
+			 ch->info->relid, ch->nr_pending);
+	atomic_store_explicit(&nic->live[ch->q], ch, memory_order_release);
+	rc = vsw_port_queue_start(nic->port, ch->q);
+	if (rc) {
+		atomic_store(&nic->live[ch->q], NULL);
+		return rc;
+	}
+	if (ch->q == 0 && how == VMBUS_OPEN_RESUME)
+		offer_subs(nic);
+	return 0;
+}
+
+static void past_add(struct netvsp_chan_stats *to, const struct netvsp_chan_stats *s)
+{
+	to->ring_packets += s->ring_packets;
+	to->interrupts += s->interrupts;
+	to->control += s->control;
+	to->copies += s->copies;
+	to->armed += s->armed;
+}
+
+/* Nothing of a primary outlives its close: the guest opens it from zero. The sub-channels are
+ * rescinded by the worker. */
+static void primary_closed(struct netvsp_nic *nic)
+{
+	atomic_store(&nic->recv, NULL);
+	atomic_store(&nic->send, NULL);
+	nic->st = NULL;
+}
+
+static void on_close(struct vmbus_chan *vch)
+{
+	struct netvsp_chan *ch = vmbus_chan_info(vch)->ctx;
+	struct netvsp_nic *nic = ch->nic;
+
+	if (ch->q == 0)
+		atomic_store(&nic->rx_on, 0);
+	else if (nic->st)
+		nic->st->relid[ch->q] = 0;
+	atomic_store_explicit(&nic->live[ch->q], NULL, memory_order_release);
+	vsw_port_queue_stop(nic->port, ch->q);
+	vsw_quiesce(nic->nv->sw); /* no lcore delivers to it any more, either */
+	past_add(&nic->past, &ch->rx);
+	past_add(&nic->past, &ch->tx);
+	memset(&ch->rx, 0, sizeof(ch->rx));
+	memset(&ch->tx, 0, sizeof(ch->tx));
+	if (ch->q == 0)
+		primary_closed(nic);
+}
+
+static void on_gpadl_gone(struct vmbus_chan *vch, const struct vmbus_gpadl *g)
+{
+	struct netvsp_chan *ch = vmbus_chan_info(vch)->ctx;
+	struct netvsp_nic *nic = ch->nic;
+	bool used = false;
+
+	if (atomic_load(&nic->recv) == g) {
+		atomic_store(&nic->recv, NULL);
+		used = true;
+	}
+	if (atomic_load(&nic->send) == g) {
+		atomic_store(&nic->send, NULL);
+		used = true;
+	}
+	if (used)
+		vsw_quiesce(nic->nv->sw);
+}
+
+static void on_gone(struct vmbus_chan *vch)
+{
+	struct netvsp_chan *ch = vmbus_chan_info(vch)->ctx;
+
+	ch->vch = NULL;
+}
+
+/* ---- Peers --------------------------------------------------------------------------------- */
+
+static int offer_primary(struct netvsp_nic *nic, struct vmbus_peer *peer)
+{
+	const struct vmbus_chan_cfg cfg = {
+		.if_type = VMBUS_CLASS_NIC, .if_instance = nic->instance, .ctx = &nic->chan[0]};
+
+	nic->peer = peer;
+	return vmbus_peer_offer(peer, &cfg, &nic->chan[0].vch);
+}
+
+static int on_peer_up(void *ctx, struct vmbus_peer *peer)
+{
+	struct netvsp *nv = ctx;
+	struct netvsp_nic *nic;
+	int rc;
+
+	for (nic = nv->nics; nic; nic = nic->next) {
+		if (strcmp(nic->cfg.partition, peer->name) != 0)
+			continue;
+		if (nic->peer)
+			return err_set(-EBUSY, "partition %s is connected already", peer->name);
+		rc = offer_primary(nic, peer);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static void on_peer_down(void *ctx, struct vmbus_peer *peer)
+{
+	struct netvsp *nv = ctx;
+	struct netvsp_nic *nic;
+	unsigned int i;
+
+	for (nic = nv->nics; nic; nic = nic->next) {
+		if (nic->peer != peer)
+			continue;
+		nic->peer = NULL;
+		for (i = 0; i < NETVSP_CHANNELS_MAX; i++)
+			nic->chan[i].vch = NULL;
+	}
+}
+
+static void on_quiesce(void *ctx)
+{
+	vsw_quiesce(((struct netvsp *)ctx)->sw);
+}
+
+static const struct vmbus_backend_ops backend_ops = {
+	.peer_up = on_peer_up,
+	.peer_down = on_peer_down,
+	.open = on_open,
+	.close = on_close,
+	.gpadl_gone = on_gpadl_gone,
+	.gone = on_gone,
+	.quiesce = on_quiesce,
+};
+
+/* ---- Life ---------------------------------------------------------------------------------- */
+
+static int event_fd(void *be, uint16_t q)
+{
+	struct netvsp_nic *nic = be;
+	struct netvsp_chan *ch = atomic_load_explicit(&nic->live[q], memory_order_acquire);
+
+	return ch ? ch->info->peer->doorbell_fd[ch->info->relid] : -1;
+}
+
+static const struct vsw_port_ops port_ops = {
+	.rx = netvsp_rx,
+	.rx_done = netvsp_rx_done,
+	.tx = netvsp_tx,
+	.arm = netvsp_arm,
+	.disarm = netvsp_disarm,
+	.event_fd = event_fd,
+};
+
+int netvsp_create(struct netvsp **out, struct vsw *sw)
+{
+	struct netvsp *nv = calloc(1, sizeof(*nv));
+	int rc;
+
+	if (!nv)
+		return err_set(-ENOMEM, "NetVSP");
+	nv->sw = sw;
+	rc = vmbus_backend_create(&nv->backend, &backend_ops, nv);
+	if (rc) {
+		free(nv);
+		return rc;
+	}
+	*out = nv;
+	return 0;
+}
+
+void netvsp_destroy(struct netvsp *nv)
+{
+	if (!nv)
+		return;
+	while (nv->nics)
+		netvsp_nic_destroy(nv->nics);
+	vmbus_backend_destroy(nv->backend);
+	free(nv);
+}
+
+struct vmbus_backend *netvsp_backend(struct netvsp *nv)
+{
+	return nv->backend;
+}
+
+static int cfg_check(const struct netvsp *nv, const struct netvsp_nic_cfg *cfg)
+{
+	const struct netvsp_nic *nic;
+
+	if (cfg->mtu > NETVSP_MTU_MAX || (cfg->mtu && cfg->mtu < 68))
+		return err_set(-EINVAL, "adapter %s: MTU %u, want 68..%u", cfg->name, cfg->mtu,
+			       NETVSP_MTU_MAX);
+	if (cfg->max_channels > NETVSP_CHANNELS_MAX)
+		return err_set(-EINVAL, "adapter %s: %u channels, want 1..%u", cfg->name,
+			       cfg->max_channels, NETVSP_CHANNELS_MAX);
+	for (nic = nv->nics; nic; nic = nic->next) {
+		if (nic->cfg.index == cfg->index && !strcmp(nic->cfg.partition, cfg->partition))
+			return err_set(-EEXIST, "adapter %s: number %u of partition %s is %s",
+				       cfg->name, cfg->index, cfg->partition, nic->cfg.name);
+	}
+	return 0;
+}
+
+/* Stable over restarts: the adapter's MAC and number. */
+static struct vmbus_guid instance_of(const struct netvsp_nic_cfg *cfg)
+{
+	struct vmbus_guid g = {.data1 = 0x6e657468, .data2 = 0x7600, .data3 = 0x4000};
+
+	g.data2 |= cfg->index;
+	g.data4[0] = 0x80;
+	memcpy(g.data4 + 2, cfg->mac, 6);
+	return g;
+}
+
+static int port_make(struct netvsp_nic *nic)
+{
+	struct vsw_port_cfg pc = {.kind = VSW_PORT_NIC,
+				  .vlan_mode = nic->cfg.vlan_mode,
+				  .pvid = nic->cfg.pvid,
+				  .nr_queues = 0,
+				  .is_spoof_guarded = !nic->cfg.allow_spoofing};
+	int rc;
+
+	memcpy(pc.name, nic->cfg.name, sizeof(pc.name));
+	memcpy(pc.allowed, nic->cfg.allowed, sizeof(pc.allowed));
+	memcpy(pc.mac, nic->cfg.mac, 6);
+	rc = vsw_port_create(&nic->port, nic->nv->sw, &pc, &port_ops, nic);
+	return rc ? rc : vsw_port_attach(nic->port);
+}
+
+int netvsp_nic_create(struct netvsp_nic **out, struct netvsp *nv, const struct netvsp_nic_cfg *cfg)
+{
+	struct netvsp_nic *nic;
+	unsigned int i;
+	int rc = cfg_check(nv, cfg);
+
+	if (rc)
+		return rc;
+	nic = aligned_alloc(64, (sizeof(*nic) + 63) & ~63ul);
+	if (!nic)
+		return err_set(-ENOMEM, "adapter %s", cfg->name);
+	memset(nic, 0, sizeof(*nic));
+	nic->nv = nv;
+	nic->cfg = *cfg;
+	nic->cfg.mtu = cfg->mtu ? cfg->mtu : NETVSP_MTU_DEFAULT;
+	nic->cfg.max_channels = cfg->max_channels ? cfg->max_channels : 8;
+	nic->cfg.link_mbps = cfg->link_mbps ? cfg->link_mbps : 100000;
+	nic->instance = instance_of(cfg);
+	memcpy(nic->mac, cfg->mac, 6);
+	for (i = 0; i < NETVSP_CHANNELS_MAX; i++) {
+		nic->chan[i].nic = nic;
+		nic->chan[i].q = (uint16_t)i;
+	}
+	rc = port_make(nic);
+	if (rc) {
+		vsw_port_destroy(nic->port);
+		free(nic);
+		return rc;
+	}
+	nic->next = nv->nics;
+	nv->nics = nic;
+	*out = nic;
+	return 0;
+}
+
+void netvsp_nic_destroy(struct netvsp_nic *nic)
+{
+	struct netvsp_nic **at;
+	int i;
+
+	if (!nic)
+		return;
+	for (i = NETVSP_CHANNELS_MAX - 1; i >= 0; i--) {
+		if (nic->chan[i].vch)
+			vmbus_chan_rescind(nic->chan[i].vch);
+	}
+	for (at = &nic->nv->nics; *at != nic; at = &(*at)->next)
+		;
+	*at = nic->next;
+	vsw_port_detach(nic->port);
+	vsw_port_destroy(nic->port);
+	free(nic);
+}
+
+/* ---- Status -------------------------------------------------------------------------------- */
+
+void netvsp_nic_status(const struct netvsp_nic *nic, struct netvsp_nic_status *out)
+{
+	struct netvsp_chan_stats rx = {0}, tx = {0};
+	unsigned int i;
+
+	*out = (struct netvsp_nic_status){.cfg = &nic->cfg, .port = vsw_port_id(nic->port)};
+	out->is_offered = nic->chan[0].vch != NULL;
+	out->is_up = atomic_load(&nic->rx_on) != 0;
+	if (nic->st) {
+		out->nvsp_version = nic->st->nvsp_version;
+		out->mtu = nic->st->mtu;
+		out->packet_filter = nic->st->packet_filter;
+		out->nr_sections = nic->st->nr_sections;
+		out->nr_sections_free = nic->pool.nr;
+	}
+	for (i = 0; i < NETVSP_CHANNELS_MAX; i++) {
+		out->nr_channels += atomic_load(&nic->live[i]) != NULL;
+		past_add(&rx, &nic->chan[i].rx);
+		past_add(&tx, &nic->chan[i].tx);
+	}
+	out->rx_vmbus_packets = rx.ring_packets;
+	out->tx_vmbus_packets = tx.ring_packets;
+	out->rndis_control = rx.control + nic->past.control;
+	out->interrupts = tx.interrupts + nic->past.interrupts;
+	out->doorbells_armed = rx.armed + nic->past.armed;
+	out->copies = tx.copies + nic->past.copies;
+	out->faults = nic->faults;
+	memcpy(out->last_fault, nic->last_fault, sizeof(out->last_fault));
+}
+
+void netvsp_nic_walk(const struct netvsp *nv, void (*fn)(const struct netvsp_nic *nic, void *ctx),
+		     void *ctx)
+{
+	const struct netvsp_nic *nic;
+
+	for (nic = nv->nics; nic; nic = nic->next)
+		fn(nic, ctx);
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the parts of NetVSP share. */
+#pragma once
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_spinlock.h>
+
+#include <nethv/abi/nvsp.h>
+#include <nethv/abi/rndis.h>
+
+#include "netvsp/netvsp.h"
+
+#define NETVSP_SECTIONS_MAX	8192u
+#define NETVSP_SECTION_SIZE	2048u /* while the MTU fits; else a multiple of 4096 */
+#define NETVSP_SECTIONS_RESERVE 16u   /* kept for control answers */
+#define NETVSP_SEND_SECTION	4096u
+#define NETVSP_RANGES_MAX	32u   /* frames in one packet to the guest */
+#define NETVSP_MSGS_MAX		32u   /* RNDIS messages in one packet from the guest */
+#define NETVSP_RANGE_BYTES_MAX	4096u /* of a GPA-direct range list */
+#define NETVSP_CONTROL_MAX	2048u /* bytes of an RNDIS control message */
+#define NETVSP_FRAME_ROOM	(44u + 16u + 14u + 4u) /* RNDIS header, VLAN PPI, Ethernet, tag */
+#define NETVSP_STATE_MAGIC	0x31534e56u
+#define NETVSP_SEC_END		0xFFFFu
+#define NETVSP_SEC_HEAD		0x8000u /* first section of a packet: its number is the id */
+#define NETVSP_SEC_FREEING	0x4000u /* given back in the burst being read; void after a restart */
+#define NETVSP_SEC_RELID	0x0FFFu
+
+/* Who holds a receive section. In the state memfd. */
+struct netvsp_section {
+	uint32_t seq;	/* 0: free; else of the commit that handed it out */
+	uint16_t owner; /* relid with NETVSP_SEC_* */
+	uint16_t next;	/* of the same packet, or NETVSP_SEC_END */
+};
+
+/* What survives a restart of the switch, in the primary channel's device area. */
+struct netvsp_state {
+	uint32_t magic;
+	uint32_t nvsp_version; /* 0: not negotiated */
+	uint32_t ndis_version;
+	uint32_t mtu; /* without the Ethernet header */
+	uint64_t ndis_caps;
+	uint32_t recv_gpadl; /* handle; 0: none */
+	uint32_t send_gpadl;
+	uint32_t section_size;
+	uint32_t nr_sections;
+	uint32_t rndis_ready; /* RNDIS INIT was answered */
+	uint32_t packet_filter;
+	uint32_t nr_subs;		     /* granted */
+	uint16_t relid[NETVSP_CHANNELS_MAX]; /* by queue; 0: not open */
+	uint32_t rss_on;
+	uint32_t rss_hash_info;
+	uint32_t rss_entries;
+	uint8_t rss_table[NDIS_RSS_TABLE_MAX];
+	uint8_t rss_key[NDIS_RSS_KEY_SIZE];
+	uint8_t mac[6];
+	uint8_t has_mac; /* the guest set its own */
+	uint8_t data_path;
+	struct netvsp_section section[NETVSP_SECTIONS_MAX];
+};
+_Static_assert(sizeof(struct netvsp_state) <= VMBUS_DEV_STATE, "fits the channel's device area");
+
+struct netvsp_chan_stats {
+	uint64_t ring_packets;
+	uint64_t interrupts;
+	uint64_t control;
+	uint64_t copies;
+	uint64_t armed;
+};
+
+/* One open channel: a queue of the port. */
+struct netvsp_chan {
+	/* Constant while open. */
+	struct netvsp_nic *nic;
+	struct vmbus_chan *vch;
+	const struct vmbus_chan_info *info;
+	struct vmbus_chan_state *cs;
+	uint16_t q;
+	uint16_t burst_max; /* VMBus packets taken in one burst: their completions always fit */
+	/* The lcore that reads the channel. */
+	alignas(64) struct vmbus_ring in;
+	uint64_t burst;			 /* number of the last burst taken */
+	uint32_t nr_pending;		 /* completions of it not yet written */
+	uint8_t status[VMBUS_BURST_MAX]; /* NVSP status of each */
+	bool is_faulted;
+	bool is_reported;
+	bool wants_send_table;
+	const char *fault; /* static text */
+	struct netvsp_chan_stats rx;
+	uint8_t control[NETVSP_CONTROL_MAX];
+	uint8_t ranges[NETVSP_RANGE_BYTES_MAX];
+	/* Whoever writes to the guest, under the lock. */
+	alignas(64) rte_spinlock_t lock;
+	struct vmbus_ring out;
+	uint32_t rx_seq;
+	uint64_t burst_done;
+	struct netvsp_chan_stats tx;
+};
+
+/* Receive sections that the guest does not hold. Any lcore, under the lock. */
+struct netvsp_pool {
+	alignas(64) rte_spinlock_t lock;
+	uint32_t nr;
+	uint16_t stack[NETVSP_SECTIONS_MAX];
+};
+
+struct netvsp_nic {
+	struct netvsp_nic *next;
+	struct netvsp *nv;
+	struct netvsp_nic_cfg cfg;
+	struct vsw_port *port;
+	struct vmbus_guid instance;
+	/* Written by ctl and by the primary's reader, read by every lcore. */
+	alignas(64) _Atomic(struct netvsp_chan *)
+		live[NETVSP_CHANNELS_MAX]; /* may be used by lcores */
+	_Atomic(const struct vmbus_gpadl *) recv;
+	_Atomic(const struct vmbus_gpadl *) send;
+	struct netvsp_state *st; /* while the primary is open */
+	atomic_uint rx_on;	 /* deliver: RNDIS is up and the filter is not 0; its value */
+	uint8_t mac[6];
+	struct netvsp_pool pool;
+	/* ctl only. */
+	struct vmbus_peer *peer;
+	struct netvsp_chan chan[NETVSP_CHANNELS_MAX];
+	char last_fault[128];
+	uint64_t faults;
+	struct netvsp_chan_stats past; /* of channels closed before */
+};
+
+struct netvsp {
+	struct vsw *sw;
+	struct vmbus_backend *backend;
+	struct netvsp_nic *nics;
+};
+
+/* sections.c */
+void netvsp_pool_reset(struct netvsp_nic *nic);
+/* ctl.  Rebuilds the pool from the state: what was never committed to the guest is free. */
+void netvsp_pool_recover(struct netvsp_nic *nic);
+/* lcore.  Pops up to @n section numbers, leaving @keep. Returns how many. */
+uint32_t netvsp_pool_take(struct netvsp_nic *nic, uint16_t *sec, uint32_t n, uint32_t keep);
+void netvsp_pool_give(struct netvsp_nic *nic, const uint16_t *sec, uint32_t n);
+/* lcore.  The guest completed receive @id on @relid: marks it and returns its sequence, or 0 when
+ * the guest does not hold it there. */
+uint32_t netvsp_section_claim(struct netvsp_nic *nic, uint64_t id, uint32_t relid);
+/* lcore or ctl.  Frees what was claimed and committed. */
+void netvsp_section_free(struct netvsp_nic *nic, const struct vmbus_freed *f, uint32_t n);
+
+/* ingress.c */
+uint16_t netvsp_rx(void *be, uint16_t q, struct vsw_vec *v);
+void netvsp_rx_done(void *be, uint16_t q, struct vsw_vec *v);
+/* lcore.  Writes the pending completions. False when the ring has no room yet. */
+bool netvsp_flush_completions(struct netvsp_chan *ch, unsigned int lcore);
+bool netvsp_arm(void *be, uint16_t q);
+void netvsp_disarm(void *be, uint16_t q);
+
+/* egress.c */
+uint16_t netvsp_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n, uint8_t *reason);
+/* lcore, lock held.  Room that frames must leave for completions and control. */
+uint32_t netvsp_out_reserve(const struct netvsp_chan *ch);
+/* lcore.  Signals the guest if @wanted. */
+void netvsp_signal(struct netvsp_chan *ch, unsigned int lcore, bool wanted);
+
+/* control.c: NVSP messages and the RNDIS control dialogue */
+
+/* What a control packet is answered with; all of it is committed at once. */
+struct netvsp_answer {
+	bool has_completion;
+	bool is_empty; /* completion without payload (SWITCH_DATA_PATH) */
+	struct nvsp_msg completion;
+	uint32_t rndis_len; /* 0: no RNDIS answer */
+	uint8_t rndis[512];
+};
+
+/* lcore, primary's reader.  In-band NVSP message other than RNDIS data. 0, or -EPROTO: close the
+ * channel, *@why says why. */
+int netvsp_control_nvsp(struct netvsp_chan *ch, const struct nvsp_msg *m, struct netvsp_answer *a,
+			const char **why);
+/* lcore, primary's reader.  RNDIS control message of @len private bytes. */
+void netvsp_control_rndis(struct netvsp_chan *ch, const uint8_t *msg, uint32_t len,
+			  struct netvsp_answer *a);
+
+/* oid.c: pure but for the adapter's state */
+
+/* Answers a query into @buf (@room bytes). Returns the length, or a negative RNDIS status cast to
+ * int32_t (RNDIS_STATUS_* have the top bit set). */
+int32_t netvsp_oid_query(const struct netvsp_nic *nic, uint32_t oid, const uint8_t *in,
+			 uint32_t in_len, uint8_t *buf, uint32_t room);
+uint32_t netvsp_oid_set(struct netvsp_nic *nic, uint32_t oid, const uint8_t *in, uint32_t in_len);
+
+/* rss.c */
+/* lcore.  Queue that the guest wants frame @s on. */
+uint16_t netvsp_rss_queue(const struct netvsp_nic *nic, const struct vsw_slot *s);
+/* lcore, primary's reader.  Takes RECEIVE_SCALE_PARAMETERS. Returns an RNDIS status. */
+uint32_t netvsp_rss_set(struct netvsp_nic *nic, const uint8_t *in, uint32_t in_len);
+
+/* nic.c */
+/* lcore.  The guest broke the protocol: stops the channel and has ctl close it. @why is static. */
+void netvsp_fault(struct netvsp_chan *ch, const char *why);
+/* lcore.  Has ctl offer the granted sub-channels. False when it must be tried again. */
+bool netvsp_want_subs(struct netvsp_nic *nic);
+/* any.  Recomputes whether frames are delivered, from the state. */
+void netvsp_update_rx_on(struct netvsp_nic *nic);
+
+/* Sequences of commits to the guest; 0 means free. */
+static inline uint32_t netvsp_seq_next(uint32_t seq)
+{
+	return seq + 1 ? seq + 1 : 1;
+}
+
+static inline uint32_t netvsp_section_size(uint32_t mtu)
+{
+	uint32_t need = mtu + NETVSP_FRAME_ROOM;
+
+	return need <= NETVSP_SECTION_SIZE ? NETVSP_SECTION_SIZE : (need + 4095) & ~4095u;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Receive side scaling: which of the guest's channels a frame goes to. Toeplitz over addresses
+ * and ports with the guest's key and table, so that the guest's own hash agrees. */
+#include <string.h>
+
+#include <rte_byteorder.h>
+#include <rte_thash.h>
+
+#include "netvsp/priv.h"
+
+#define ETH_IPV4   0x0800u
+#define ETH_IPV6   0x86DDu
+#define PROTO_TCP  6u
+#define PROTO_UDP  17u
+#define TUPLE_V6_W 9u /* 32-bit words: addresses and ports */
+
+/* Converts @n network-order words at @p, appends the port word if it lies in the private head. */
+static uint32_t tuple(const struct vsw_pkt *p, uint32_t addr_off, uint32_t words, uint32_t l4,
+		      uint8_t proto, uint32_t *out)
+{
+	uint32_t i, w;
+
+	for (i = 0; i < words; i++) {
+		memcpy(&w, p->hdr + addr_off + i * 4, 4);
+		out[i] = rte_be_to_cpu_32(w);
+	}
+	if ((proto != PROTO_TCP && proto != PROTO_UDP) || l4 + 4u > p->hdr_len)
+		return words;
+	memcpy(&w, p->hdr + l4, 4);
+	out[words] = rte_be_to_cpu_32(w);
+	return words + 1;
+}
+
+/* The words to hash; 0: not IP. */
+static uint32_t flow_words(const struct vsw_pkt *p, uint32_t *out)
+{
+	uint32_t type = p->hdr_len >= 14 ? (uint32_t)p->hdr[12] << 8 | p->hdr[13] : 0;
+
+	if (type == ETH_IPV4 && p->hdr_len >= 34) {
+		uint32_t ihl = (p->hdr[14] & 15u) * 4;
+		uint32_t frag = ((uint32_t)p->hdr[20] << 8 | p->hdr[21]) & 0x3FFF;
+
+		return tuple(p, 26, 2, 14 + ihl, frag ? 0 : p->hdr[23], out);
+	}
+	if (type == ETH_IPV6 && p->hdr_len >= 54)
+		return tuple(p, 22, 8, 54, p->hdr[20], out);
+	return 0;
+}
+
+uint16_t netvsp_rss_queue(const struct netvsp_nic *nic, const struct vsw_slot *s)
+{
+	const struct netvsp_state *st = nic->st;
+	uint32_t words[TUPLE_V6_W], n = flow_words(&s->pkt, words), hash;
+
+	if (n == 0 || st->rss_entries == 0)
+		return 0;
+	hash = rte_softrss(words, n, st->rss_key);
+	return st->rss_table[hash % st->rss_entries];
+}
+
+/* Entries that name no channel fall to the primary. */
+static void take_table(struct netvsp_state *st, const uint8_t *table, uint32_t entries)
+{
+	uint32_t i, ch;
+
+	for (i = 0; i < entries; i++) {
+		memcpy(&ch, table + i * 4, 4);
+		st->rss_table[i] = (uint8_t)(ch <= st->nr_subs ? ch : 0);
+	}
+	st->rss_entries = entries;
+}
+
+uint32_t netvsp_rss_set(struct netvsp_nic *nic, const uint8_t *in, uint32_t in_len)
+{
+	struct netvsp_state *st = nic->st;
+	struct ndis_rss_params p;
+
+	if (in_len < sizeof(p))
+		return RNDIS_STATUS_INVALID_LENGTH;
+	memcpy(&p, in, sizeof(p));
+	if (p.hdr.type != NDIS_OBJECT_RSS_PARAMS)
+		return RNDIS_STATUS_INVALID_DATA;
+	if (p.flags & NDIS_RSS_DISABLE) {
+		st->rss_on = 0;
+		return RNDIS_STATUS_SUCCESS;
+	}
+	if (!(p.flags & NDIS_RSS_TABLE_UNCHANGED)) {
+		if (p.table_offset > in_len || p.table_size > in_len - p.table_offset ||
+		    p.table_size % 4 || p.table_size == 0 || p.table_size > NDIS_RSS_TABLE_MAX * 4)
+			return RNDIS_STATUS_INVALID_LENGTH;
+		take_table(st, in + p.table_offset, p.table_size / 4);
+	}
+	if (!(p.flags & NDIS_RSS_KEY_UNCHANGED)) {
+		if (p.key_offset > in_len || p.key_size > in_len - p.key_offset ||
+		    p.key_size != NDIS_RSS_KEY_SIZE)
+			return RNDIS_STATUS_INVALID_LENGTH;
+		memcpy(st->rss_key, in + p.key_offset, NDIS_RSS_KEY_SIZE);
+	}
+	st->rss_hash_info = p.hash_info;
+	st->rss_on = st->nr_subs > 0;
+	return RNDIS_STATUS_SUCCESS;
+}
