@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Guest memory: a small region for the boot pages, and the RAM proper in 2 MiB pages where there
+ * are some, placed on the wanted NUMA node, all of it allocated before the guest runs. */
+#include <errno.h>
+#include <numa.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "hv/priv.h"
+
+#define HUGE_PAGE (2ull << 20)
+#define MEM_MIN	  (4ull << 20)
+#define MEM_MAX	  (1ull << 40)
+
+/* Pages are allocated under the policy of the allocating thread: prefer the node, then go back. */
+static int memfd_on_node(const char *name, uint64_t len, enum fd_huge huge, int node, int *is_huge)
+{
+	int fd;
+
+	if (node >= 0)
+		numa_set_preferred(node);
+	fd = fd_memfd(name, len, huge, is_huge);
+	if (node >= 0)
+		numa_set_localalloc();
+	return fd;
+}
+
+static int region_add(struct hv_partition *p, uint64_t at, uint64_t len, enum fd_huge huge,
+		      int node)
+{
+	struct hv_region *r = &p->region[p->nr_regions];
+	char name[80];
+	int rc;
+
+	snprintf(name, sizeof(name), "nethv-%s-%u", p->name, p->nr_regions);
+	r->gpa = at;
+	r->len = len;
+	r->fd = memfd_on_node(name, len, huge, node, &r->is_huge);
+	if (r->fd < 0)
+		return r->fd;
+	p->nr_regions++;
+	rc = fd_map(r->fd, 0, len, &r->hva);
+	if (rc) {
+		r->hva = NULL;
+		return rc;
+	}
+	/* A hint: does nothing where transparent huge pages for shared memory are off. */
+	if (!r->is_huge)
+		madvise(r->hva, len, MADV_HUGEPAGE);
+	return gmem_add(&p->gm, gpa(at), len, r->hva);
+}
+
+static int cfg_check(const struct hv_cfg *cfg)
+{
+	if (cfg->mem_bytes % HUGE_PAGE || cfg->mem_bytes < MEM_MIN || cfg->mem_bytes > MEM_MAX)
+		return err_set(-EINVAL,
+			       "memory of %llu bytes: want a multiple of 2 MiB, from 4 MiB "
+			       "to 1 TiB",
+			       (unsigned long long)cfg->mem_bytes);
+	if (cfg->numa_node >= 0 && (numa_available() < 0 || cfg->numa_node > numa_max_node()))
+		return err_set(-EINVAL, "NUMA node %d: this machine has nodes 0 to %d",
+			       cfg->numa_node, numa_available() < 0 ? 0 : numa_max_node());
+	return 0;
+}
+
+int hv_memory_create(struct hv_partition *p, const struct hv_cfg *cfg)
+{
+	bool want_huge = !(cfg->flags & HV_CFG_NO_HUGE);
+	int rc;
+
+	rc = cfg_check(cfg);
+	if (rc)
+		return rc;
+	rc = region_add(p, NETHV_RAM_BASE, NETHV_IMAGE_BASE - NETHV_RAM_BASE, FD_HUGE_NO,
+			cfg->numa_node);
+	if (!rc)
+		rc = region_add(p, NETHV_IMAGE_BASE, cfg->mem_bytes,
+				want_huge ? FD_HUGE_TRY : FD_HUGE_NO, cfg->numa_node);
+	if (rc == -ENOMEM || rc == -ENOSPC)
+		return err_set(-ENOMEM,
+			       "%s: %llu MiB of memory cannot be had: give the partition less, or "
+			       "free some (container and tmpfs limits count, too)",
+			       p->name, (unsigned long long)(cfg->mem_bytes >> 20));
+	if (!rc && want_huge && !p->region[1].is_huge)
+		log_warn(p->name,
+			 "no free 2 MiB pages for %llu MiB of guest memory, using small pages: "
+			 "slower (vm.nr_hugepages=%llu would do)",
+			 (unsigned long long)(cfg->mem_bytes >> 20),
+			 (unsigned long long)(cfg->mem_bytes / HUGE_PAGE));
+	return rc;
+}
+
+void hv_memory_destroy(struct hv_partition *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < p->nr_regions; i++) {
+		if (p->region[i].hva)
+			munmap(p->region[i].hva, p->region[i].len);
+		fd_close(&p->region[i].fd);
+	}
+	p->nr_regions = 0;
+}

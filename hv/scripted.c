@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The scripted engine. */
+#include "hv/scripted.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "hv/priv.h"
+
+struct scripted {
+	struct hv_script *s;
+	pthread_mutex_t lock;
+	unsigned int next;
+	int kick[HV_VPS_MAX];
+	int doorbell[HV_DOORBELLS_MAX];
+	int sint[HV_VPS_MAX];
+};
+
+static void s_vm_destroy(void *arg)
+{
+	struct scripted *e = arg;
+	unsigned int i;
+
+	if (!e)
+		return;
+	for (i = 0; i < HV_VPS_MAX; i++) {
+		fd_close(&e->kick[i]);
+		fd_close(&e->sint[i]);
+	}
+	for (i = 0; i < HV_DOORBELLS_MAX; i++)
+		fd_close(&e->doorbell[i]);
+	pthread_mutex_destroy(&e->lock);
+	free(e);
+}
+
+static int event(void)
+{
+	return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+static int s_vm_create(void **vm, const struct hv_engine_cfg *cfg)
+{
+	struct scripted *e = calloc(1, sizeof(*e));
+	unsigned int i;
+
+	if (!e)
+		return err_set(-ENOMEM, "scripted engine");
+	e->s = cfg->arg;
+	pthread_mutex_init(&e->lock, NULL);
+	for (i = 0; i < HV_VPS_MAX; i++) {
+		e->kick[i] = i < cfg->nr_vps ? event() : -1;
+		e->sint[i] = i < cfg->nr_vps ? event() : -1;
+	}
+	for (i = 0; i < HV_DOORBELLS_MAX; i++)
+		e->doorbell[i] = i < cfg->nr_doorbells ? event() : -1;
+	*vm = e;
+	return 0;
+}
+
+static int s_mem_map(void *vm, uint64_t at, int fd, uint64_t off, uint64_t len)
+{
+	return 0;
+}
+
+static int s_vp_create(void *vm, unsigned int vp, const struct hv_vp_start *start)
+{
+	return 0;
+}
+
+static int s_vm_seal(void *vm)
+{
+	return 0;
+}
+
+static void s_vm_halt(void *vm)
+{
+}
+
+static int s_vm_pid(void *vm)
+{
+	return 0;
+}
+
+static unsigned int s_cpuid(void *vm, struct nethv_cpuid *table, unsigned int max)
+{
+	return hv_cpuid_host(table, max);
+}
+
+static void s_hypercall_page(void *vm, uint8_t page[4096])
+{
+	memset(page, 0xc3, 4096);
+}
+
+static bool script_next(struct scripted *e, struct hv_exit *ex)
+{
+	const struct hv_script *s = e->s;
+
+	if (!s->is_run || e->next >= s->nr_exits)
+		return false;
+	*ex = s->exit[e->next++];
+	return true;
+}
+
+static int s_vp_run(void *arg, unsigned int vp, struct hv_exit *ex)
+{
+	struct scripted *e = arg;
+	struct pollfd pfd = {.fd = e->kick[vp], .events = POLLIN};
+
+	if (vp == 0 && script_next(e, ex))
+		return 0;
+	while (poll(&pfd, 1, -1) < 0)
+		;
+	fd_drain(e->kick[vp]);
+	*ex = (struct hv_exit){.kind = HV_EXIT_INTR};
+	return 0;
+}
+
+static void s_vp_complete(void *arg, unsigned int vp, uint64_t value, enum hv_complete how)
+{
+	struct hv_script *s = ((struct scripted *)arg)->s;
+
+	if (vp != 0 || s->nr_completed >= HV_SCRIPT_MAX)
+		return;
+	s->value[s->nr_completed] = value;
+	s->was_gp[s->nr_completed] = how == HV_COMPLETE_GP;
+	s->nr_completed++;
+}
+
+static void s_vp_kick(void *arg, unsigned int vp)
+{
+	fd_kick(((struct scripted *)arg)->kick[vp]);
+}
+
+static void s_irq(void *arg, unsigned int vp, unsigned int vector)
+{
+	struct scripted *e = arg;
+
+	pthread_mutex_lock(&e->lock);
+	e->s->nr_irqs[vp]++;
+	e->s->last_vector[vp] = vector;
+	pthread_mutex_unlock(&e->lock);
+}
+
+static int s_sint_fd(void *arg, unsigned int vp, unsigned int sint)
+{
+	return ((struct scripted *)arg)->sint[vp];
+}
+
+static void s_sint_set(void *arg, unsigned int vp, unsigned int sint, unsigned int vector)
+{
+	((struct scripted *)arg)->s->sint_vector[vp][sint] = vector;
+}
+
+static int s_doorbell(void *arg, unsigned int relid)
+{
+	return ((struct scripted *)arg)->doorbell[relid - 1];
+}
+
+static void s_vp_stats(void *vm, unsigned int vp, struct hv_vp_stats *out)
+{
+}
+
+#define SCRIPTED_OPS(gp)                                                                    \
+	{                                                                                   \
+		.name = "scripted", .kind = HV_ENGINE_AUTO, .can_gp = (gp),                 \
+		.vm_create = s_vm_create, .vm_destroy = s_vm_destroy, .mem_map = s_mem_map, \
+		.vp_create = s_vp_create, .vm_seal = s_vm_seal, .vm_halt = s_vm_halt,       \
+		.vm_pid = s_vm_pid, .cpuid = s_cpuid, .hypercall_page = s_hypercall_page,   \
+		.vp_run = s_vp_run, .vp_complete = s_vp_complete, .vp_kick = s_vp_kick,     \
+		.irq = s_irq, .sint_fd = s_sint_fd, .sint_set = s_sint_set,                 \
+		.doorbell = s_doorbell, .vp_stats = s_vp_stats,                             \
+	}
+
+static const struct hv_engine_ops ops_crash = SCRIPTED_OPS(false);
+static const struct hv_engine_ops ops_gp = SCRIPTED_OPS(true);
+
+int hv_scripted_create(struct hv_partition **out, struct hv_script *s, unsigned int nr_vps,
+		       const struct hv_partition_ops *ops, void *ctx)
+{
+	const struct hv_cfg cfg = {
+		.name = "scripted",
+		.nr_vps = nr_vps,
+		.mem_bytes = 4 << 20,
+		.numa_node = -1,
+		.flags = HV_CFG_NO_HUGE,
+	};
+
+	return hv_partition_create_on(out, &cfg, ops, ctx, s->can_gp ? &ops_gp : &ops_crash, s);
+}
