@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "mgmt/control.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+
+static socklen_t address(struct sockaddr_un *sa, uid_t uid, const char *instance,
+			 const char *suffix)
+{
+	int n;
+
+	memset(sa, 0, sizeof(*sa));
+	sa->sun_family = AF_UNIX;
+	n = snprintf(sa->sun_path + 1, sizeof(sa->sun_path) - 1, "nethv/%u/%s%s", uid, instance,
+		     suffix);
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+static int listen_at(const char *instance, const char *suffix, int type)
+{
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
+	struct sockaddr_un sa;
+	socklen_t len = address(&sa, geteuid(), instance, suffix);
+
+	if (fd < 0)
+		return err_sys(-errno, "socket");
+	if (!bind(fd, (struct sockaddr *)&sa, len) && !listen(fd, 128))
+		return fd;
+	rc = -errno;
+	fd_close(&fd);
+	if (rc == -EADDRINUSE)
+		return err_set(rc,
+			       "an instance named %s is running already; stop it with `nethv stop "
+			       "%s`, or give this one another name",
+			       instance, instance);
+	return err_sys(rc, "socket @%s", sa.sun_path + 1);
+}
+
+int control_listen(const char *instance)
+{
+	return listen_at(instance, "", SOCK_STREAM);
+}
+
+int control_listen_link(const char *instance)
+{
+	return listen_at(instance, "/link", SOCK_SEQPACKET);
+}
+
+static int connect_at(uid_t uid, const char *instance, const char *suffix, int type)
+{
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0), rc;
+	struct sockaddr_un sa;
+	socklen_t len = address(&sa, uid, instance, suffix);
+
+	if (fd < 0)
+		return err_sys(-errno, "socket");
+	if (!connect(fd, (struct sockaddr *)&sa, len) && control_peer_ok(fd, NULL))
+		return fd;
+	rc = errno == ECONNREFUSED ? -ENOENT : -errno;
+	fd_close(&fd);
+	if (rc == -ENOENT)
+		return err_set(rc, "no instance named %s is running", instance);
+	return err_sys(rc ? rc : -EPERM, "socket @%s", sa.sun_path + 1);
+}
+
+int control_connect(uid_t uid, const char *instance)
+{
+	return connect_at(uid, instance, "", SOCK_STREAM);
+}
+
+int control_connect_link(const char *instance)
+{
+	return connect_at(geteuid(), instance, "/link", SOCK_SEQPACKET);
+}
+
+bool control_peer_ok(int fd, pid_t *pid)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
+		errno = EPERM;
+		return false;
+	}
+	if (pid)
+		*pid = cred.pid;
+	errno = EPERM;
+	return cred.uid == 0 || cred.uid == geteuid() || geteuid() == 0;
+}
+
+/* A line of /proc/net/unix: "... Flags Type St Inode @nethv/0/demo"; 0x10000 in Flags: it listens. */
+static bool parse_line(const char *line, struct control_instance *out)
+{
+	unsigned int flags, uid;
+	char name[64];
+
+	if (sscanf(line, "%*s %*s %*s %x %*s %*s %*s @nethv/%u/%63s", &flags, &uid, name) != 3)
+		return false;
+	if (!(flags & 0x10000) || strchr(name, '/') || strlen(name) >= sizeof(out->name))
+		return false;
+	out->uid = uid;
+	strcpy(out->name, name);
+	return true;
+}
+
+unsigned int control_list(struct control_instance out[CONTROL_INSTANCES_MAX])
+{
+	FILE *f = fopen("/proc/net/unix", "re");
+	unsigned int n = 0;
+	char line[512];
+
+	if (!f)
+		return 0;
+	while (n < CONTROL_INSTANCES_MAX && fgets(line, sizeof(line), f))
+		if (parse_line(line, &out[n]) && (geteuid() == 0 || out[n].uid == geteuid()))
+			n++;
+	fclose(f);
+	return n;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What can be known before anything is started: rights, devices, memory, huge pages. */
+#pragma once
+
+#include "mgmt/config.h"
+
+struct preflight {
+	char memory[200]; /* a sentence on huge pages, for people */
+};
+
+/* ctl.  0, or -errno (text set: what is missing and what to do). Resolves hugepages: auto in @cfg
+ * to yes or no. */
+int preflight_check(struct mgmt_cfg *cfg, struct preflight *out);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The supervisor of one instance, private to mgmt/sup*.c and mgmt/run.c: it starts the switch and
+ * the workers, restarts the switch, answers the control socket, and ends everything.
+ *
+ * Life: SUP_SWITCH_UP -> SUP_WORKERS_UP -> SUP_RUNNING -> SUP_STOP_WORKERS -> SUP_STOP_SWITCH ->
+ * SUP_OVER. One thread; children die with it (PDEATHSIG), and all sockets and memory are
+ * anonymous, so that nothing is left even after kill -9. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "mgmt/config.h"
+#include "mgmt/loop.h"
+#include "mgmt/preflight.h"
+#include "mgmt/rpc.h"
+
+#define SUP_CLIENTS_MAX 32u
+#define SUP_ASKS_MAX	32u
+
+struct sup;
+
+enum proc_state {
+	PROC_OFF,      /* not started, or to be started again */
+	PROC_STARTING, /* until it said "ready" */
+	PROC_RUNNING,
+	PROC_STOPPING,
+	PROC_ENDED,
+};
+
+/* The switch, or the worker of a partition. */
+struct proc {
+	struct sup *sup;
+	const struct mgmt_partition *part; /* NULL: the switch */
+	char name[40];			   /* "switch", or the partition's name */
+	enum proc_state state;
+	pid_t pid;
+	int pidfd;
+	struct rpc_conn conn;
+	struct loop_src conn_src, pid_src;
+	int64_t started_ms;
+	char failure[512]; /* what it said before it ended */
+	int fail_status;
+	json_t *ready;	 /* params of its "ready" */
+	json_t *ended;	 /* worker: params of its "ended": the partition's last status */
+	bool wants_link; /* worker: has not said "resumed" since the switch was restarted */
+};
+
+struct client {
+	struct sup *sup;
+	bool is_used;
+	struct rpc_conn conn;
+	struct loop_src src;
+};
+
+/* A client's request for status that waits for the answers of children. */
+struct ask {
+	struct client *client; /* NULL: free */
+	json_t *id;
+	int64_t number;
+	int64_t until_ms;
+	json_t *answers; /* by name of the process */
+	unsigned int waiting;
+};
+
+enum sup_state {
+	SUP_SWITCH_UP,
+	SUP_WORKERS_UP,
+	SUP_RUNNING,
+	SUP_STOP_WORKERS,
+	SUP_STOP_SWITCH,
+	SUP_OVER,
+};
+
+struct sup {
+	struct mgmt_cfg *cfg;
+	const char *file;
+	struct hv_engine_report engine;
+	struct preflight preflight;
+	struct loop loop;
+	enum sup_state state;
+	int exit_status;
+	int64_t started_ms;
+	int64_t deadline_ms; /* of the present state; 0: none */
+
+	int config_fd, stats_fd, link_fd, control_fd, signal_fd;
+	struct loop_src control_src, signal_src;
+
+	struct proc sw;
+	struct proc *worker; /* one a partition */
+
+	struct client client[SUP_CLIENTS_MAX];
+	struct ask ask[SUP_ASKS_MAX];
+	int64_t next_number;
+
+	/* Restarts of the switch. */
+	unsigned int restarts;
+	unsigned int quick_deaths; /* in a row */
+	int64_t restart_at_ms;	   /* 0: none due */
+	int64_t died_at_ms;	   /* 0: no pause is being measured */
+	int64_t pause_ms;	   /* of the last restart; -1: none yet */
+};
+
+/* All below: ctl. */
+
+/* sup_proc.c */
+void proc_init(struct proc *p, struct sup *sup, const struct mgmt_partition *part);
+int proc_start(struct proc *p); /* 0 or -errno (text set) */
+void proc_fini(struct proc *p); /* kills and reaps what still runs */
+void proc_tell(struct proc *p, const char *method);
+void proc_kill(struct proc *p);
+static inline bool proc_is_alive(const struct proc *p)
+{
+	return p->pid > 0;
+}
+
+/* sup_events.c: what children say and do. */
+void sup_on_message(struct proc *p, const struct rpc_msg *m);
+void sup_on_death(struct proc *p, int wait_status);
+
+/* sup_control.c */
+void sup_control_accept(void *sup, uint32_t events);
+void sup_answer(struct sup *sup, const struct proc *p, int64_t number, json_t *result);
+void sup_no_answer(struct sup *sup, const struct proc *p); /* it has ended */
+void sup_asks_tick(struct sup *sup, int64_t now_ms);
+void sup_clients_fini(struct sup *sup);
+
+/* sup_status.c.  @answers: what switch and workers said. New reference. */
+json_t *sup_status_json(const struct sup *sup, json_t *answers);
+const char *sup_state_word(enum sup_state state);
+
+/* sup.c */
+int sup_create(struct sup **out, struct mgmt_cfg *cfg, const char *file);
+void sup_destroy(struct sup *sup); /* NULL and half-built are fine; frees the cfg */
+int sup_run(struct sup *sup);	   /* until it is over; returns the exit status */
+void sup_fail(struct sup *sup, int status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void sup_stop(struct sup *sup);	   /* begins a clean end */
+void sup_advance(struct sup *sup); /* looks whether the present state is done */
+void sup_banner(const struct sup *sup);
