@@ -110,7 +110,7 @@ struct vmbus_link_msg {
 		} retarget;
 		struct vmbus_link_offer offer;
 		struct {
-			uint32_t relid; /* 0: the whole partition */
+			uint32_t relid; /* 0: the switch let go of the whole partition */
 			char text[VMBUS_LINK_TEXT_MAX];
 		} error;
 	};
@@ -123,6 +123,9 @@ int vmbus_link_encode(const struct vmbus_link_msg *m, void *buf, size_t cap);
  * used. Lengths, counts and texts of a decoded message are in bounds; relids, VPs and handles are
  * the receiver's to judge. */
 int vmbus_link_decode(const void *buf, size_t len, struct vmbus_link_msg *out);
+
+/* any.  Copies a text into a message's field, cut and made printable. @src may be NULL. */
+void vmbus_link_text(char dst[VMBUS_LINK_TEXT_MAX], const char *src);
 
 /* any.  How many fds belong to a message. */
 uint32_t vmbus_link_nr_fds(const struct vmbus_link_msg *m);

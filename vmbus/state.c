@@ -85,7 +85,8 @@ void vmbus_state_signal(struct vmbus_state *st, const struct gmem *gm, unsigned 
 	uint32_t *signalling = &st->lcore[lcore].signalling;
 	bool raise;
 
-	if (vp >= st->nr_vps || relid >= VMBUS_CHANS_MAX)
+	/* Not st->nr_vps: the worker, whom the switch does not trust, can change it. */
+	if (vp >= VMBUS_VPS_MAX || relid >= VMBUS_CHANS_MAX)
 		return;
 	__atomic_store_n(signalling, 1, __ATOMIC_SEQ_CST);
 	raise = flag_set(&st->vp[vp], gm, relid);

@@ -95,19 +95,19 @@ const struct vmbus_h2g_slot *vmbus_state_h2g(const struct vmbus_chan_state *cs);
 /* lcore, the channel's reader.  The slot to fill for the next burst; commit makes it the past. */
 static inline struct vmbus_g2h_slot *vmbus_state_g2h_next(struct vmbus_chan_state *cs)
 {
-	return &cs->g2h[cs->g2h_sel ^ 1];
+	return &cs->g2h[(cs->g2h_sel ^ 1) & 1];
 }
 
 static inline void vmbus_state_g2h_commit(struct vmbus_chan_state *cs)
 {
-	__atomic_store_n(&cs->g2h_sel, cs->g2h_sel ^ 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&cs->g2h_sel, (cs->g2h_sel ^ 1) & 1, __ATOMIC_RELEASE);
 }
 
 /* lcore, under the channel's transmit lock. */
 static inline void vmbus_state_h2g_commit(struct vmbus_chan_state *cs, uint32_t write_index,
 					  uint32_t rx_seq, uint64_t burst_done)
 {
-	uint32_t idle = cs->h2g_sel ^ 1;
+	uint32_t idle = (cs->h2g_sel ^ 1) & 1;
 
 	cs->h2g[idle] = (struct vmbus_h2g_slot){write_index, rx_seq, burst_done};
 	__atomic_store_n(&cs->h2g_sel, idle, __ATOMIC_RELEASE);
