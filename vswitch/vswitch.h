@@ -5,6 +5,7 @@
  * The EAL is initialised before vsw_create() by the program. */
 #pragma once
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,19 +22,24 @@ enum vsw_poll_mode {
 	VSW_POLL_SHARED,   /* polls on for 50 us without work, then sleeps on events */
 };
 
-/* Counters of one port on one lcore. Plain increments by that lcore, read by anybody. */
+/* Counters of one port on one lcore, written by that lcore only, read by anybody. Bytes are those of
+ * frames without an 802.1Q tag. For each port in + copies = delivered + drops, and over all ports the
+ * sum of delivered is the sum of out. They are written in an order (see stats.c) that lets
+ * vsw_stats_close_restart() close the books of a process that was killed between any two of them. */
 struct vsw_port_stats {
-	uint64_t in_packets;
+	alignas(64) uint64_t in_packets;
 	uint64_t in_bytes;
 	uint64_t out_packets;
 	uint64_t out_bytes;
-	uint64_t copies; /* extra destinations of packets that entered here (flooding) */
-	uint64_t drops[VSW_DROP_COUNT]; /* by reason, of packets that entered here */
+	uint64_t copies;    /* extra destinations of packets that entered here (flooding) */
+	uint64_t delivered; /* destinations, of packets that entered here, that took them */
 	uint64_t rx_bursts;
 	uint64_t tx_bursts;
+	uint64_t drops[VSW_DROP_COUNT]; /* by reason, of packets that entered here */
 };
 
-/* Lives in memory that may outlive the process, so that a restarted switch goes on counting. */
+/* Lives in memory that may outlive the process, so that a restarted switch goes on counting. All
+ * zero is a valid start. The last slot takes the counters of names given up for lack of slots. */
 struct vsw_stats {
 	uint64_t magic;
 	uint64_t restarts;
@@ -87,10 +93,13 @@ void vsw_totals_get(const struct vsw *sw, struct vsw_totals *out);
  * the packets so counted. */
 uint64_t vsw_stats_close_restart(struct vsw_stats *st);
 
+/* ctl.  The mode in force: what VSW_POLL_AUTO chose at vsw_start(). */
+enum vsw_poll_mode vsw_poll_mode(const struct vsw *sw);
+
 /* What an lcore does with its time (ctl reads): loops, loops with work, sleeps, and the TSC spent. */
 struct vsw_lcore_stats {
 	uint64_t loops, busy_loops, sleeps, packets;
-	uint64_t tsc_busy, tsc_idle;
+	uint64_t tsc_busy, tsc_idle, tsc_asleep;
 };
 void vsw_lcore_stats_get(const struct vsw *sw, unsigned int lcore, struct vsw_lcore_stats *out);
 
@@ -104,3 +113,13 @@ struct vsw_fdb_entry {
 };
 void vsw_fdb_walk(const struct vsw *sw, void (*fn)(const struct vsw_fdb_entry *e, void *ctx),
 		  void *ctx);
+
+/* ctl.  How learning goes. With the table full, unknown addresses are flooded. */
+struct vsw_fdb_stats {
+	uint32_t capacity, entries, statics;
+	uint64_t learned, moved, aged;
+	uint64_t full;	  /* addresses not learned: no room */
+	uint64_t refused; /* addresses not learned: another adapter's own */
+	uint64_t limited; /* addresses not reported by lcores: rate limit or event queue full */
+};
+void vsw_fdb_stats_get(const struct vsw *sw, struct vsw_fdb_stats *out);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* EAL for tests. */
+#include "tests/support/eal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+
+void eal_up(void)
+{
+	char cpus[32], lcores[128],
+		*argv[] = {"test",	     "--no-huge",   "--no-pci",	   "--no-shconf",
+			   "--no-telemetry", "-m",	    "128",	   "--log-level",
+			   "lib.*:error",    "--log-level", "pmd.*:error", "--lcores",
+			   lcores,	     NULL};
+	int argc = sizeof(argv) / sizeof(argv[0]) - 1;
+
+	snprintf(cpus, sizeof(cpus), "(0-%ld)", sysconf(_SC_NPROCESSORS_ONLN) - 1);
+	snprintf(lcores, sizeof(lcores), "0@%s,1@%s,2@%s,3@%s", cpus, cpus, cpus, cpus);
+	if (rte_eal_init(argc, argv) < 0) {
+		fprintf(stderr, "EAL does not start\n");
+		exit(1);
+	}
+}

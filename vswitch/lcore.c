@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A poll lcore: its loop over receive queues, and its sleep. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "vswitch/priv.h"
+
+#define LEARN_PER_MS 256u
+#define SLEEP_POLLED_NS \
+	200000 /* when a queue cannot wake us: TAPs without interrupts ping in this */
+#define SLEEP_EVENTS_MAX 16
+#define WATCH_WAKE	 UINT64_MAX
+
+int vsw_lcore_watch(struct vsw_lcore *lc, int fd, uint16_t port, uint16_t q)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = (uint64_t)port << 16 | q};
+	int flags = fcntl(fd, F_GETFL);
+
+	/* What cannot be drained must not stay ready: it tells of changes only. */
+	if (flags >= 0 && !(flags & O_NONBLOCK))
+		ev.events |= EPOLLET;
+	if (epoll_ctl(lc->epfd, EPOLL_CTL_ADD, fd, &ev) < 0)
+		return err_sys(-errno, "lcore %u: cannot wait for fd %d", lc->eal_id, fd);
+	return 0;
+}
+
+void vsw_lcore_unwatch(struct vsw_lcore *lc, int fd)
+{
+	epoll_ctl(lc->epfd, EPOLL_CTL_DEL, fd, NULL); /* fails if the backend closed it: same end */
+}
+
+static int wake_fd_open(struct vsw_lcore *lc)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = WATCH_WAKE};
+
+	lc->epfd = epoll_create1(EPOLL_CLOEXEC);
+	lc->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (lc->epfd < 0 || lc->wake_fd < 0 ||
+	    epoll_ctl(lc->epfd, EPOLL_CTL_ADD, lc->wake_fd, &ev) < 0)
+		return err_sys(-errno, "lcore %u: cannot make its wake-up fd", lc->eal_id);
+	return 0;
+}
+
+int vsw_lcore_create(struct vsw_lcore **out, struct vsw *sw, uint16_t index, unsigned int eal_id)
+{
+	struct vsw_lcore *lc = aligned_alloc(4096, RTE_ALIGN_CEIL(sizeof(*lc), 4096));
+	int rc;
+
+	if (!lc)
+		return err_set(-ENOMEM, "lcore %u: out of memory", eal_id);
+	memset(lc, 0, sizeof(*lc));
+	lc->sw = sw;
+	lc->index = index;
+	lc->eal_id = eal_id;
+	lc->vec.lcore = index;
+	lc->epfd = lc->wake_fd = -1;
+	rc = wake_fd_open(lc);
+	if (rc) {
+		vsw_lcore_destroy(lc);
+		return rc;
+	}
+	*out = lc;
+	return 0;
+}
+
+void vsw_lcore_destroy(struct vsw_lcore *lc)
+{
+	if (!lc)
+		return;
+	fd_close(&lc->epfd);
+	fd_close(&lc->wake_fd);
+	free(lc);
+}
+
+static uint16_t poll_queue(struct vsw_lcore *lc, const struct vsw_snap *sn,
+			   const struct vsw_poll *po)
+{
+	const struct vsw_port *p = po->port;
+	struct vsw_vec *v = &lc->vec;
+	uint16_t n;
+
+	v->n = 0;
+	v->nr_sg = 0;
+	n = p->ops->rx(p->be, po->q, v);
+	if (n == 0)
+		return 0;
+	v->n = n;
+	vsw_pipeline_run(lc, sn, p);
+	p->ops->rx_done(p->be, po->q, v);
+	return n;
+}
+
+/* Coarse clocks, moved on without a division in each loop. */
+static void clocks_advance(struct vsw_lcore *lc, uint64_t now)
+{
+	const struct vsw *sw = lc->sw;
+
+	if (now >= lc->next_ms_tsc) {
+		lc->next_ms_tsc = now + sw->tsc_hz / 1000;
+		lc->learn_budget = LEARN_PER_MS;
+	}
+	if (now >= lc->next_s_tsc) {
+		lc->now_s = (uint32_t)((now - sw->start_tsc) / sw->tsc_hz);
+		lc->next_s_tsc = sw->start_tsc + (lc->now_s + 1ull) * sw->tsc_hz;
+	}
+}
+
+uint32_t vsw_lcore_poll(struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_t now_tsc)
+{
+	const struct vsw_poll *po = sn->poll + sn->lcore[lc->index].first;
+	uint32_t i, n = 0;
+
+	lc->vec.now_tsc = now_tsc;
+	lc->gen = vsw_fdb_gen(lc->sw->fdb);
+	clocks_advance(lc, now_tsc);
+	for (i = 0; i < sn->lcore[lc->index].n; i++)
+		n += poll_queue(lc, sn, &po[i]);
+	stat_add(&lc->stats.loops, 1);
+	if (n) {
+		stat_add(&lc->stats.busy_loops, 1);
+		stat_add(&lc->stats.packets, n);
+	}
+	return n;
+}
+
+static const struct vsw_snap *snap_get(const struct vsw *sw)
+{
+	return __atomic_load_n(&sw->snap, __ATOMIC_ACQUIRE); /* pairs with snap_swap() */
+}
+
+static bool can_wake(const struct vsw_poll *po)
+{
+	return po->event_fd >= 0 && po->port->ops->arm;
+}
+
+static void disarm_all(struct vsw_lcore *lc, const struct vsw_snap *sn)
+{
+	const struct vsw_poll *po = sn->poll + sn->lcore[lc->index].first;
+	uint32_t i;
+
+	for (i = 0; i < sn->lcore[lc->index].n; i++) {
+		if (can_wake(&po[i]) && po[i].port->ops->disarm)
+			po[i].port->ops->disarm(po[i].port->be, po[i].q);
+	}
+}
+
+/* Asks every queue to wake us. False: one has work already, nobody may sleep. *@ns is how long we may
+ * sleep at most; -1: for ever. */
+static bool arm_all(const struct vsw_lcore *lc, const struct vsw_snap *sn, int64_t *ns)
+{
+	const struct vsw_poll *po = sn->poll + sn->lcore[lc->index].first;
+	uint32_t i;
+
+	*ns = -1;
+	for (i = 0; i < sn->lcore[lc->index].n; i++) {
+		if (!can_wake(&po[i]))
+			*ns = SLEEP_POLLED_NS;
+		else if (po[i].port->ops->arm(po[i].port->be, po[i].q))
+			return false;
+	}
+	return true;
+}
+
+static int wait_events(int epfd, struct epoll_event *ev, int64_t ns)
+{
+	struct timespec ts = {.tv_nsec = ns};
+	int n = epoll_pwait2(epfd, ev, SLEEP_EVENTS_MAX, ns < 0 ? NULL : &ts, NULL);
+
+	if (n < 0 && errno == ENOSYS) /* before Linux 5.11 */
+		n = epoll_wait(epfd, ev, SLEEP_EVENTS_MAX, ns < 0 ? -1 : 1);
+	return n;
+}
+
+/* The snapshot of before the sleep may be gone: drains what the present one still has. */
+static void drain_one(const struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_t tag)
+{
+	const struct vsw_poll *po = sn->poll + sn->lcore[lc->index].first;
+	uint8_t buf[256];
+	uint32_t i;
+
+	for (i = 0; i < sn->lcore[lc->index].n; i++) {
+		if (po[i].port->id != tag >> 16 || po[i].q != (tag & 0xFFFF) || !po[i].is_drained)
+			continue;
+		if (read(po[i].event_fd, buf, sizeof(buf)) < 0)
+			return; /* nothing left, or an fd that cannot be read: polling empties it */
+	}
+}
+
+/* "Arm, re-check, sleep", once for all. A queue that gets work after its arm() found none makes its
+ * event fd readable, so the wait ends at once. While we wait we are offline: ctl does not wait for
+ * us, and the snapshot may be replaced and freed. So nothing of the old one is touched afterwards. */
+static void sleep_until_event(struct vsw_lcore *lc, const struct vsw_snap *sn)
+{
+	struct epoll_event ev[SLEEP_EVENTS_MAX];
+	int i, n = 0;
+	int64_t ns;
+
+	if (arm_all(lc, sn, &ns)) {
+		rte_rcu_qsbr_thread_offline(lc->sw->qsbr, lc->index);
+		n = wait_events(lc->epfd, ev, ns);
+		rte_rcu_qsbr_thread_online(lc->sw->qsbr, lc->index);
+		stat_add(&lc->stats.sleeps, 1);
+		sn = snap_get(lc->sw);
+	}
+	for (i = 0; i < n; i++) {
+		if (ev[i].data.u64 == WATCH_WAKE)
+			fd_drain(lc->wake_fd);
+		else
+			drain_one(lc, sn, ev[i].data.u64);
+	}
+	disarm_all(lc, sn);
+}
+
+/* Takes the time from @from to now into the account that the loop belongs to. */
+static uint64_t loop_account(struct vsw_lcore *lc, uint64_t from, uint32_t nr_packets)
+{
+	uint64_t now = rte_rdtsc();
+
+	if (nr_packets) {
+		stat_add(&lc->stats.tsc_busy, now - from);
+		lc->busy_until_tsc = now;
+	} else {
+		stat_add(&lc->stats.tsc_idle, now - from);
+	}
+	return now;
+}
+
+int vsw_lcore_main(void *arg)
+{
+	struct vsw_lcore *lc = arg;
+	struct vsw *sw = lc->sw;
+	uint64_t now = rte_rdtsc(), before;
+	const struct vsw_snap *sn;
+
+	prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0); /* else short sleeps take 50 us longer */
+	lc->busy_until_tsc = now;
+	rte_rcu_qsbr_thread_online(sw->qsbr, lc->index);
+	while (!__atomic_load_n(&lc->should_stop, __ATOMIC_ACQUIRE)) {
+		rte_rcu_qsbr_quiescent(sw->qsbr, lc->index);
+		sn = snap_get(sw);
+		now = loop_account(lc, now, vsw_lcore_poll(lc, sn, now));
+		if (now - lc->busy_until_tsc <= lc->idle_limit_tsc)
+			continue;
+		before = now;
+		sleep_until_event(lc, sn);
+		now = rte_rdtsc();
+		stat_add(&lc->stats.tsc_asleep, now - before);
+	}
+	rte_rcu_qsbr_thread_offline(sw->qsbr, lc->index);
+	return 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Drop reasons in words, and reading the bytes behind the private ones. */
+#include "vswitch/packet.h"
+
+#include <string.h>
+
+static const char *const names[] = {
+#define X(name, text) #name,
+	VSW_DROPS(X)
+#undef X
+};
+
+static const char *const texts[] = {
+#define X(name, text) text,
+	VSW_DROPS(X)
+#undef X
+};
+
+const char *vsw_drop_name(unsigned int reason)
+{
+	return reason < VSW_DROP_COUNT ? names[reason] : "?";
+}
+
+const char *vsw_drop_text(unsigned int reason)
+{
+	return reason < VSW_DROP_COUNT ? texts[reason] : "?";
+}
+
+static void copy_pieces(const struct vsw_sg *sg, uint16_t nr_sg, uint32_t skip, uint8_t *dst,
+			uint32_t len)
+{
+	uint16_t i;
+
+	for (i = 0; i < nr_sg && len; i++) {
+		uint32_t part;
+
+		if (skip >= sg[i].len) {
+			skip -= sg[i].len;
+			continue;
+		}
+		part = sg[i].len - skip;
+		if (part > len)
+			part = len;
+		memcpy(dst, sg[i].ptr + skip, part);
+		dst += part;
+		len -= part;
+		skip = 0;
+	}
+}
+
+void vsw_slot_copy_backing(const struct vsw_vec *v, const struct vsw_slot *s, uint32_t from,
+			   void *dst, uint32_t len)
+{
+	if (s->data)
+		memcpy(dst, s->data + from, len);
+	else
+		copy_pieces(v->sg + s->sg_first, s->sg_count, s->sg_off + from, dst, len);
+}

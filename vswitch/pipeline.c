@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The stages of a vector: validate, VLAN of the source port, spoof guard, learning, look-up, group by
+ * destination, deliver, account.
+ *
+ * Packets of one vector tend to repeat: those between two adapters carry the same addresses, so the
+ * verdict of the packet before is kept and used again when addresses and tag are the same. A vector
+ * of which all packets go to one port with one tag does no more than that for each packet. */
+#include <string.h>
+
+#include <rte_branch_prediction.h>
+
+#include "vswitch/priv.h"
+
+#define ETH_P_8021Q_BE 0x0081 /* 0x8100 as it lies in memory */
+#define TAG_LEN	       4u
+#define TAG_IS_SET     0x10000u
+#define VID_MASK       0x0FFFu
+
+/* Addresses and tag of a packet, and what was decided for them. */
+struct verdict {
+	uint64_t dst_src_hi; /* destination, and the first two bytes of the source */
+	uint32_t src_lo;
+	uint32_t tag; /* TAG_IS_SET | TCI, or 0 */
+	uint16_t dst;
+	uint16_t tci;
+};
+
+static inline uint64_t load64(const void *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint32_t load32(const void *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint16_t load16(const void *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint32_t pkt_tag(const struct vsw_pkt *p)
+{
+	return p->flags & VSW_PKT_VLAN ? TAG_IS_SET | p->vlan_tci : 0;
+}
+
+/* The VLAN that a frame with @tag from @src belongs to, or VLAN_NONE when it may not enter. */
+static uint16_t source_vlan(const struct vsw_port *src, uint32_t tag)
+{
+	uint16_t vid = tag & VID_MASK;
+
+	if (vid == 0)
+		return src->pvid;
+	return vid != VLAN_NONE && vsw_port_in_vlan(src, vid) ? vid : VLAN_NONE;
+}
+
+static uint16_t verdict_of(struct vsw_lcore *lc, const struct vsw_snap *sn,
+			   const struct vsw_port *src, struct verdict *m)
+{
+	uint64_t dmac = m->dst_src_hi & VSW_MAC_MASK;
+	uint64_t smac = m->dst_src_hi >> 48 | (uint64_t)m->src_lo << 16;
+	uint16_t dst, vid = source_vlan(src, m->tag);
+
+	if (vid == VLAN_NONE)
+		return DST_DROP + VSW_DROP_vlan_denied;
+	m->tci = (uint16_t)((m->tag & 0xF000) | vid);
+	if (smac != src->mac) {
+		if (src->is_guarded)
+			return DST_DROP + VSW_DROP_spoofed_mac;
+		if (!(smac & 1) && smac)
+			vsw_learn_source(lc, src, smac, vid);
+	}
+	if (dmac & 1)
+		return DST_FLOOD;
+	dst = vsw_lookup(lc, sn, dmac, vid);
+	return dst == src->id ? DST_DROP + VSW_DROP_same_port : dst;
+}
+
+/* Stripping took bytes from the private ones: reads more, so that 64 are there again. */
+static void hdr_refill(const struct vsw_vec *v, struct vsw_slot *s)
+{
+	struct vsw_pkt *p = &s->pkt;
+	uint32_t want = p->len < 64 ? p->len : 64;
+
+	if (p->hdr_len >= want)
+		return;
+	memmove(s->snap, p->hdr, p->hdr_len);
+	vsw_slot_copy_backing(v, s, p->hdr_len, s->snap + p->hdr_len, want - p->hdr_len);
+	p->hdr = s->snap;
+	p->hdr_len = (uint16_t)want;
+}
+
+/* Takes an in-band tag out of band. Returns the reason when the frame cannot go on. */
+static uint16_t tag_strip(const struct vsw_vec *v, struct vsw_slot *s)
+{
+	struct vsw_pkt *p = &s->pkt;
+
+	if (p->flags & VSW_PKT_VLAN)
+		return VSW_DROP_vlan_denied;
+	if (p->len < VSW_FRAME_MIN + TAG_LEN)
+		return VSW_DROP_runt;
+	if (load16(p->hdr + 16) == ETH_P_8021Q_BE)
+		return VSW_DROP_vlan_denied;
+	p->vlan_tci = __builtin_bswap16(load16(p->hdr + 14));
+	p->flags |= VSW_PKT_VLAN;
+	memmove(p->hdr + TAG_LEN, p->hdr, 12);
+	p->hdr += TAG_LEN;
+	p->hdr_len -= TAG_LEN;
+	p->len -= TAG_LEN;
+	if (s->data)
+		s->data += TAG_LEN;
+	else
+		s->sg_off += TAG_LEN;
+	hdr_refill(v, s);
+	return VSW_DROP_none;
+}
+
+static __attribute__((noinline)) void verdict_renew(struct vsw_lcore *lc, const struct vsw_snap *sn,
+						    const struct vsw_port *src,
+						    const struct vsw_pkt *p, struct verdict *m)
+{
+	m->dst_src_hi = load64(p->hdr);
+	m->src_lo = load32(p->hdr + 8);
+	m->tag = pkt_tag(p);
+	m->tci = 0;
+	m->dst = verdict_of(lc, sn, src, m);
+}
+
+/* For what the short way cannot judge: lost packets, runts and in-band tags. */
+static __attribute__((noinline)) uint16_t judge_rare(const struct vsw_vec *v, struct vsw_slot *s)
+{
+	if (s->pkt.drop_reason)
+		return s->pkt.drop_reason < VSW_DROP_COUNT ? s->pkt.drop_reason
+							   : VSW_DROP_bad_rndis;
+	if (s->pkt.len < VSW_FRAME_MIN)
+		return VSW_DROP_runt;
+	return tag_strip(v, s);
+}
+
+static inline bool is_rare(const struct vsw_pkt *p)
+{
+	return unlikely(p->drop_reason != 0 || p->len < VSW_FRAME_MIN ||
+			load16(p->hdr + 12) == ETH_P_8021Q_BE);
+}
+
+/* Fills work.dst and work.tci. */
+static void look_up(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src)
+{
+	struct vsw_vec *v = &lc->vec;
+	struct vsw_work *w = &lc->work;
+	struct verdict m = {.dst_src_hi = 0, .dst = DST_DROP + VSW_DROP_runt};
+	uint16_t i, differs = 0, flags = 0, n = v->n;
+	uint64_t bytes = 0;
+	bool is_first = true;
+
+	for (i = 0; i < n; i++) {
+		struct vsw_pkt *p = &v->slot[i].pkt;
+		uint16_t lost = is_rare(p) ? judge_rare(v, &v->slot[i]) : VSW_DROP_none;
+
+		bytes += p->len;
+		if (unlikely(lost)) {
+			w->dst[i] = DST_DROP + lost;
+			w->tci[i] = 0;
+			differs |= 1;
+			continue;
+		}
+		if (load64(p->hdr) != m.dst_src_hi || load32(p->hdr + 8) != m.src_lo ||
+		    pkt_tag(p) != m.tag || unlikely(is_first))
+			verdict_renew(lc, sn, src, p, &m);
+		is_first = false;
+		flags |= p->flags;
+		w->dst[i] = m.dst;
+		w->tci[i] = m.tci;
+		differs |= (uint16_t)((m.dst ^ w->dst[0]) | (m.tci ^ w->tci[0]));
+	}
+	w->bytes = bytes;
+	w->has_tags = flags & VSW_PKT_VLAN;
+	w->is_uniform = !differs && w->dst[0] < VSW_PORTS_MAX;
+}
+
+static void retag(struct vsw_vec *v, struct vsw_work *w, const struct vsw_port *to,
+		  const uint16_t *idx, uint16_t n)
+{
+	bool may_tag = to->is_trunk && !(w->is_uniform && (w->tci[0] & VID_MASK) == to->pvid);
+	uint16_t i;
+
+	if (!may_tag && !w->has_tags)
+		return;
+	for (i = 0; i < n; i++) {
+		struct vsw_pkt *p = &v->slot[idx[i]].pkt;
+		uint16_t tci = w->tci[idx[i]];
+
+		if (may_tag && (tci & VID_MASK) != to->pvid) {
+			p->flags |= VSW_PKT_VLAN;
+			p->vlan_tci = tci;
+			w->has_tags = true;
+		} else {
+			p->flags &= (uint16_t)~VSW_PKT_VLAN;
+		}
+	}
+}
+
+/* Sums up a burst of which not all was taken. What the reasons say counts, so that each packet ends
+ * in exactly one place whatever the backend returned. */
+static __attribute__((noinline)) uint16_t account_losses(struct vsw_vec *v, const uint16_t *idx,
+							 uint16_t n, const uint8_t *reason,
+							 struct vsw_port_stats *src,
+							 uint64_t *bytes)
+{
+	uint16_t i, sent = 0;
+
+	*bytes = 0;
+	for (i = 0; i < n; i++) {
+		if (reason[i] == VSW_DROP_none) {
+			*bytes += v->slot[idx[i]].pkt.len;
+			sent++;
+		}
+	}
+	for (i = 0; i < n; i++) {
+		if (reason[i] != VSW_DROP_none)
+			stat_add(&src->drops[reason[i] < VSW_DROP_COUNT ? reason[i]
+									: VSW_DROP_port_down],
+				 1);
+	}
+	return sent;
+}
+
+static void deliver(struct vsw_lcore *lc, const struct vsw_port *src, const struct vsw_port *to,
+		    const uint16_t *idx, uint16_t n)
+{
+	struct vsw_port_stats *out = &to->stats[lc->index], *in = &src->stats[lc->index];
+	struct vsw_vec *v = &lc->vec;
+	uint8_t reason[VSW_VEC_SIZE];
+	uint64_t bytes = lc->work.bytes;
+	uint16_t i, sent;
+
+	retag(v, &lc->work, to, idx, n);
+	memset(reason, 0, sizeof(reason));
+	sent = to->ops->tx(to->be, v, idx, n, reason);
+	if (unlikely(!lc->work.is_uniform)) {
+		for (bytes = 0, i = 0; i < n; i++)
+			bytes += v->slot[idx[i]].pkt.len;
+	}
+	if (unlikely(sent < n))
+		sent = account_losses(v, idx, n, reason, in, &bytes);
+	stat_add(&out->out_packets, sent < n ? sent : n);
+	stat_add(&in->delivered, sent < n ? sent : n);
+	stat_add(&out->out_bytes, bytes);
+	stat_add(&out->tx_bursts, 1);
+}
+
+static void group_add(struct vsw_work *w, uint16_t port, uint16_t i)
+{
+	struct vsw_group *g;
+
+	if (w->group_of[port] == 0) {
+		w->group[w->nr_groups].port = port;
+		w->group[w->nr_groups].n = 0;
+		w->group_of[port] = (uint8_t)++w->nr_groups;
+	}
+	g = &w->group[w->group_of[port] - 1];
+	g->idx[g->n++] = i;
+}
+
+static void flood(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src,
+		  uint16_t i)
+{
+	struct vsw_port_stats *st = &src->stats[lc->index];
+	const struct vsw_flood *fl = sn->flood[lc->work.tci[i] & VID_MASK];
+	uint16_t k, n = 0;
+
+	for (k = 0; k < fl->nr_ports; k++) {
+		if (fl->port[k] == src->id)
+			continue;
+		group_add(&lc->work, fl->port[k], i);
+		n++;
+	}
+	if (n == 0)
+		stat_add(&st->drops[VSW_DROP_no_destination], 1);
+	else if (n > 1)
+		stat_add(&st->copies, n - 1);
+}
+
+/* Vectors with several destinations, floods or drops: one burst for each destination, in the order
+ * of arrival. */
+static void scatter(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src)
+{
+	struct vsw_port_stats *st = &src->stats[lc->index];
+	struct vsw_work *w = &lc->work;
+	uint16_t i;
+
+	w->nr_groups = 0;
+	for (i = 0; i < lc->vec.n; i++) {
+		if (w->dst[i] < VSW_PORTS_MAX)
+			group_add(w, w->dst[i], i);
+		else if (w->dst[i] == DST_FLOOD)
+			flood(lc, sn, src, i);
+		else
+			stat_add(&st->drops[w->dst[i] - DST_DROP], 1);
+	}
+	for (i = 0; i < w->nr_groups; i++) {
+		w->group_of[w->group[i].port] = 0;
+		deliver(lc, src, sn->port[w->group[i].port], w->group[i].idx, w->group[i].n);
+	}
+}
+
+static const uint16_t in_order[VSW_VEC_SIZE] = {
+	0,  1,	2,  3,	4,  5,	6,  7,	8,  9,	10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+	22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
+	44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63,
+};
+
+void vsw_pipeline_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src)
+{
+	struct vsw_port_stats *st = &src->stats[lc->index];
+
+	stat_add(&st->in_packets, lc->vec.n);
+	stat_add(&st->rx_bursts, 1);
+	look_up(lc, sn, src);
+	stat_add(&st->in_bytes, lc->work.bytes);
+	if (likely(lc->work.is_uniform))
+		deliver(lc, src, sn->port[lc->work.dst[0]], in_order, lc->vec.n);
+	else
+		scatter(lc, sn, src);
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of vswitch/ share: ports, snapshots, lcores. Not for other modules; tests may drive
+ * an lcore's loop through it without a thread. */
+#pragma once
+
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_rcu_qsbr.h>
+
+#include "vswitch/fdb.h"
+#include "vswitch/port.h"
+#include "vswitch/vswitch.h"
+
+#define VLANS	    4096u
+#define VLAN_NONE   4095u		/* reserved by 802.1Q; here: not a VLAN */
+#define PORTS_REAL  (VSW_PORTS_MAX - 1) /* the last statistics slot is for names given up */
+#define CACHE_SIZE  2048u
+#define POSTED_SIZE 256u
+
+/* A receive queue in the eyes of ctl. */
+struct port_queue {
+	bool is_on;
+	uint8_t lcore; /* kept for the port's life once given, so that two lcores never share it */
+	bool has_lcore;
+	int event_fd; /* in the lcore's epoll set; borrowed */
+};
+
+struct vsw_port {
+	/* Constant while attached: lcores read this line. */
+	alignas(64) const struct vsw_port_ops *ops;
+	void *be;
+	struct vsw_port_stats *stats; /* [lcore] */
+	uint64_t mac;		      /* own address as a number, or 0 */
+	uint16_t id;
+	uint16_t pvid;
+	bool is_trunk;
+	bool is_guarded;
+	uint32_t incarnation; /* tells ports apart that had the same id one after the other */
+
+	/* ctl only */
+	alignas(64) struct vsw *sw;
+	bool is_attached;
+	struct port_queue queue[VSW_QUEUES_MAX];
+	struct vsw_port_cfg cfg;
+};
+
+/* Ports of one VLAN: where floods go. */
+struct vsw_flood {
+	uint16_t nr_ports;
+	uint16_t port[];
+};
+
+struct vsw_poll {
+	const struct vsw_port *port;
+	uint16_t q;
+	bool is_drained; /* event_fd is non-blocking: read it empty after a wake-up */
+	int event_fd;
+};
+
+/* Everything that lcores need to know of the configuration. Immutable once published. */
+struct vsw_snap {
+	const struct vsw_port *port[VSW_PORTS_MAX];
+	const struct vsw_flood *flood[VLANS]; /* neighbours with equal members share one */
+	struct {
+		uint32_t first, n; /* in poll[] */
+	} lcore[VSW_LCORES_MAX];
+	struct vsw_poll *poll;
+};
+
+/* Where a packet goes: a port's id, or one of these. */
+#define DST_FLOOD 0x100u
+#define DST_DROP  0x200u /* + enum vsw_drop */
+
+struct vsw_group {
+	uint16_t port;
+	uint16_t n;
+	uint16_t idx[VSW_VEC_SIZE];
+};
+
+/* Results of the stages for the vector at hand. */
+struct vsw_work {
+	uint16_t dst[VSW_VEC_SIZE];
+	uint16_t tci[VSW_VEC_SIZE]; /* VLAN it belongs to, and its priority */
+	bool is_uniform;	    /* one destination port and one tci for all */
+	bool has_tags;		    /* VSW_PKT_VLAN may be set on a slot */
+	uint64_t bytes;
+	uint16_t nr_groups;
+	uint8_t group_of[VSW_PORTS_MAX]; /* index + 1; 0: none */
+	struct vsw_group group[PORTS_REAL];
+};
+
+/* Direct-mapped cache in front of the forwarding database; an entry of another generation is void. */
+struct vsw_cached {
+	uint64_t key;
+	struct vsw_fdb_rec *rec;
+	uint32_t gen;
+	uint32_t seen_s;
+	uint16_t port;
+};
+
+/* A source address reported to ctl not long ago. */
+struct vsw_posted {
+	uint64_t key;
+	uint32_t gen;
+	uint32_t at_s;
+	uint16_t port;
+};
+
+struct vsw_lcore {
+	struct vsw_vec vec;
+	struct vsw_work work;
+	struct vsw_cached cache[CACHE_SIZE];
+	struct vsw_posted posted[POSTED_SIZE];
+
+	alignas(64) struct vsw *sw;
+	uint16_t index;
+	unsigned int eal_id;
+	uint32_t gen;	/* of the forwarding database, for the loop at hand */
+	uint32_t now_s; /* the switch's clock */
+	uint64_t next_s_tsc;
+	uint64_t next_ms_tsc;
+	uint32_t learn_budget; /* reports left in this millisecond */
+	uint64_t busy_until_tsc;
+	uint64_t idle_limit_tsc; /* UINT64_MAX: never sleeps */
+	struct vsw_lcore_stats stats;
+	uint64_t learn_limited;
+
+	alignas(64) bool should_stop; /* ctl writes */
+	int epfd, wake_fd;
+};
+
+struct rte_ring;
+
+struct vsw_event {
+	vsw_event_fn fn; /* NULL: a learned address, ctx and arg are packed by learn_post() */
+	void *ctx;
+	uint64_t arg;
+};
+
+struct vsw {
+	struct vsw_snap *snap; /* ctl publishes (release), lcores load (acquire) */
+	struct vsw_fdb *fdb;
+	struct rte_rcu_qsbr *qsbr;
+	uint64_t start_tsc, tsc_hz;
+	struct vsw_lcore *lcore[VSW_LCORES_MAX];
+	unsigned int nr_lcores;
+
+	/* lcores -> ctl */
+	struct rte_ring *events;
+	bool is_event_due; /* event_fd was kicked and not drained yet */
+	int event_fd, timer_fd, events_epfd;
+
+	/* ctl only */
+	struct vsw_cfg cfg;
+	enum vsw_poll_mode mode;
+	bool is_started;
+	struct vsw_stats *stats;
+	bool owns_stats;
+	uint32_t next_incarnation;
+	struct vsw_port *port[VSW_PORTS_MAX]; /* created */
+	struct vsw_fdb_stats fdb_stats;
+};
+
+static inline bool vsw_port_in_vlan(const struct vsw_port *p, uint16_t vid)
+{
+	if (vid == p->pvid)
+		return true;
+	return p->is_trunk && vid < VLAN_NONE && (p->cfg.allowed[vid >> 6] >> (vid & 63) & 1);
+}
+
+/* snapshot.c, ctl.  Builds what lcores see of @sw's ports. 0 or -ENOMEM (text set). */
+int vsw_snap_build(struct vsw_snap **out, const struct vsw *sw);
+void vsw_snap_free(struct vsw_snap *sn);
+
+/* switch.c, ctl.  Builds and publishes a snapshot, wakes the lcores, waits for the grace period and
+ * frees the old one. vsw_republish() is for removals, which cannot fail: it waits for memory. */
+int vsw_publish(struct vsw *sw);
+void vsw_republish(struct vsw *sw);
+uint32_t vsw_now_s(const struct vsw *sw);
+bool vsw_event_put(struct vsw *sw, const struct vsw_event *e);
+
+/* learn.c.  lcore: the record behind (mac, vlan), through the cache; whether a source is known, else
+ * it is reported. ctl: what to do with a report; leaving and ageing. */
+uint16_t vsw_lookup(struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_t mac, uint16_t vid);
+void vsw_learn_source(struct vsw_lcore *lc, const struct vsw_port *src, uint64_t mac, uint16_t vid);
+void vsw_learn_apply(struct vsw *sw, const struct vsw_event *e);
+int vsw_learn_port_joins(struct vsw *sw, const struct vsw_port *p);
+void vsw_learn_port_leaves(struct vsw *sw, const struct vsw_port *p);
+void vsw_learn_age(struct vsw *sw);
+
+/* pipeline.c, lcore.  Takes lc->vec, received from @src, through all stages. */
+void vsw_pipeline_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src);
+
+/* lcore.c.  ctl: make, unmake, thread body; one round over the queues, for the loop and for tests:
+ * returns the packets received. */
+int vsw_lcore_create(struct vsw_lcore **out, struct vsw *sw, uint16_t index, unsigned int eal_id);
+void vsw_lcore_destroy(struct vsw_lcore *lc);
+int vsw_lcore_main(void *lc);
+uint32_t vsw_lcore_poll(struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_t now_tsc);
+int vsw_lcore_watch(struct vsw_lcore *lc, int fd, uint16_t port, uint16_t q);
+void vsw_lcore_unwatch(struct vsw_lcore *lc, int fd);
+
+/* stats.c, ctl.  The slot of @name: its old one, or a free one; -ENOSPC (text set) when all are taken
+ * by created ports. */
+int vsw_stats_open(struct vsw_stats *st);
+int vsw_stats_slot(struct vsw *sw, const char *name);
+
+/* lcore.  One writer; release, so that a killed process leaves its counters in program order. */
+static inline void stat_add(uint64_t *c, uint64_t n)
+{
+	__atomic_store_n(c, *c + n, __ATOMIC_RELEASE);
+}
+
+static inline uint64_t stat_get(const uint64_t *c)
+{
+	return __atomic_load_n(c, __ATOMIC_ACQUIRE);
+}
