@@ -23,6 +23,7 @@
 #define LOOP_MEM_DEFAULT (64ull << 20)
 
 struct loop_cfg {
+	struct vmbus_backend *backend; /* a provider's own; NULL: the loop creates one from @ops */
 	const struct vmbus_backend_ops
 		*ops; /* the provider under test; NULL: a mock that accepts all */
 	void *ctx;
@@ -30,7 +31,9 @@ struct loop_cfg {
 	uint32_t nr_vps;    /* default LOOP_VPS_DEFAULT */
 	enum vmbus_version max_version;
 	uint32_t ack_timeout_ms;
+	uint32_t gpadl_timeout_ms;
 	uint32_t gpadl_pages_max;
+	bool is_alone; /* no switch yet */
 };
 
 struct loop;
@@ -101,8 +104,20 @@ struct vmbus_server *loop_server(struct loop *l);
 struct vmbus_backend *loop_backend(struct loop *l);
 struct vmbus_state *loop_state(struct loop *l); /* the worker's mapping */
 
-/* The peer that the backend's peer_up() got with the mock; NULL with a provider of your own. */
-struct vmbus_peer *loop_peer(struct loop *l);
+/* What the mock provider (loop_cfg without backend and ops) saw and does. It offers one channel of
+ * VMBUS_CLASS_NIC, instance data1 = 1, and accepts all. */
+struct loop_mock {
+	struct vmbus_peer *peer; /* NULL: none is up */
+	struct vmbus_chan *primary;
+	struct vmbus_chan *sub[8]; /* by sub index; rescinded at close of the primary */
+	int open_rc;		   /* what open() returns */
+	unsigned int nr_up, nr_down, nr_fresh, nr_resumed, nr_closed, nr_gpadls_gone, nr_quiesced;
+	uint32_t last_gone; /* handle */
+};
+struct loop_mock *loop_mock(struct loop *l);
+
+/* Offers a sub-channel by the mock. */
+void loop_mock_offer_sub(struct loop *l, uint16_t sub_index);
 
 /* kill -9 of the switch: the backend vanishes without a callback to the provider; the worker learns
  * it from socket and pidfd. The provider's own objects of that life are the test's to forget. */
@@ -111,8 +126,13 @@ void loop_switch_kill(struct loop *l);
 void loop_switch_unplug(struct loop *l);
 /* The unplugged or silent switch is now seen dead. */
 void loop_switch_dies(struct loop *l);
-/* Starts a new switch with the given provider and connects it. */
-void loop_switch_start(struct loop *l, const struct vmbus_backend_ops *ops, void *ctx);
+/* Starts a new switch (as in loop_cfg: @be, or @ops, or neither) and connects it. */
+void loop_switch_start(struct loop *l, struct vmbus_backend *be,
+		       const struct vmbus_backend_ops *ops, void *ctx);
 
-/* How often need_kill() was called, and the last event text. */
+/* A socket that a switch can be connected to, for tests that speak the link themselves: the worker's
+ * end is given to the server. The caller owns the returned end. */
+int loop_raw_link(struct loop *l);
+
+/* How often need_kill() was called. */
 unsigned int loop_kills_wanted(const struct loop *l);
