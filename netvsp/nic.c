@@ -29,6 +29,7 @@ static void ctl_fault(void *ctx, uint64_t arg)
 		return;
 	note_fault(ch->nic, ch, ch->fault);
 	vmbus_chan_fault(ch->vch, ch->fault);
+	ch->vch = NULL;
 }
 
 void netvsp_fault(struct netvsp_chan *ch, const char *why)
@@ -119,7 +120,6 @@ static int chan_resume(struct netvsp_chan *ch)
 
 static int chan_fresh(struct netvsp_chan *ch)
 {
-	vmbus_state_chan_reset(ch->cs);
 	ch->burst = 0;
 	ch->burst_done = 0;
 	ch->rx_seq = 0;
@@ -226,10 +226,16 @@ static void past_add(struct netvsp_chan_stats *to, const struct netvsp_chan_stat
 	to->armed += s->armed;
 }
 
-/* Nothing of a primary outlives its close: the guest opens it from zero. The sub-channels are
- * rescinded by the worker. */
+/* Nothing of a primary outlives its close, its sub-channels neither: the guest starts from zero. */
 static void primary_closed(struct netvsp_nic *nic)
 {
+	unsigned int i;
+
+	for (i = 1; i < NETVSP_CHANNELS_MAX; i++) {
+		if (nic->chan[i].vch)
+			vmbus_chan_rescind(nic->chan[i].vch);
+		nic->chan[i].vch = NULL;
+	}
 	atomic_store(&nic->recv, NULL);
 	atomic_store(&nic->send, NULL);
 	nic->st = NULL;
@@ -271,13 +277,6 @@ static void on_gpadl_gone(struct vmbus_chan *vch, const struct vmbus_gpadl *g)
 	}
 	if (used)
 		vsw_quiesce(nic->nv->sw);
-}
-
-static void on_gone(struct vmbus_chan *vch)
-{
-	struct netvsp_chan *ch = vmbus_chan_info(vch)->ctx;
-
-	ch->vch = NULL;
 }
 
 /* ---- Peers --------------------------------------------------------------------------------- */
@@ -335,7 +334,6 @@ static const struct vmbus_backend_ops backend_ops = {
 	.open = on_open,
 	.close = on_close,
 	.gpadl_gone = on_gpadl_gone,
-	.gone = on_gone,
 	.quiesce = on_quiesce,
 };
 

@@ -82,9 +82,6 @@ struct vmbus_backend_ops {
 	void (*close)(struct vmbus_chan *ch);
 	/* The guest wants these pages back. When it returns, no lcore touches them. */
 	void (*gpadl_gone)(struct vmbus_chan *ch, const struct vmbus_gpadl *g);
-	/* The channel exists no more, though nobody here rescinded it (the worker dropped a sub-channel
-	 * whose primary was closed). It was closed before; @ch is freed after this. */
-	void (*gone)(struct vmbus_chan *ch);
 	/* A grace period over all lcores. */
 	void (*quiesce)(void *ctx);
 };

@@ -27,8 +27,8 @@ static int cfg_check(const struct vsw_port_cfg *cfg, const struct vsw_port_ops *
 	if (cfg->name[0] == '\0' || !memchr(cfg->name, '\0', sizeof(cfg->name)))
 		return err_set(-EINVAL, "port: name of 1..%zu characters wanted",
 			       sizeof(cfg->name) - 1);
-	if (cfg->nr_queues == 0 || cfg->nr_queues > VSW_QUEUES_MAX)
-		return err_set(-EINVAL, "port %s: %u queues, want 1..%u", cfg->name, cfg->nr_queues,
+	if (cfg->nr_queues > VSW_QUEUES_MAX)
+		return err_set(-EINVAL, "port %s: %u queues, want 0..%u", cfg->name, cfg->nr_queues,
 			       VSW_QUEUES_MAX);
 	if (cfg->mac[0] & 1)
 		return err_set(-EINVAL, "port %s: its address %02x:.. is a group address",
