@@ -65,13 +65,14 @@ static void on_resumed(struct proc *p)
 	pause_over(p->sup);
 }
 
-/* The worker names the switch that it means: by now another one may be running. */
+/* A worker waits longer than this before it complains: a younger switch is not the one it means. */
+#define SILENT_MS 1500
+
 static void on_need_kill(struct proc *p, const struct rpc_msg *m)
 {
 	struct proc *sw = &p->sup->sw;
-	json_int_t pid = json_integer_value(json_object_get(m->params, "pid"));
 
-	if (!proc_is_alive(sw) || (pid && pid != sw->pid))
+	if (!proc_is_alive(sw) || loop_now_ms() - sw->started_ms < SILENT_MS)
 		return;
 	log_warn("switch", "pid %d is silent (%s says: %s), killing it", sw->pid, p->name,
 		 text_of(m, "why"));

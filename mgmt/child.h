@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What nethv-switch and nethv-worker share: arguments, the socket to the supervisor, the loop. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "mgmt/config.h"
+#include "mgmt/loop.h"
+#include "mgmt/rpc.h"
+
+struct child_ops {
+	/* ctl.  Answers the supervisor's "status". New reference. */
+	json_t *(*status)(void *ctx);
+	/* ctl.  "stop" and other notifications. */
+	void (*told)(void *ctx, const char *method);
+};
+
+struct child {
+	struct loop loop;
+	struct rpc_conn conn;
+	struct loop_src src;
+	struct mgmt_cfg *cfg;
+	const struct child_ops *ops;
+	void *ctx;
+	int tick_ms;  /* longest time between two ticks */
+	bool is_over; /* leave the loop */
+};
+
+/* ctl.  @config_fd and @ctl_fd as inherited, in text. 0 or -errno (text set). */
+int child_init(struct child *c, const char *config_fd, const char *ctl_fd,
+	       const struct child_ops *ops, void *ctx);
+void child_fini(struct child *c);
+
+/* ctl.  A notification; @params is consumed. A supervisor that is gone ends the loop. */
+void child_say(struct child *c, const char *method, json_t *params);
+
+/* ctl.  Says "failed" with err_text() and returns @status (1; 2 for a mistake in the file). */
+int child_failed(struct child *c, int status);
+
+/* ctl.  Handles events until is_over. @tick (may be NULL) runs after each, and
+ * every tick_ms (200). */
+int child_run(struct child *c, void (*tick)(void *ctx));

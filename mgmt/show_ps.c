@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* `nethv ps`: what runs, in which state, and why something does not. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mgmt/cli.h"
+
+static void show_head(json_t *s)
+{
+	printf("%s: %s, pid %lld, up %lld s, from %s\n", js(s, "name"), js(s, "state"),
+	       (long long)ji(s, "pid"), (long long)ji(s, "uptime_ms") / 1000, js(s, "file"));
+	printf("engine %s: %s\n", js(s, "engine.name"), js(s, "engine.why"));
+	printf("memory %s\n", js(s, "memory"));
+	printf("switch %s, pid %lld, poll: %s, %lld restart%s", js(s, "switch.state"),
+	       (long long)ji(s, "switch.pid"), js(s, "switch.poll"),
+	       (long long)ji(s, "switch.restarts"), ji(s, "switch.restarts") == 1 ? "" : "s");
+	if (jo(s, "switch.last_pause_ms"))
+		printf(" (last pause %lld ms)", (long long)ji(s, "switch.last_pause_ms"));
+	printf("\n");
+}
+
+static void show_uplinks(json_t *s)
+{
+	json_t *up;
+	size_t i;
+
+	json_array_foreach(jo(s, "switch.uplinks"), i, up)
+		printf("uplink %s: %s (%s), link %s%s\n", js(up, "name"), js(up, "devargs"),
+		       js(up, "driver"), json_is_true(jo(up, "link")) ? "up" : "down",
+		       json_is_true(jo(up, "wakeup")) ? "" : ", polled");
+}
+
+static void show_nic(json_t *nic)
+{
+	printf("    %-16s %s  %-4s  NVSP %-4s  mtu %lld  %lld channel%s", js(nic, "name"),
+	       js(nic, "mac"), json_is_true(jo(nic, "up")) ? "up" : "down", js(nic, "nvsp"),
+	       (long long)ji(nic, "mtu"), (long long)ji(nic, "channels"),
+	       ji(nic, "channels") == 1 ? "" : "s");
+	if (js(nic, "last_fault")[0])
+		printf("  fault: %s", js(nic, "last_fault"));
+	printf("\n");
+}
+
+static void show_channels(json_t *p)
+{
+	json_t *ch;
+	size_t i;
+
+	json_array_foreach(jo(p, "vmbus.channels"), i, ch) if (js(ch, "reason")[0])
+		printf("    channel %lld: %s: %s\n", (long long)ji(ch, "relid"), js(ch, "state"),
+		       js(ch, "reason"));
+}
+
+static void show_partition(json_t *s, json_t *p)
+{
+	json_t *nic;
+	size_t i;
+
+	printf("  %-18s %-9s %3lld %7lld  %-8lld %-6s %s%s%s\n", js(p, "name"), js(p, "state"),
+	       (long long)ji(p, "nr_vps"), (long long)ji(p, "memory_mib"), (long long)ji(p, "pid"),
+	       js(p, "vmbus.version"), js(p, "guest.state"), js(p, "guest.message")[0] ? ": " : "",
+	       js(p, "guest.message"));
+	if (js(p, "reason")[0])
+		printf("    reason: %s\n", js(p, "reason"));
+	if (js(p, "vmbus.reason")[0])
+		printf("    VMBus: %s\n", js(p, "vmbus.reason"));
+	show_channels(p);
+	json_array_foreach(jo(s, "switch.nics"), i,
+			   nic) if (!strcmp(js(nic, "partition"), js(p, "name"))) show_nic(nic);
+}
+
+int cmd_ps(const struct cli_args *a)
+{
+	json_t *s = NULL, *p;
+	size_t i;
+	int rc = cli_status(a->operand, &s);
+
+	if (rc)
+		return cli_error(1);
+	if (a->is_json) {
+		rc = cli_print_json(s);
+		json_decref(s);
+		return rc;
+	}
+	show_head(s);
+	show_uplinks(s);
+	printf("\n  %-18s %-9s %3s %7s  %-8s %-6s %s\n", "PARTITION", "STATE", "VPS", "MIB", "PID",
+	       "VMBUS", "GUEST");
+	json_array_foreach(jo(s, "partitions"), i, p) show_partition(s, p);
+	json_decref(s);
+	return 0;
+}

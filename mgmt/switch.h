@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* nethv-switch, private to mgmt/switch*.c: DPDK, the switch, its adapters and uplinks. The main
+ * thread is ctl. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "mgmt/child.h"
+#include "netvsp/netvsp.h"
+#include "vswitch/uplink.h"
+#include "vswitch/vswitch.h"
+
+struct sw {
+	struct child child;
+	struct vsw_stats *stats;
+	struct vsw *vsw;
+	struct netvsp *netvsp;
+	struct vsw_uplink *uplink[MGMT_UPLINKS_MAX];
+	uint32_t cpu[VSW_LCORES_MAX]; /* of each poll lcore */
+	unsigned int nr_lcores;
+	bool has_eal;
+	int link_fd;
+	struct loop_src link_src, backend_src, event_src;
+};
+
+/* switch_eal.c.  ctl. Chooses CPUs and starts the EAL. 0 or -errno (text set). Poll lcores get the ids
+ * 1..nr_lcores, the main thread is lcore 0 and is not pinned. */
+int sw_eal_start(struct sw *sw);
+
+/* ctl.  Before sw_eal_start(): DPDK's own log lines are kept for messages, or logged. */
+int sw_eal_capture_log(void);
+
+/* switch_fault.c.  ctl. SIGBUS names the memory that faulted, then ends the process as usual. */
+void sw_fault_install(void);
+
+/* switch_status.c.  ctl. New reference. */
+json_t *sw_status_json(struct sw *sw);
+
+/* any.  The word of a poll mode, as in the configuration. */
+const char *sw_poll_word(enum vsw_poll_mode mode);

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* nethv-switch: the root's switch on DPDK. Arguments (from `nethv run`): config fd, ctl fd, link fd
+ * (listening, for workers), stats fd (memory that outlives us). */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "mgmt/control.h"
+#include "mgmt/switch.h"
+
+static int open_stats(struct sw *sw, int fd)
+{
+	uint64_t lost;
+	void *at;
+	int rc = fd_map(fd, 0, sizeof(struct vsw_stats), &at);
+
+	if (rc)
+		return rc;
+	sw->stats = at;
+	if (!sw->stats->magic)
+		return 0;
+	lost = vsw_stats_close_restart(sw->stats);
+	log_info("switch", "takes over: %llu packets were inside the old one, counted as restart",
+		 (unsigned long long)lost);
+	return 0;
+}
+
+static int make_switch(struct sw *sw)
+{
+	const struct mgmt_switch *c = &sw->child.cfg->sw;
+	struct vsw_cfg cfg = {
+		.nr_lcores = sw->nr_lcores,
+		.poll = c->poll,
+		.fdb_size = c->fdb_size,
+		.ageing_s = c->ageing_s,
+		.stats = sw->stats,
+	};
+	int rc;
+
+	for (unsigned int i = 0; i < sw->nr_lcores; i++)
+		cfg.lcore_id[i] = i + 1;
+	rc = vsw_create(&sw->vsw, &cfg);
+	if (!rc)
+		rc = vsw_start(sw->vsw);
+	return rc ? rc : netvsp_create(&sw->netvsp, sw->vsw);
+}
+
+static int make_uplink(struct sw *sw, uint32_t i)
+{
+	const struct mgmt_uplink *up = &sw->child.cfg->uplinks[i];
+	struct vsw_uplink_cfg cfg = {
+		.devargs = up->devargs,
+		.netns = up->netns,
+		.vlan_mode = up->vlan.mode,
+		.pvid = up->vlan.pvid,
+		.nr_queues = (uint16_t)up->queues,
+	};
+
+	snprintf(cfg.name, sizeof(cfg.name), "%s", up->name);
+	mgmt_vlan_bits(&up->vlan, cfg.allowed);
+	return vsw_uplink_create(&sw->uplink[i], sw->vsw, &cfg);
+}
+
+static int make_nic(struct sw *sw, const struct mgmt_partition *part, uint32_t i)
+{
+	const struct mgmt_nic *nic = &part->nics[i];
+	struct netvsp_nic_cfg cfg = {
+		.index = (uint8_t)i,
+		.mtu = nic->mtu,
+		.max_channels = nic->channels,
+		.link_mbps = nic->link_mbps,
+		.vlan_mode = nic->vlan.mode,
+		.pvid = nic->vlan.pvid,
+		.allow_spoofing = nic->allow_spoofing,
+	};
+	struct netvsp_nic *out;
+
+	snprintf(cfg.name, sizeof(cfg.name), "%s/%u", part->name, i);
+	snprintf(cfg.partition, sizeof(cfg.partition), "%s", part->name);
+	memcpy(cfg.mac, nic->addr, sizeof(cfg.mac));
+	mgmt_vlan_bits(&nic->vlan, cfg.allowed);
+	return netvsp_nic_create(&out, sw->netvsp, &cfg);
+}
+
+static int make_ports(struct sw *sw)
+{
+	const struct mgmt_cfg *cfg = sw->child.cfg;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < cfg->partitions_count; i++)
+		for (uint32_t k = 0; k < cfg->partitions[i].nics_count && !rc; k++)
+			rc = make_nic(sw, &cfg->partitions[i], k);
+	for (uint32_t i = 0; i < cfg->uplinks_count && !rc; i++)
+		rc = make_uplink(sw, i);
+	return rc;
+}
+
+static void on_link(void *ctx, uint32_t events)
+{
+	struct sw *sw = ctx;
+	int fd = accept4(sw->link_fd, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (!control_peer_ok(fd, NULL))
+		fd_close(&fd);
+	else if (vmbus_backend_accept(netvsp_backend(sw->netvsp), fd))
+		log_warn("switch", "a worker's link: %s", err_text());
+}
+
+static void on_backend(void *ctx, uint32_t events)
+{
+	struct sw *sw = ctx;
+
+	vmbus_backend_process(netvsp_backend(sw->netvsp));
+}
+
+static void on_event(void *ctx, uint32_t events)
+{
+	struct sw *sw = ctx;
+
+	vsw_event_process(sw->vsw);
+}
+
+static int watch_all(struct sw *sw)
+{
+	struct loop *l = &sw->child.loop;
+	int rc;
+
+	sw->link_src = (struct loop_src){-1, on_link, sw};
+	sw->backend_src = (struct loop_src){-1, on_backend, sw};
+	sw->event_src = (struct loop_src){-1, on_event, sw};
+	rc = loop_add(l, &sw->backend_src, vmbus_backend_fd(netvsp_backend(sw->netvsp)), EPOLLIN);
+	if (!rc)
+		rc = loop_add(l, &sw->event_src, vsw_event_fd(sw->vsw), EPOLLIN);
+	return rc ? rc : loop_add(l, &sw->link_src, sw->link_fd, EPOLLIN);
+}
+
+static void say_ready(struct sw *sw)
+{
+	char text[256];
+	size_t n;
+
+	n = snprintf(text, sizeof(text), "%u lcore%s on CPU", sw->nr_lcores,
+		     sw->nr_lcores == 1 ? "" : "s");
+	for (unsigned int i = 0; i < sw->nr_lcores; i++)
+		n += snprintf(text + n, sizeof(text) - n, " %u", sw->cpu[i]);
+	snprintf(text + n, sizeof(text) - n, ", poll: %s", sw_poll_word(vsw_poll_mode(sw->vsw)));
+	child_say(&sw->child, "ready", json_pack("{s:s}", "text", text));
+}
+
+static int start(struct sw *sw, int stats_fd)
+{
+	int rc = sw_eal_capture_log();
+
+	sw_fault_install();
+	if (!rc)
+		rc = open_stats(sw, stats_fd);
+	if (!rc)
+		rc = sw_eal_start(sw);
+	if (!rc)
+		rc = make_switch(sw);
+	if (!rc)
+		rc = make_ports(sw);
+	return rc ? rc : watch_all(sw);
+}
+
+static void finish(struct sw *sw)
+{
+	for (uint32_t i = 0; i < sw->child.cfg->uplinks_count; i++)
+		vsw_uplink_destroy(sw->uplink[i]);
+	netvsp_destroy(sw->netvsp);
+	if (sw->vsw)
+		vsw_stop(sw->vsw);
+	vsw_destroy(sw->vsw);
+	if (sw->has_eal)
+		rte_eal_cleanup();
+}
+
+static json_t *status(void *ctx)
+{
+	return sw_status_json(ctx);
+}
+
+static void told(void *ctx, const char *method)
+{
+	struct sw *sw = ctx;
+
+	if (!strcmp(method, "stop"))
+		sw->child.is_over = true;
+}
+
+static const struct child_ops ops = {.status = status, .told = told};
+
+int main(int argc, char **argv)
+{
+	static struct sw sw;
+	int rc;
+
+	log_init("nethv", LOG_LVL_INFO);
+	if (argc != 5 || child_init(&sw.child, argv[1], argv[2], &ops, &sw)) {
+		fprintf(stderr, "nethv-switch: %s\n",
+			argc == 5 ? err_text() : "started by `nethv run FILE`, not by hand");
+		return 2;
+	}
+	sw.link_fd = atoi(argv[3]);
+	rc = start(&sw, atoi(argv[4]));
+	if (rc) {
+		rc = child_failed(&sw.child, 1);
+	} else {
+		say_ready(&sw);
+		child_run(&sw.child, NULL);
+	}
+	finish(&sw);
+	child_fini(&sw.child);
+	return rc;
+}

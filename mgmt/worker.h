@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* nethv-worker, private to mgmt/worker*.c: one partition, its VMBus control server, the link to
+ * the switch. The main thread is ctl and made the partition, so it outlives it. */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hv/hv.h"
+#include "mgmt/child.h"
+#include "vmbus/server.h"
+
+#define WORKER_CONSOLE_MAX 65536u
+
+/* What VP threads hand over to ctl. */
+struct worker_end {
+	bool is_ended;
+	enum hv_stop_reason reason;
+	uint32_t status;
+	char text[512];
+};
+
+struct worker {
+	struct child child;
+	const struct mgmt_partition *part;
+	struct hv_partition *hv;
+	struct vmbus_server *server;
+	struct vmbus_state *state;
+	int state_fd;
+	int wake_fd; /* eventfd: end or console changed */
+	struct loop_src server_src, wake_src;
+
+	pthread_mutex_t lock; /* of end and console; held for copies only */
+	struct worker_end end;
+	char console[WORKER_CONSOLE_MAX];
+	uint32_t console_len;
+	uint64_t console_lost; /* lines */
+
+	int64_t stop_until_ms; /* 0: not asked to stop */
+	bool wants_link;       /* a switch was started: say "resumed" when the link is up */
+	bool has_backlog;      /* the guest had no room for a message */
+	char last_fault[256];  /* what the server last told */
+};
+
+/* ctl.  Memory, partition, server, link; nothing runs. 0 or -errno (text set). */
+int worker_build(struct worker *w, const char *partition);
+void worker_demolish(struct worker *w);
+
+/* ctl.  Status as JSON, new reference. worker_last_json() adds how it ended. */
+json_t *worker_status_json(struct worker *w);
+json_t *worker_last_json(struct worker *w);

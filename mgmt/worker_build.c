@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Binds libhv to the VMBus server: the only place where the two meet. */
+#include "mgmt/worker.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "mgmt/control.h"
+
+/* ---- Upward calls of libhv (VP threads) ----------------------------------------------------- */
+
+static int on_post(void *ctx, unsigned int vp, uint32_t connection_id, uint32_t type,
+		   const void *payload, size_t len)
+{
+	struct worker *w = ctx;
+
+	return vmbus_server_post(w->server, vp, connection_id, type, payload, len);
+}
+
+static void on_siefp(void *ctx, unsigned int vp, uint64_t siefp)
+{
+	struct worker *w = ctx;
+	uint64_t one = 1;
+
+	if (!vmbus_state_set_siefp(w->state, hv_gmem(w->hv), vp, siefp, vmbus_server_switch_dead,
+				   w->server))
+		return;
+	if (write(hv_sint_fd(w->hv, vp, HV_SINT_VMBUS), &one, sizeof(one)) < 0 && errno != EAGAIN)
+		log_warn(w->part->name, "VP %u: cannot raise its VMBus interrupt", vp);
+}
+
+static void on_stopped(void *ctx, enum hv_stop_reason reason, uint32_t status, const char *text)
+{
+	struct worker *w = ctx;
+
+	pthread_mutex_lock(&w->lock);
+	w->end.is_ended = true;
+	w->end.reason = reason;
+	w->end.status = status;
+	snprintf(w->end.text, sizeof(w->end.text), "%s", text ? text : "");
+	pthread_mutex_unlock(&w->lock);
+	fd_kick(w->wake_fd);
+}
+
+static void on_console(void *ctx, const char *line, size_t n)
+{
+	struct worker *w = ctx;
+
+	pthread_mutex_lock(&w->lock);
+	if (w->console_len + n + 1 <= sizeof(w->console)) {
+		memcpy(w->console + w->console_len, line, n);
+		w->console[w->console_len + n] = '\n';
+		w->console_len += n + 1;
+	} else {
+		w->console_lost++;
+	}
+	pthread_mutex_unlock(&w->lock);
+	fd_kick(w->wake_fd);
+}
+
+static const struct hv_partition_ops hv_ops = {
+	.post_message = on_post,
+	.siefp_changed = on_siefp,
+	.stopped = on_stopped,
+	.console = on_console,
+};
+
+/* ---- Upward calls of the server (ctl) ------------------------------------------------------- */
+
+static int post(void *ctx, uint32_t vp, const void *msg, size_t len)
+{
+	struct worker *w = ctx;
+	int rc = hv_post_to_guest(w->hv, vp, HV_SINT_VMBUS, VMBUS_MSG_TYPE_CHANNEL, msg, len);
+
+	w->has_backlog |= rc == -EAGAIN;
+	return rc;
+}
+
+static void vp_interrupt(void *ctx, uint32_t vp)
+{
+	struct worker *w = ctx;
+
+	fd_kick(hv_sint_fd(w->hv, vp, HV_SINT_VMBUS));
+}
+
+static void need_kill(void *ctx, const char *why)
+{
+	struct worker *w = ctx;
+
+	child_say(&w->child, "need_kill", json_pack("{s:s}", "why", why));
+}
+
+static void event(void *ctx, const char *text)
+{
+	struct worker *w = ctx;
+
+	snprintf(w->last_fault, sizeof(w->last_fault), "%s", text);
+	log_info(w->part->name, "%s", text);
+}
+
+static const struct vmbus_server_ops server_ops = {
+	.post = post,
+	.vp_interrupt = vp_interrupt,
+	.need_kill = need_kill,
+	.event = event,
+};
+
+/* ---- Building ------------------------------------------------------------------------------- */
+
+/* VP threads and the engine's process inherit it. */
+static int pin(const struct mgmt_partition *part)
+{
+	cpu_set_t set;
+
+	if (!part->cpus_count)
+		return 0;
+	CPU_ZERO(&set);
+	for (uint32_t i = 0; i < part->cpus_count; i++)
+		CPU_SET(part->cpus[i], &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? err_sys(-errno, "sched_setaffinity") : 0;
+}
+
+static int make_partition(struct worker *w)
+{
+	const struct mgmt_partition *part = w->part;
+	struct hv_cfg cfg = {
+		.name = part->name,
+		.nr_vps = part->vps,
+		.mem_bytes = (uint64_t)part->memory << 20,
+		.numa_node = part->numa_node ? *part->numa_node : -1,
+		.engine = w->child.cfg->engine,
+		.image_path = part->image,
+		.cmdline = part->cmdline,
+		.flags = w->child.cfg->sw.hugepages == MGMT_HUGE_NO ? HV_CFG_NO_HUGE : 0,
+	};
+
+	return hv_partition_create(&w->hv, &cfg, &hv_ops, w);
+}
+
+static int make_state(struct worker *w)
+{
+	void *at;
+	int rc;
+
+	w->state_fd = fd_memfd("nethv-state", sizeof(struct vmbus_state), FD_HUGE_NO, NULL);
+	if (w->state_fd < 0)
+		return w->state_fd;
+	rc = fd_map(w->state_fd, 0, sizeof(struct vmbus_state), &at);
+	if (rc)
+		return rc;
+	w->state = at;
+	vmbus_state_init(w->state, w->part->vps);
+	return 0;
+}
+
+static int collect_fds(struct worker *w, struct vmbus_server_cfg *cfg)
+{
+	for (uint32_t vp = 0; vp < cfg->nr_vps; vp++) {
+		cfg->sint_fd[vp] = hv_sint_fd(w->hv, vp, HV_SINT_VMBUS);
+		if (cfg->sint_fd[vp] < 0)
+			return cfg->sint_fd[vp];
+	}
+	for (uint32_t relid = 1; relid < VMBUS_CHANS_MAX; relid++) {
+		cfg->doorbell_fd[relid] = hv_doorbell_fd(w->hv, relid);
+		if (cfg->doorbell_fd[relid] < 0)
+			return cfg->doorbell_fd[relid];
+	}
+	for (uint32_t i = 0; i < GMEM_REGIONS_MAX; i++) {
+		struct vmbus_server_region *r = &cfg->region[i];
+
+		if (hv_memory(w->hv, i, &r->fd, &r->gpa, &r->len))
+			break;
+		cfg->nr_regions++;
+	}
+	return 0;
+}
+
+static int make_server(struct worker *w)
+{
+	struct vmbus_server_cfg cfg = {
+		.name = w->part->name,
+		.nr_vps = w->part->vps,
+		.gm = hv_gmem(w->hv),
+		.state_fd = w->state_fd,
+		.state = w->state,
+	};
+	int rc = collect_fds(w, &cfg);
+
+	return rc ? rc : vmbus_server_create(&w->server, &cfg, &server_ops, w);
+}
+
+int worker_build(struct worker *w, const char *partition)
+{
+	int rc;
+
+	w->part = mgmt_config_partition(w->child.cfg, partition);
+	if (!w->part)
+		return err_set(-EINVAL, "no partition %s in the configuration", partition);
+	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->wake_fd < 0)
+		return err_sys(-errno, "eventfd");
+	rc = pin(w->part);
+	if (!rc)
+		rc = make_state(w);
+	if (!rc)
+		rc = make_partition(w);
+	return rc ? rc : make_server(w);
+}
+
+void worker_demolish(struct worker *w)
+{
+	if (w->hv)
+		hv_partition_stop(w->hv);
+	vmbus_server_destroy(w->server);
+	hv_partition_destroy(w->hv);
+	if (w->state)
+		munmap(w->state, sizeof(*w->state));
+	fd_close(&w->state_fd);
+	fd_close(&w->wake_fd);
+	w->server = NULL;
+	w->hv = NULL;
+	w->state = NULL;
+}

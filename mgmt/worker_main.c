@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* nethv-worker: runs one partition. Arguments (from `nethv run`): config fd, ctl fd, partition. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "mgmt/control.h"
+#include "mgmt/worker.h"
+
+#define STOP_MS		 3000 /* for the guest, after it was asked to end */
+#define TICK_MS		 200
+#define TICK_BUSY_MS	 5   /* something is to be tried again */
+#define CONSOLE_PER_TICK 50u /* lines; a guest must not flood the terminal */
+
+static int link_up(struct worker *w)
+{
+	int fd = control_connect_link(w->child.cfg->name);
+
+	return fd < 0 ? fd : vmbus_server_link_up(w->server, fd);
+}
+
+static void on_server(void *ctx, uint32_t events)
+{
+	struct worker *w = ctx;
+
+	vmbus_server_process(w->server);
+}
+
+/* Prints what the guest wrote, line by line. */
+static void flush_console(struct worker *w)
+{
+	static char text[WORKER_CONSOLE_MAX];
+	unsigned int lines = 0;
+	uint64_t lost;
+	size_t len;
+
+	pthread_mutex_lock(&w->lock);
+	len = w->console_len;
+	lost = w->console_lost;
+	memcpy(text, w->console, len);
+	w->console_len = 0;
+	w->console_lost = 0;
+	pthread_mutex_unlock(&w->lock);
+	for (char *at = text; at < text + len; lines++) {
+		size_t n = (size_t)((char *)memchr(at, '\n', (size_t)(text + len - at)) - at);
+
+		if (lines < CONSOLE_PER_TICK)
+			log_info(w->part->name, "| %.*s", (int)n, at);
+		at += n + 1;
+	}
+	if (lines > CONSOLE_PER_TICK)
+		lost += lines - CONSOLE_PER_TICK;
+	if (lost)
+		log_warn(w->part->name, "| (%llu console lines dropped)", (unsigned long long)lost);
+}
+
+static void on_wake(void *ctx, uint32_t events)
+{
+	struct worker *w = ctx;
+
+	fd_drain(w->wake_fd);
+	flush_console(w);
+}
+
+static void announce_end(struct worker *w)
+{
+	static const char *const how[] = {
+		[HV_STOP_GUEST_EXIT] = "the guest ended itself",
+		[HV_STOP_GUEST_CRASH] = "the guest crashed",
+		[HV_STOP_ENGINE] = "the engine failed",
+	};
+	const struct worker_end *end = &w->end;
+
+	flush_console(w);
+	if (end->reason == HV_STOP_GUEST_EXIT)
+		log_info(w->part->name, "%s, status %u", how[end->reason], end->status);
+	else
+		log_err(w->part->name, "%s: %s", how[end->reason], end->text);
+}
+
+static void check_resumed(struct worker *w)
+{
+	struct vmbus_server_chan_status ch;
+	struct vmbus_server_status st;
+
+	vmbus_server_status(w->server, &st);
+	if (strcmp(st.link, "up"))
+		return;
+	for (uint32_t relid = 0; vmbus_server_chan_next(w->server, relid, &ch); relid = ch.relid)
+		if (ch.open == VMBUS_CH_OPEN && !ch.has_switch && !ch.is_rescinded)
+			return;
+	w->wants_link = false;
+	child_say(&w->child, "resumed", NULL);
+}
+
+static void tick(void *ctx)
+{
+	struct worker *w = ctx;
+	bool is_ended;
+
+	if (w->has_backlog) {
+		w->has_backlog = false;
+		vmbus_server_wake(w->server);
+	}
+	if (w->wants_link)
+		check_resumed(w);
+	w->child.tick_ms = w->has_backlog || w->wants_link ? TICK_BUSY_MS : TICK_MS;
+	pthread_mutex_lock(&w->lock);
+	is_ended = w->end.is_ended;
+	pthread_mutex_unlock(&w->lock);
+	if (is_ended)
+		announce_end(w);
+	else if (w->stop_until_ms && loop_now_ms() >= w->stop_until_ms)
+		log_warn(w->part->name, "the guest did not end within %d s, stopping it",
+			 STOP_MS / 1000);
+	else
+		return;
+	w->child.is_over = true;
+}
+
+static void told(void *ctx, const char *method)
+{
+	struct worker *w = ctx;
+
+	if (!strcmp(method, "stop") && !w->stop_until_ms) {
+		w->stop_until_ms = loop_now_ms() + STOP_MS;
+		hv_request_stop(w->hv);
+	} else if (!strcmp(method, "link")) {
+		w->wants_link = true;
+		if (link_up(w))
+			log_warn(w->part->name, "%s", err_text());
+	}
+}
+
+static json_t *status(void *ctx)
+{
+	return worker_status_json(ctx);
+}
+
+static const struct child_ops ops = {.status = status, .told = told};
+
+static int start(struct worker *w, const char *partition)
+{
+	struct loop *loop = &w->child.loop;
+	int rc = worker_build(w, partition);
+
+	if (rc)
+		return rc;
+	w->server_src = (struct loop_src){-1, on_server, w};
+	w->wake_src = (struct loop_src){-1, on_wake, w};
+	rc = loop_add(loop, &w->server_src, vmbus_server_fd(w->server), EPOLLIN);
+	if (!rc)
+		rc = loop_add(loop, &w->wake_src, w->wake_fd, EPOLLIN);
+	if (!rc)
+		rc = link_up(w);
+	return rc ? rc : hv_partition_start(w->hv);
+}
+
+int main(int argc, char **argv)
+{
+	static struct worker w = {.state_fd = -1, .wake_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
+	int rc;
+
+	log_init("nethv", LOG_LVL_INFO);
+	if (argc != 4 || child_init(&w.child, argv[1], argv[2], &ops, &w)) {
+		fprintf(stderr, "nethv-worker: %s\n",
+			argc == 4 ? err_text() : "started by `nethv run FILE`, not by hand");
+		return 2;
+	}
+	rc = start(&w, argv[3]);
+	if (rc) {
+		rc = child_failed(&w.child, 1);
+	} else {
+		child_say(&w.child, "ready", NULL);
+		child_run(&w.child, tick);
+		hv_partition_stop(w.hv);
+		child_say(&w.child, "ended", worker_last_json(&w));
+	}
+	worker_demolish(&w);
+	child_fini(&w.child);
+	return rc;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a worker knows of its partition, as JSON. The guest's report is the guest's word. */
+#include "mgmt/worker.h"
+
+#include <string.h>
+
+static const char *const exit_word[HV_EXIT_NR] = {
+	[HV_EXIT_INTR] = "intr",   [HV_EXIT_IO] = "io",
+	[HV_EXIT_MMIO] = "mmio",   [HV_EXIT_RDMSR] = "rdmsr",
+	[HV_EXIT_WRMSR] = "wrmsr", [HV_EXIT_HYPERCALL] = "hypercall",
+	[HV_EXIT_HLT] = "hlt",	   [HV_EXIT_SHUTDOWN] = "shutdown",
+	[HV_EXIT_FAULT] = "fault",
+};
+
+static json_t *vp_json(struct worker *w, unsigned int vp)
+{
+	struct hv_vp_stats st;
+	json_t *exits = json_object();
+	uint64_t sum = 0;
+
+	hv_vp_stats(w->hv, vp, &st);
+	for (int i = 0; i < HV_EXIT_NR; i++) {
+		sum += st.exits[i];
+		json_object_set_new(exits, exit_word[i], json_integer((json_int_t)st.exits[i]));
+	}
+	return json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "exits_all",
+			 (json_int_t)sum, "exits", exits, "hypercalls", (json_int_t)st.hypercalls,
+			 "signals_trapped", (json_int_t)st.signals_trapped, "messages",
+			 (json_int_t)st.messages_sent, "raised", (json_int_t)st.raised, "traps",
+			 (json_int_t)st.traps, "irq_signals", (json_int_t)st.irq_signals,
+			 "injected", (json_int_t)st.injected, "halts", (json_int_t)st.halts);
+}
+
+static json_t *channels_json(struct worker *w)
+{
+	struct vmbus_server_chan_status ch;
+	json_t *list = json_array();
+
+	for (uint32_t relid = 0; vmbus_server_chan_next(w->server, relid, &ch); relid = ch.relid)
+		json_array_append_new(list,
+				      json_pack("{s:i, s:s, s:i, s:i, s:i, s:b, s:s}", "relid",
+						ch.relid, "state", ch.word, "sub", ch.sub_index,
+						"vp", (int)ch.target_vp, "gpadls", ch.nr_gpadls,
+						"served", ch.has_switch, "reason", ch.reason));
+	return list;
+}
+
+static json_t *vmbus_json(struct worker *w)
+{
+	struct vmbus_server_status st;
+	const struct vmbus_server_counters *n = &st.counters;
+
+	vmbus_server_status(w->server, &st);
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "version",
+			 vmbus_version_text(st.version), "link", st.link, "reason", st.reason,
+			 "messages", (json_int_t)n->messages, "posts_refused",
+			 (json_int_t)n->posts_refused, "unknown", (json_int_t)n->unknown,
+			 "malformed", (json_int_t)n->malformed, "faults", (json_int_t)n->faults,
+			 "switch_deaths", (json_int_t)n->switch_deaths, "channels",
+			 channels_json(w));
+}
+
+static json_t *report_json(struct worker *w)
+{
+	static const char *const word[] = {"booting", "running", "done", "failed"};
+	struct nethv_report r;
+	json_t *values;
+
+	if (hv_report_read(w->hv, &r))
+		return json_null();
+	values = json_object();
+	for (uint32_t i = 0; i < r.nr && i < NETHV_REPORT_ENTRIES; i++)
+		json_object_set_new(values, r.entry[i].name,
+				    json_integer((json_int_t)r.entry[i].value));
+	return json_pack("{s:s, s:s, s:o}", "state", word[r.state & 3], "message", r.message,
+			 "values", values);
+}
+
+json_t *worker_status_json(struct worker *w)
+{
+	json_t *vps = json_array();
+
+	for (unsigned int vp = 0; vp < hv_nr_vps(w->hv); vp++)
+		json_array_append_new(vps, vp_json(w, vp));
+	return json_pack("{s:o, s:o, s:o, s:i, s:s}", "vps", vps, "vmbus", vmbus_json(w), "guest",
+			 report_json(w), "guest_pid", hv_engine_pid(w->hv), "last_event",
+			 w->last_fault);
+}
+
+json_t *worker_last_json(struct worker *w)
+{
+	static const char *const how[] = {
+		[HV_STOP_GUEST_EXIT] = "exited",
+		[HV_STOP_GUEST_CRASH] = "crashed",
+		[HV_STOP_ENGINE] = "failed",
+	};
+	json_t *o = worker_status_json(w);
+	struct worker_end end;
+
+	pthread_mutex_lock(&w->lock);
+	end = w->end;
+	pthread_mutex_unlock(&w->lock);
+	json_object_set_new(o, "how", json_string(end.is_ended ? how[end.reason] : "stopped"));
+	json_object_set_new(o, "status", json_integer(end.status));
+	json_object_set_new(o, "reason", json_string(end.text));
+	return o;
+}
