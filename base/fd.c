@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/memfd.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -32,6 +33,23 @@ int fd_nonblock(int fd)
 	return 0;
 }
 
+/* Bytes that can be allocated without pushing others out; 0 when the kernel does not say. */
+static uint64_t mem_available(void)
+{
+	unsigned long long kib = 0;
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+			break;
+	}
+	fclose(f);
+	return (uint64_t)kib << 10;
+}
+
 /* Allocates all of it now: a page that cannot be had later would be a SIGBUS in another process. */
 static int memfd_fill(const char *name, size_t size, unsigned int flags)
 {
@@ -50,12 +68,13 @@ static int memfd_fill(const char *name, size_t size, unsigned int flags)
 
 int fd_memfd(const char *name, size_t size, enum fd_huge huge, int *is_huge)
 {
+	uint64_t avail;
 	int fd = -1;
 
 	if (is_huge)
 		*is_huge = 0;
-	if (size == 0)
-		return err_set(-EINVAL, "memory %s: size 0", name);
+	if (size == 0 || size > INT64_MAX)
+		return err_set(-EINVAL, "memory %s: size %zu", name, size);
 	if (huge == FD_HUGE_TRY && size % HUGE_PAGE == 0)
 		fd = memfd_fill(name, size, MFD_HUGETLB | MFD_HUGE_2MB);
 	if (fd >= 0) {
@@ -63,6 +82,12 @@ int fd_memfd(const char *name, size_t size, enum fd_huge huge, int *is_huge)
 			*is_huge = 1;
 		return fd;
 	}
+	/* Asked first: fallocate(2) of more than there is would call the OOM killer on bystanders. */
+	avail = mem_available();
+	if (avail && size > avail - avail / 16)
+		return err_set(-ENOMEM,
+			       "memory %s: cannot allocate %zu MiB, %llu MiB are available", name,
+			       size >> 20, (unsigned long long)avail >> 20);
 	fd = memfd_fill(name, size, 0);
 	if (fd < 0)
 		return err_sys(fd, "memory %s: cannot allocate %zu KiB", name, size >> 10);
