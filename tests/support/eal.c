@@ -10,7 +10,7 @@
 
 void eal_up(void)
 {
-	char cpus[32], lcores[128],
+	char cpus[32], lcores[160],
 		*argv[] = {"test",	     "--no-huge",   "--no-pci",	   "--no-shconf",
 			   "--no-telemetry", "-m",	    "128",	   "--log-level",
 			   "lib.*:error",    "--log-level", "pmd.*:error", "--lcores",

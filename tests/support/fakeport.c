@@ -9,7 +9,7 @@
 
 #include "vswitch/priv.h"
 
-#define PIECE 7u
+#define PIECE 53u
 
 static void slot_back(struct fake_port *f, struct vsw_vec *v, struct vsw_slot *s,
 		      const struct fake_frame *fr)

@@ -32,7 +32,7 @@ struct fake_port {
 	uint16_t room;	   /* tx: takes so many, then rx_no_buffer; 0: all */
 	uint16_t hdr_len;  /* private bytes at most; 0: 128 */
 	uint16_t hdr_off;  /* where in snap the frame starts */
-	bool is_scattered; /* backing in pieces of 7 bytes */
+	bool is_scattered; /* backing in small pieces */
 };
 
 /* Attached; NULL (err_text() says why) when the switch refuses. Freeing detaches. */
