@@ -37,10 +37,12 @@ struct worker {
 	uint32_t console_len;
 	uint64_t console_lost; /* lines */
 
-	int64_t stop_until_ms; /* 0: not asked to stop */
-	bool wants_link;       /* a switch was started: say "resumed" when the link is up */
-	bool has_backlog;      /* the guest had no room for a message */
-	char last_fault[256];  /* what the server last told */
+	int64_t start_until_ms; /* 0: the guest runs; else it waits for its adapters' offers */
+	int64_t stop_until_ms;	/* 0: not asked to stop */
+	int exit_status;
+	bool wants_link;      /* a switch was started: say "resumed" when the link is up */
+	bool has_backlog;     /* the guest had no room for a message */
+	char last_fault[256]; /* what the server last told */
 };
 
 /* ctl.  Memory, partition, server, link; nothing runs. 0 or -errno (text set). */

@@ -12,7 +12,8 @@
 #include "mgmt/control.h"
 #include "mgmt/worker.h"
 
-#define STOP_MS		 3000 /* for the guest, after it was asked to end */
+#define OFFERS_MS	 10000 /* for the switch, to offer the adapters */
+#define STOP_MS		 3000  /* for the guest, after it was asked to end */
 #define TICK_MS		 200
 #define TICK_BUSY_MS	 5   /* something is to be tried again */
 #define CONSOLE_PER_TICK 50u /* lines; a guest must not flood the terminal */
@@ -77,25 +78,73 @@ static void announce_end(struct worker *w)
 	const struct worker_end *end = &w->end;
 
 	flush_console(w);
-	if (end->reason == HV_STOP_GUEST_EXIT)
+	if (end->reason == HV_STOP_GUEST_EXIT && !end->status)
 		log_info(w->part->name, "%s, status %u", how[end->reason], end->status);
 	else
-		log_err(w->part->name, "%s: %s", how[end->reason], end->text);
+		log_warn(w->part->name, "%s: %s", how[end->reason], end->text);
 }
 
-static void check_resumed(struct worker *w)
+/* Whether every primary channel that the guest has, or is to have, is served by the switch. */
+static bool is_served(struct worker *w, bool is_first)
 {
 	struct vmbus_server_chan_status ch;
 	struct vmbus_server_status st;
+	uint32_t offered = 0;
 
 	vmbus_server_status(w->server, &st);
 	if (strcmp(st.link, "up"))
-		return;
-	for (uint32_t relid = 0; vmbus_server_chan_next(w->server, relid, &ch); relid = ch.relid)
+		return false;
+	for (uint32_t relid = 0; vmbus_server_chan_next(w->server, relid, &ch); relid = ch.relid) {
+		offered += ch.has_switch && ch.sub_index == 0;
 		if (ch.open == VMBUS_CH_OPEN && !ch.has_switch && !ch.is_rescinded)
-			return;
-	w->wants_link = false;
-	child_say(&w->child, "resumed", NULL);
+			return false;
+	}
+	return !is_first || offered >= w->part->nics_count;
+}
+
+static void fail(struct worker *w)
+{
+	w->exit_status = child_failed(&w->child, 1);
+	w->child.is_over = true;
+}
+
+/* A guest that asks for offers before they are there would find no adapter. */
+static void try_start(struct worker *w)
+{
+	struct vmbus_server_status st;
+	int rc;
+
+	if (is_served(w, true)) {
+		w->start_until_ms = 0;
+		rc = hv_partition_start(w->hv);
+		if (rc)
+			fail(w);
+		else
+			child_say(&w->child, "ready", NULL);
+	} else if (loop_now_ms() >= w->start_until_ms) {
+		vmbus_server_status(w->server, &st);
+		err_set(-ETIMEDOUT,
+			"the switch did not offer its %u adapters within %d s (link %s%s%s)",
+			w->part->nics_count, OFFERS_MS / 1000, st.link, st.reason[0] ? ": " : "",
+			st.reason);
+		fail(w);
+	}
+}
+
+static void try_again(struct worker *w)
+{
+	if (w->has_backlog) {
+		w->has_backlog = false;
+		vmbus_server_wake(w->server);
+	}
+	if (w->wants_link && is_served(w, false)) {
+		w->wants_link = false;
+		child_say(&w->child, "resumed", NULL);
+	}
+	if (w->start_until_ms)
+		try_start(w);
+	w->child.tick_ms =
+		w->has_backlog || w->wants_link || w->start_until_ms ? TICK_BUSY_MS : TICK_MS;
 }
 
 static void tick(void *ctx)
@@ -103,13 +152,7 @@ static void tick(void *ctx)
 	struct worker *w = ctx;
 	bool is_ended;
 
-	if (w->has_backlog) {
-		w->has_backlog = false;
-		vmbus_server_wake(w->server);
-	}
-	if (w->wants_link)
-		check_resumed(w);
-	w->child.tick_ms = w->has_backlog || w->wants_link ? TICK_BUSY_MS : TICK_MS;
+	try_again(w);
 	pthread_mutex_lock(&w->lock);
 	is_ended = w->end.is_ended;
 	pthread_mutex_unlock(&w->lock);
@@ -127,7 +170,9 @@ static void told(void *ctx, const char *method)
 {
 	struct worker *w = ctx;
 
-	if (!strcmp(method, "stop") && !w->stop_until_ms) {
+	if (!strcmp(method, "stop") && w->start_until_ms) {
+		w->child.is_over = true;
+	} else if (!strcmp(method, "stop") && !w->stop_until_ms) {
 		w->stop_until_ms = loop_now_ms() + STOP_MS;
 		hv_request_stop(w->hv);
 	} else if (!strcmp(method, "link")) {
@@ -156,9 +201,9 @@ static int start(struct worker *w, const char *partition)
 	rc = loop_add(loop, &w->server_src, vmbus_server_fd(w->server), EPOLLIN);
 	if (!rc)
 		rc = loop_add(loop, &w->wake_src, w->wake_fd, EPOLLIN);
-	if (!rc)
-		rc = link_up(w);
-	return rc ? rc : hv_partition_start(w->hv);
+	w->start_until_ms = loop_now_ms() + OFFERS_MS;
+	w->child.tick_ms = TICK_BUSY_MS;
+	return rc ? rc : link_up(w);
 }
 
 int main(int argc, char **argv)
@@ -176,10 +221,11 @@ int main(int argc, char **argv)
 	if (rc) {
 		rc = child_failed(&w.child, 1);
 	} else {
-		child_say(&w.child, "ready", NULL);
 		child_run(&w.child, tick);
 		hv_partition_stop(w.hv);
-		child_say(&w.child, "ended", worker_last_json(&w));
+		if (!w.exit_status)
+			child_say(&w.child, "ended", worker_last_json(&w));
+		rc = w.exit_status;
 	}
 	worker_demolish(&w);
 	child_fini(&w.child);
