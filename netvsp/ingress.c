@@ -30,7 +30,9 @@ struct take {
 #define PIECES_MAX (NETVSP_RANGE_BYTES_MAX / 8 + 2)
 _Static_assert(PIECES_MAX < VSW_SG_MAX, "one packet's pieces fit a vector");
 
-/* Appends @len bytes at @ptr to the vector's pieces; joins neighbours. */
+/* Appends @len bytes at @ptr to the vector's pieces; joins neighbours from piece @first on. Ranges
+ * are not joined with each other: a driver puts one message in each, so the place of the next
+ * message is known from the list, without waiting for the length in this one's header. */
 static inline void piece_add(struct vsw_vec *v, uint32_t first, const uint8_t *ptr, uint32_t len)
 {
 	struct vsw_sg *last = v->nr_sg > first ? &v->sg[v->nr_sg - 1] : NULL;
@@ -76,9 +78,10 @@ static const char *pieces_of_section(struct take *t, uint32_t first, const struc
 }
 
 /* One GPA range at @p of @room bytes; *@used tells what it took. */
-static const char *pieces_of_range(struct take *t, uint32_t first, const uint8_t *p, uint32_t room,
-				   uint32_t *used, uint32_t *total)
+static const char *pieces_of_range(struct take *t, const uint8_t *p, uint32_t room, uint32_t *used,
+				   uint32_t *total)
 {
+	const uint32_t first = t->v->nr_sg;
 	const struct gmem *gm = &t->ch->info->peer->gm;
 	struct vmbus_gpa_range r;
 	uint32_t pages, i, off;
@@ -110,8 +113,7 @@ static const char *pieces_of_range(struct take *t, uint32_t first, const uint8_t
 	return NULL;
 }
 
-static const char *pieces_of_ranges(struct take *t, uint32_t first, const struct vmbus_pkt_desc *d,
-				    uint32_t *total)
+static const char *pieces_of_ranges(struct take *t, const struct vmbus_pkt_desc *d, uint32_t *total)
 {
 	uint32_t len = d->offset8 * 8u - (uint32_t)sizeof(*d), at, used;
 	struct vmbus_pkt_gpa_direct h;
@@ -127,7 +129,7 @@ static const char *pieces_of_ranges(struct take *t, uint32_t first, const struct
 	if (h.range_count == 0 || h.range_count > len / sizeof(struct vmbus_gpa_range))
 		return "GPA-direct packet with a bad range count";
 	for (at = sizeof(h); h.range_count-- > 0; at += used) {
-		why = pieces_of_range(t, first, t->ch->ranges + at, len - at, &used, total);
+		why = pieces_of_range(t, t->ch->ranges + at, len - at, &used, total);
 		if (why)
 			return why;
 	}
@@ -144,7 +146,7 @@ static const char *packet_pieces(struct take *t, uint32_t first, const struct vm
 	if (m->rndis_pkt.section_index != NVSP_SECTION_NONE)
 		why = pieces_of_section(t, first, m, total);
 	if (!why && d->type == VMBUS_PKT_GPA_DIRECT)
-		why = pieces_of_ranges(t, first, d, total);
+		why = pieces_of_ranges(t, d, total);
 	return why;
 }
 

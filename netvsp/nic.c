@@ -146,13 +146,14 @@ static int primary_resume(struct netvsp_nic *nic, struct netvsp_chan *ch)
 	return 0;
 }
 
-/* Host-owned fields of the shared pages are set here: a re-opened ring may hold stale ones. */
+/* Host-owned fields of the shared pages are set here: a re-opened ring may hold stale ones. The
+ * queue is polled from its start on, so signals are masked until the lcore sleeps. */
 static void rings_ready(struct netvsp_chan *ch)
 {
 	uint32_t fit = ch->out.size / 256;
 
 	ch->burst_max = (uint16_t)(fit < VMBUS_BURST_MAX ? fit : VMBUS_BURST_MAX);
-	ch->in.ctrl->interrupt_mask = 0;
+	vmbus_ring_disarm(&ch->in);
 	ch->in.ctrl->feature_bits = VMBUS_RING_FEATURE_PENDING_SEND;
 	ch->out.ctrl->pending_send_sz = 0;
 }
