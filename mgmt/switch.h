@@ -29,6 +29,8 @@ int sw_eal_start(struct sw *sw);
 
 /* ctl.  Before sw_eal_start(): DPDK's own log lines are kept for messages, or logged. */
 int sw_eal_capture_log(void);
+void sw_eal_log_on(void); /* the start is over: log them */
+const char *sw_eal_last_line(void);
 
 /* switch_fault.c.  ctl. SIGBUS names the memory that faulted, then ends the process as usual. */
 void sw_fault_install(void);

@@ -17,9 +17,23 @@
 
 #define ARGS_MAX 24
 
-/* DPDK's last line: the cause, when its start fails. Written by whichever thread logs. */
+#define LINES_MAX 50u /* logged in a life; a broken device must not flood the terminal */
+
+/* DPDK's last line: the cause, when the start fails. Drivers also complain about what does no harm
+ * (net_tap about each missing qdisc), so lines are logged from sw_eal_log_on() on only. */
 static char last_line[256];
-static bool is_started;
+static bool is_logging;
+static unsigned int nr_lines;
+
+void sw_eal_log_on(void)
+{
+	is_logging = true;
+}
+
+const char *sw_eal_last_line(void)
+{
+	return last_line;
+}
 
 static ssize_t on_log(void *cookie, const char *text, size_t size)
 {
@@ -27,10 +41,10 @@ static ssize_t on_log(void *cookie, const char *text, size_t size)
 
 	while (n > 0 && isspace((unsigned char)text[n - 1]))
 		n--;
-	if (n > 0 && is_started)
-		log_warn("dpdk", "%.*s", n, text);
-	else if (n > 0)
+	if (n > 0)
 		snprintf(last_line, sizeof(last_line), "%.*s", n, text);
+	if (n > 0 && is_logging && nr_lines++ < LINES_MAX)
+		log_warn("dpdk", "%.*s", n, text);
 	return (ssize_t)size;
 }
 
@@ -115,8 +129,8 @@ int sw_eal_start(struct sw *sw)
 	if (!wants_pci(cfg))
 		argv[n++] = "--iova-mode=va";
 	if (rte_eal_init(n, argv) < 0)
-		return err_set(-rte_errno, "switch: DPDK does not start: %s (%s)",
-			       rte_strerror(rte_errno), last_line);
-	sw->has_eal = is_started = true;
+		return err_set(-rte_errno, "switch: DPDK does not start: %s",
+			       rte_strerror(rte_errno));
+	sw->has_eal = true;
 	return 0;
 }

@@ -215,8 +215,11 @@ int main(int argc, char **argv)
 	sw.link_fd = atoi(argv[3]);
 	rc = start(&sw, atoi(argv[4]));
 	if (rc) {
+		if (sw_eal_last_line()[0])
+			err_set(rc, "%s (DPDK: %s)", err_text(), sw_eal_last_line());
 		rc = child_failed(&sw.child, 1);
 	} else {
+		sw_eal_log_on();
 		say_ready(&sw);
 		child_run(&sw.child, NULL);
 	}
