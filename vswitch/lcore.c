@@ -258,5 +258,6 @@ int vsw_lcore_main(void *arg)
 		stat_add(&lc->stats.tsc_asleep, now - before);
 	}
 	rte_rcu_qsbr_thread_offline(sw->qsbr, lc->index);
+	__atomic_store_n(&lc->has_ended, true, __ATOMIC_RELEASE);
 	return 0;
 }

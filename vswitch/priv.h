@@ -128,6 +128,7 @@ struct vsw_lcore {
 	uint64_t learn_limited;
 
 	alignas(64) bool should_stop; /* ctl writes */
+	bool has_ended;		      /* the lcore's last word: release, pairs with lcore_stop() */
 	int epfd, wake_fd;
 };
 

@@ -32,6 +32,7 @@
 #define EVENTS_MAX	 4096u
 #define SHARED_IDLE_US	 50u
 #define ADAPTIVE_IDLE_US 1000u
+#define NAP_NS		 20000
 
 static int cfg_check(const struct vsw_cfg *cfg)
 {
@@ -217,7 +218,7 @@ static int lcore_launch(struct vsw *sw, struct vsw_lcore *lc)
 			       lc->eal_id == rte_get_main_lcore() ? "the main lcore"
 								  : "not enabled in the EAL");
 	lc->idle_limit_tsc = idle_limit_tsc(sw);
-	__atomic_store_n(&lc->should_stop, false, __ATOMIC_RELEASE);
+	lc->should_stop = lc->has_ended = false;
 	rte_rcu_qsbr_thread_register(sw->qsbr, lc->index);
 	rc = rte_eal_remote_launch(vsw_lcore_main, lc, lc->eal_id);
 	if (rc) {
@@ -227,10 +228,15 @@ static int lcore_launch(struct vsw *sw, struct vsw_lcore *lc)
 	return 0;
 }
 
+/* Naps while it waits, as rte_eal_wait_lcore() does not: the lcore may need this CPU to end. */
 static void lcore_stop(struct vsw *sw, struct vsw_lcore *lc)
 {
+	const struct timespec nap = {0, NAP_NS};
+
 	__atomic_store_n(&lc->should_stop, true, __ATOMIC_RELEASE);
 	fd_kick(lc->wake_fd);
+	while (!__atomic_load_n(&lc->has_ended, __ATOMIC_ACQUIRE))
+		nanosleep(&nap, NULL);
 	rte_eal_wait_lcore(lc->eal_id);
 	rte_rcu_qsbr_thread_unregister(sw->qsbr, lc->index);
 }
@@ -268,7 +274,7 @@ void vsw_stop(struct vsw *sw)
 /* Does not spin for long: the lcore it waits for may need this CPU. */
 void vsw_quiesce(struct vsw *sw)
 {
-	const struct timespec nap = {0, 20000};
+	const struct timespec nap = {0, NAP_NS};
 	uint64_t token = rte_rcu_qsbr_start(sw->qsbr);
 
 	while (rte_rcu_qsbr_check(sw->qsbr, token, false) == 0)
