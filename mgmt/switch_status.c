@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <nethv/abi/nvsp.h>
 
@@ -157,11 +158,14 @@ static void count_fdb(const struct vsw_fdb_entry *e, void *ctx)
 json_t *sw_status_json(struct sw *sw)
 {
 	json_t *nics = json_array();
+	struct timespec now;
 	unsigned int fdb = 0;
 
 	netvsp_nic_walk(sw->netvsp, add_nic, nics);
 	vsw_fdb_walk(sw->vsw, count_fdb, &fdb);
-	return json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "poll",
+	clock_gettime(CLOCK_MONOTONIC, &now); /* rates are made from two of these */
+	return json_pack("{s:I, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "time_ns",
+			 (json_int_t)now.tv_sec * 1000000000 + now.tv_nsec, "poll",
 			 sw_poll_word(vsw_poll_mode(sw->vsw)), "hugepages",
 			 sw->child.cfg->sw.hugepages == MGMT_HUGE_YES ? "yes" : "no", "fdb",
 			 (int)fdb, "lcores", lcores_json(sw), "ports", ports_json(sw), "totals",

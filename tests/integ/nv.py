@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What integration tests share: an instance of nethv, namespaces of their own, and the check that
+nothing is left behind."""
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+NETHV = os.environ.get("NETHV") or os.path.join(ROOT, "build/mgmt/nethv")
+SKIP = 77
+
+
+def skip(why):
+    print(f"skipped: {why}")
+    sys.exit(SKIP)
+
+
+def fail(why):
+    raise AssertionError(why)
+
+
+def need_root(what):
+    if os.geteuid() != 0:
+        skip(f"{what} needs root (or CAP_NET_ADMIN and CAP_SYS_ADMIN): run it with sudo")
+    if not os.path.exists("/dev/net/tun"):
+        skip(f"{what} needs TAP: /dev/net/tun is not there (modprobe tun)")
+
+
+def run(*argv, check=True, timeout=60):
+    r = subprocess.run(argv, capture_output=True, text=True, timeout=timeout)
+    if check and r.returncode:
+        fail(f"{' '.join(argv)}: exit status {r.returncode}\n{r.stdout}{r.stderr}")
+    return r
+
+
+def wait_until(what, cond, secs=20):
+    end = time.monotonic() + secs
+    while time.monotonic() < end:
+        got = cond()
+        if got:
+            return got
+        time.sleep(0.05)
+    return fail(f"waited {secs} s for: {what}")
+
+
+@contextlib.contextmanager
+def netns(*names):
+    """Namespaces with names of this process, gone at the end."""
+    full = [f"nv-{n}-{os.getpid()}" for n in names]
+    try:
+        for n in full:
+            run("ip", "netns", "add", n)
+            run("ip", "-n", n, "link", "set", "lo", "up")
+        yield full
+    finally:
+        for n in full:
+            run("ip", "netns", "del", n, check=False)
+
+
+class Instance:
+    """`nethv run` in the foreground of a test."""
+
+    def __init__(self, text, env=None):
+        self.dir = tempfile.TemporaryDirectory(prefix="nethv-test-")
+        self.file = os.path.join(self.dir.name, "nethv.yaml")
+        self.log = os.path.join(self.dir.name, "log")
+        self.name = next(l.split()[1] for l in text.splitlines() if l.startswith("name:"))
+        with open(self.file, "w") as f:
+            f.write(text)
+        self.out = open(self.log, "wb")
+        self.p = subprocess.Popen([NETHV, "run", self.file], stdin=subprocess.DEVNULL,
+                                  stdout=self.out, stderr=subprocess.STDOUT,
+                                  env=dict(os.environ, **(env or {})))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *rest):
+        if self.p.poll() is None:
+            self.p.send_signal(signal.SIGINT)
+            try:
+                self.p.wait(20)
+            except subprocess.TimeoutExpired:
+                self.p.kill()
+                self.p.wait()
+        if kind:
+            sys.stderr.write(f"--- log of {self.name}\n{self.text()[-6000:]}\n---\n")
+        self.out.close()
+        self.dir.cleanup()
+
+    def text(self):
+        with open(self.log, errors="replace") as f:
+            return f.read()
+
+    def json(self, verb):
+        r = run(NETHV, verb, self.name, "--json", check=False)
+        return json.loads(r.stdout) if r.returncode == 0 else None
+
+    def stats(self):
+        return wait_until(f"nethv stats {self.name}", lambda: self.json("stats"))
+
+    def guest(self, partition, stats=None):
+        """The values that the partition's application reports."""
+        for p in (stats or self.stats())["partitions"]:
+            if p["name"] == partition:
+                return (p.get("guest") or {}).get("values", {})
+        return fail(f"no partition {partition}")
+
+    def wait_running(self, secs=30):
+        def up():
+            if self.p.poll() is not None:
+                fail(f"nethv run ended with {self.p.returncode}:\n{self.text()}")
+            s = self.json("stats")
+            return s and s["state"] == "running" and all(
+                (p.get("guest") or {}).get("state") in ("running", "done")
+                for p in s["partitions"]) and s
+        return wait_until("all partitions to run", up, secs)
+
+    def switch_pid(self):
+        return self.stats()["switch"]["pid"]
+
+    def stop(self):
+        """SIGINT and a clean end; returns the exit status."""
+        self.p.send_signal(signal.SIGINT)
+        return self.p.wait(30)
+
+
+def conservation(stats):
+    """in + copies = out + drops; what is still on the way is 0."""
+    t = stats["switch"]["totals"]
+    if t["in"] + t["copies"] != t["out"] + t["drops"] + t["on_the_way"]:
+        fail(f"the books do not balance: {t}")
+    return t
+
+
+def ours():
+    """Processes of ours that run now: {pid: name}."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/comm") as f:
+                comm = f.read().strip()
+            with open(f"/proc/{pid}/stat") as f:
+                state = f.read().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            continue
+        if comm.startswith("nethv") and state != "Z":
+            found[int(pid)] = comm
+    return found
+
+
+def sockets(name):
+    with open("/proc/net/unix") as f:
+        return [l.split()[-1] for l in f if f"@nethv/" in l and name in l]
+
+
+def taps():
+    r = run("ip", "-o", "link", "show", "type", "tun")
+    return {l.split(":")[1].strip() for l in r.stdout.splitlines()}
+
+
+def hugepages_free():
+    with open("/proc/meminfo") as f:
+        return next(int(l.split()[1]) for l in f if l.startswith("HugePages_Free"))
+
+
+class Leftovers:
+    """What must be as it was when the test began."""
+
+    def __init__(self):
+        self.before = (ours(), taps(), hugepages_free())
+
+    def check(self, name):
+        def clean():
+            procs = {p: c for p, c in ours().items() if p not in self.before[0]}
+            return not procs and taps() == self.before[1] and not sockets(name) \
+                and hugepages_free() >= self.before[2]
+        try:
+            wait_until("everything to be gone", clean, 10)
+        except AssertionError:
+            fail(f"left behind: processes {set(ours().items()) - set(self.before[0].items())}, "
+                 f"TAPs {taps() - self.before[1]}, sockets {sockets(name)}, "
+                 f"huge pages {self.before[2] - hugepages_free()}")
