@@ -18,6 +18,7 @@
 #include "mgmt/control.h"
 
 #define START_MS       60000 /* until the switch, then all workers, are ready */
+#define UP_MS	       2000  /* for a guest, to say that it is up, before the next is started */
 #define STOP_WORKER_MS 6000  /* a worker itself gives its guest 3 s */
 #define STOP_SWITCH_MS 5000
 
@@ -160,15 +161,6 @@ void sup_fail(struct sup *sup, int status, const char *fmt, ...)
 	sup_stop(sup);
 }
 
-/* A guest that ended before the others were up has been up, too. */
-static bool all_workers_up(const struct sup *sup)
-{
-	for (uint32_t i = 0; i < sup->cfg->partitions_count; i++)
-		if (sup->worker[i].state != PROC_RUNNING && !sup->worker[i].ended)
-			return false;
-	return true;
-}
-
 static bool any_worker_alive(const struct sup *sup)
 {
 	for (uint32_t i = 0; i < sup->cfg->partitions_count; i++)
@@ -177,12 +169,31 @@ static bool any_worker_alive(const struct sup *sup)
 	return false;
 }
 
+/* A guest that has ended has been up, too; one that never says so gets a while. */
+static bool is_settled(const struct proc *p)
+{
+	if (p->ended || p->is_up)
+		return true;
+	return p->state == PROC_RUNNING && loop_now_ms() - p->started_ms > UP_MS;
+}
+
+/* In the order of the file, the next when the guest before it is up: so a sink listed before its
+ * generator misses nothing. */
 static void start_workers(struct sup *sup)
 {
-	enter(sup, SUP_WORKERS_UP, START_MS);
-	for (uint32_t i = 0; i < sup->cfg->partitions_count; i++)
-		if (sup->state == SUP_WORKERS_UP && proc_start(&sup->worker[i]))
+	while (sup->state == SUP_WORKERS_UP) {
+		if (sup->nr_workers && !is_settled(&sup->worker[sup->nr_workers - 1]))
+			return;
+		if (sup->nr_workers == sup->cfg->partitions_count)
+			break;
+		enter(sup, SUP_WORKERS_UP, START_MS);
+		if (proc_start(&sup->worker[sup->nr_workers++]))
 			sup_fail(sup, 1, "%s", err_text());
+	}
+	if (sup->state != SUP_WORKERS_UP)
+		return;
+	enter(sup, SUP_RUNNING, 0);
+	sup_banner(sup);
 }
 
 static void stop_switch(struct sup *sup)
@@ -197,11 +208,9 @@ static void stop_switch(struct sup *sup)
 void sup_advance(struct sup *sup)
 {
 	if (sup->state == SUP_SWITCH_UP && sup->sw.state == PROC_RUNNING)
+		enter(sup, SUP_WORKERS_UP, START_MS);
+	if (sup->state == SUP_WORKERS_UP)
 		start_workers(sup);
-	if (sup->state == SUP_WORKERS_UP && all_workers_up(sup)) {
-		enter(sup, SUP_RUNNING, 0);
-		sup_banner(sup);
-	}
 	if (sup->state == SUP_STOP_WORKERS && !any_worker_alive(sup))
 		stop_switch(sup);
 	if (sup->state == SUP_STOP_SWITCH && !proc_is_alive(&sup->sw))
@@ -213,7 +222,7 @@ static void on_deadline(struct sup *sup)
 	sup->deadline_ms = 0;
 	if (sup->state < SUP_RUNNING) {
 		sup_fail(sup, 1, "%s not ready after %d s",
-			 sup->state == SUP_SWITCH_UP ? "the switch is" : "the partitions are",
+			 sup->state == SUP_SWITCH_UP ? "the switch is" : "a partition is",
 			 START_MS / 1000);
 		return;
 	}
@@ -240,6 +249,8 @@ static void tick(struct sup *sup)
 	int64_t now = loop_now_ms();
 
 	sup_asks_tick(sup, now);
+	if (sup->state == SUP_WORKERS_UP)
+		sup_advance(sup);
 	if (sup->deadline_ms && now >= sup->deadline_ms)
 		on_deadline(sup);
 	if (sup->restart_at_ms && now >= sup->restart_at_ms)
@@ -251,7 +262,7 @@ static void tick(struct sup *sup)
 
 static int wait_ms(const struct sup *sup)
 {
-	int64_t until = loop_now_ms() + 1000, now = until - 1000;
+	int64_t now = loop_now_ms(), until = now + (sup->state == SUP_WORKERS_UP ? 100 : 1000);
 
 	if (sup->deadline_ms && sup->deadline_ms < until)
 		until = sup->deadline_ms;

@@ -45,6 +45,7 @@ struct proc {
 	int fail_status;
 	json_t *ready;	 /* params of its "ready" */
 	json_t *ended;	 /* worker: params of its "ended": the partition's last status */
+	bool is_up;	 /* worker: its guest said so, or had its time for it */
 	bool wants_link; /* worker: has not said "resumed" since the switch was restarted */
 };
 
@@ -90,6 +91,7 @@ struct sup {
 
 	struct proc sw;
 	struct proc *worker; /* one a partition */
+	uint32_t nr_workers; /* started so far: in the order of the file, one after the other */
 
 	struct client client[SUP_CLIENTS_MAX];
 	struct ask ask[SUP_ASKS_MAX];

@@ -59,6 +59,12 @@ static void on_failed(struct proc *p, const struct rpc_msg *m)
 	p->fail_status = (int)json_integer_value(json_object_get(m->params, "status"));
 }
 
+static void on_up(struct proc *p)
+{
+	p->is_up = true;
+	sup_advance(p->sup);
+}
+
 static void on_resumed(struct proc *p)
 {
 	p->wants_link = false;
@@ -91,6 +97,8 @@ void sup_on_message(struct proc *p, const struct rpc_msg *m)
 		on_ready(p, m);
 	else if (!strcmp(m->method, "failed"))
 		on_failed(p, m);
+	else if (p->part && !strcmp(m->method, "up"))
+		on_up(p);
 	else if (p->part && !strcmp(m->method, "resumed"))
 		on_resumed(p);
 	else if (p->part && !strcmp(m->method, "need_kill"))

@@ -13,6 +13,7 @@
 #include "mgmt/worker.h"
 
 #define OFFERS_MS	 10000 /* for the switch, to offer the adapters */
+#define UP_MS		 5000  /* for the guest, to report that it is up */
 #define STOP_MS		 3000  /* for the guest, after it was asked to end */
 #define TICK_MS		 200
 #define TICK_BUSY_MS	 5   /* something is to be tried again */
@@ -117,10 +118,12 @@ static void try_start(struct worker *w)
 	if (is_served(w, true)) {
 		w->start_until_ms = 0;
 		rc = hv_partition_start(w->hv);
-		if (rc)
+		if (rc) {
 			fail(w);
-		else
-			child_say(&w->child, "ready", NULL);
+			return;
+		}
+		child_say(&w->child, "ready", NULL);
+		w->up_until_ms = loop_now_ms() + UP_MS;
 	} else if (loop_now_ms() >= w->start_until_ms) {
 		vmbus_server_status(w->server, &st);
 		err_set(-ETIMEDOUT,
@@ -131,8 +134,21 @@ static void try_start(struct worker *w)
 	}
 }
 
+static void try_up(struct worker *w)
+{
+	struct nethv_report r;
+	bool is_up = !hv_report_read(w->hv, &r) && r.state != NETHV_STATE_BOOTING;
+
+	if (is_up)
+		child_say(&w->child, "up", NULL);
+	if (is_up || loop_now_ms() >= w->up_until_ms)
+		w->up_until_ms = 0;
+}
+
 static void try_again(struct worker *w)
 {
+	bool is_busy;
+
 	if (w->has_backlog) {
 		w->has_backlog = false;
 		vmbus_server_wake(w->server);
@@ -143,8 +159,10 @@ static void try_again(struct worker *w)
 	}
 	if (w->start_until_ms)
 		try_start(w);
-	w->child.tick_ms =
-		w->has_backlog || w->wants_link || w->start_until_ms ? TICK_BUSY_MS : TICK_MS;
+	if (w->up_until_ms)
+		try_up(w);
+	is_busy = w->has_backlog || w->wants_link || w->start_until_ms || w->up_until_ms;
+	w->child.tick_ms = is_busy ? TICK_BUSY_MS : TICK_MS;
 }
 
 static void tick(void *ctx)
