@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 
-#define QUICK_MS	 5000 /* a switch that lived shorter died quickly */
+#define QUICK_MS	 500 /* a switch that lived shorter, or was not taken up yet, died quickly */
 #define QUICK_DEATHS_MAX 8u
 #define BACKOFF_MAX_MS	 2000
 
@@ -124,7 +124,7 @@ static void restart_switch(struct sup *sup, const char *why)
 {
 	int64_t now = loop_now_ms(), lived = now - sup->sw.started_ms, wait = 0;
 
-	sup->quick_deaths = lived < QUICK_MS ? sup->quick_deaths + 1 : 0;
+	sup->quick_deaths = lived < QUICK_MS || sup->died_at_ms ? sup->quick_deaths + 1 : 0;
 	if (sup->quick_deaths > QUICK_DEATHS_MAX) {
 		sup_fail(sup, 1,
 			 "switch: %s; it died %u times in a row soon after its start, giving up",
