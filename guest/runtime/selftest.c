@@ -361,44 +361,93 @@ static void hostile_bad_input(void)
 	rt_printf("selftest: bad input done\n");
 }
 
-static void hostile(void)
+static void hostile_getpid(void)
 {
-	if (rt_arg_is("test", "syscall"))
-		call3(39, 0, 0, 0); /* getpid */
-	else if (rt_arg_is("test", "int80"))
-		__asm__ volatile("int $0x80" ::"a"(20));
-	else if (rt_arg_is("test", "jump"))
-		((void (*)(void))0x123456789000ull)();
-	else if (rt_arg_is("test", "ud2"))
-		__asm__ volatile("ud2");
-	else if (rt_arg_is("test", "msr"))
-		rt_wrmsr(0x40000199, 1);
-	else if (rt_arg_is("test", "simp"))
-		rt_wrmsr(HV_MSR_SIMP, ~0ull);
-	else if (rt_arg_is("test", "stack"))
-		__asm__ volatile("xorl %%esp, %%esp; 1: jmp 1b" ::: "memory");
-	else if (rt_arg_is("test", "group"))
-		call3(231, 3, 0, 0);
-	else if (rt_arg_is("test", "fds"))
-		hostile_fds();
-	else if (rt_arg_is("test", "input"))
-		hostile_bad_input();
-	else if (rt_arg_is("test", "spin"))
-		for (;;)
-			rt_pause();
-	else if (rt_arg_is("test", "panic"))
-		rt_panic("as asked, %d", 42);
-	else if (rt_arg_is("test", "quiet"))
-		test_quiet();
-	else
-		all();
+	call3(39, 0, 0, 0);
 }
+
+static void hostile_int80(void)
+{
+	__asm__ volatile("int $0x80" ::"a"(20));
+}
+
+static void hostile_exit_group(void)
+{
+	call3(231, 3, 0, 0);
+}
+
+static void hostile_jump(void)
+{
+	((void (*)(void))0x123456789000ull)();
+}
+
+static void hostile_ud2(void)
+{
+	__asm__ volatile("ud2");
+}
+
+static void hostile_msr(void)
+{
+	rt_wrmsr(0x40000199, 1);
+}
+
+static void hostile_simp(void)
+{
+	rt_wrmsr(HV_MSR_SIMP, ~0ull);
+}
+
+/* An interrupt finds no stack. */
+static void hostile_stack(void)
+{
+	rt_timer_set(rt_ref_time() + MS);
+	__asm__ volatile("xorl %%esp, %%esp; 1: jmp 1b" ::: "memory");
+}
+
+static void spin(void)
+{
+	for (;;)
+		rt_pause();
+}
+
+static void panic(void)
+{
+	rt_panic("as asked, %d", 42);
+}
+
+static const struct {
+	const char *name;
+	void (*fn)(void);
+} tests[] = {
+	{"all", all},
+	{"quiet", test_quiet},
+	{"spin", spin},
+	{"panic", panic},
+	{"syscall", hostile_getpid},
+	{"int80", hostile_int80},
+	{"group", hostile_exit_group},
+	{"jump", hostile_jump},
+	{"ud2", hostile_ud2},
+	{"msr", hostile_msr},
+	{"simp", hostile_simp},
+	{"stack", hostile_stack},
+	{"fds", hostile_fds},
+	{"input", hostile_bad_input},
+};
 
 int app_main(void)
 {
+	char name[16] = "all";
+	unsigned int i;
+
 	rt_report_state(NETHV_STATE_RUNNING);
-	hostile();
-	rt_report_message("all passed");
-	rt_report_state(NETHV_STATE_DONE);
-	return 0;
+	rt_arg("test", name, sizeof(name));
+	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		if (strcmp(tests[i].name, name))
+			continue;
+		tests[i].fn();
+		rt_report_message("all passed");
+		rt_report_state(NETHV_STATE_DONE);
+		return 0;
+	}
+	rt_panic("no test %s", name);
 }

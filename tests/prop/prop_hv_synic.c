@@ -156,17 +156,24 @@ static void do_pages(struct prng *r)
 	}
 }
 
+/* Mostly open and with short queues: that is where slots change between free and busy. */
 static void step(struct prng *r)
 {
 	unsigned int sint = 1 + prng_below(r, SINTS);
 
 	switch (prng_below(r, 16)) {
-	case 0 ... 4: do_post(sint); break;
-	case 5 ... 8: do_take(sint); break;
+	case 0 ... 2: do_post(sint); break;
+	case 3 ... 8: do_take(sint); break;
 	case 9 ... 10: do_flag(sint, prng_below(r, NFLAGS)); break;
 	case 11 ... 12: do_take_flags(sint); break;
-	case 13 ... 14: do_mask(sint); break;
-	default: do_pages(r); break;
+	case 13:
+		if (nv.masked[sint] || prng_below(r, 8) == 0)
+			do_mask(sint);
+		break;
+	default:
+		if (!nv.scontrol || !nv.siefp || prng_below(r, 8) == 0)
+			do_pages(r);
+		break;
 	}
 	check(sint);
 }

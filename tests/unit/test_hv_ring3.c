@@ -221,6 +221,11 @@ Test(hv_ring3, unknown_instruction_is_a_crash_with_its_bytes)
 	expect_crash("test=ud2", HV_STOP_GUEST_CRASH, "bytes 0f 0b");
 }
 
+Test(hv_ring3, interrupt_without_a_stack_is_a_crash)
+{
+	expect_crash("test=stack", HV_STOP_GUEST_CRASH, "stack segment");
+}
+
 Test(hv_ring3, unknown_msr_is_a_crash_that_names_it)
 {
 	expect_crash("test=msr", HV_STOP_GUEST_CRASH, "WRMSR 0x40000199: no such register");

@@ -17,6 +17,7 @@
 #define SIG_KILL	 9
 #define SIG_USR1	 10
 #define SIG_USR2	 12
+#define SIG_SETMASK_CMD	 2
 #define F_SETFL_CMD	 4
 #define F_SETSIG_CMD	 10
 #define F_SETOWN_EX_CMD	 15
@@ -67,9 +68,10 @@ static void regions_map(const struct r3_config *cfg)
 	      R3_STAGE_STACKS);
 }
 
+static const uint8_t faults[] = {11, 7, 4, 8, 5}; /* SEGV, BUS, ILL, FPE, TRAP */
+
 static void handlers_install(void)
 {
-	static const int faults[] = {11, 7, 4, 8, 5}; /* SEGV, BUS, ILL, FPE, TRAP */
 	struct ksigaction sa = {stub_on_fault, SA_FLAGS, stub_restorer, ~0ull};
 	unsigned int i;
 
@@ -85,10 +87,12 @@ static void handlers_install(void)
 /* Everything blocked but faults and our two: the terminal's signals are not for a guest. */
 static void signals_unblock(void)
 {
-	uint64_t mask = ~(1ull << (SIG_USR1 - 1) | 1ull << (SIG_USR2 - 1) | 1ull << 10 | 1ull << 6 |
-			  1ull << 3 | 1ull << 7 | 1ull << 4);
+	uint64_t mask = ~(1ull << (SIG_USR1 - 1) | 1ull << (SIG_USR2 - 1));
+	unsigned int i;
 
-	check(sys4(__NR_rt_sigprocmask, 2, (uint64_t)&mask, 0, 8), R3_STAGE_SIGNALS);
+	for (i = 0; i < sizeof(faults); i++)
+		mask &= ~(1ull << (faults[i] - 1));
+	check(sys4(__NR_rt_sigprocmask, SIG_SETMASK_CMD, (uint64_t)&mask, 0, 8), R3_STAGE_SIGNALS);
 }
 
 /* A classic signal below SIGRTMIN coalesces: no queue that could fill up. */

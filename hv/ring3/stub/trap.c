@@ -106,9 +106,10 @@ static void do_cpuid(uint64_t *g)
 	for (i = 0; i < b->nr_cpuid && i < NETHV_CPUID_MAX; i++) {
 		const struct nethv_cpuid *c = &b->cpuid[i];
 
-		if (c->leaf == leaf && (c->subleaf == sub || c->subleaf == 0))
-			r = *c;
-		if (r.leaf == leaf && r.subleaf == sub)
+		if (c->leaf != leaf || (c->subleaf != sub && c->subleaf != 0))
+			continue;
+		r = *c; /* subleaf 0 stands in for one that is not listed */
+		if (r.subleaf == sub)
 			break;
 	}
 	g[G_RAX] = r.eax;
