@@ -2,6 +2,7 @@
 /* A poll lcore: its loop over receive queues, and its sleep. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -236,6 +237,19 @@ static uint64_t loop_account(struct vsw_lcore *lc, uint64_t from, uint32_t nr_pa
 	return now;
 }
 
+/* The TAP driver learns of frames by a real-time signal to the process. A thread must take it, even
+ * where the program blocks signals: best the one that polls. */
+static void signals_unblock(void)
+{
+	sigset_t set;
+	int sig;
+
+	sigemptyset(&set);
+	for (sig = SIGRTMIN; sig <= SIGRTMAX; sig++)
+		sigaddset(&set, sig);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 int vsw_lcore_main(void *arg)
 {
 	struct vsw_lcore *lc = arg;
@@ -243,6 +257,7 @@ int vsw_lcore_main(void *arg)
 	uint64_t now = rte_rdtsc(), before;
 	const struct vsw_snap *sn;
 
+	signals_unblock();
 	prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0); /* else short sleeps take 50 us longer */
 	lc->busy_until_tsc = now;
 	rte_rcu_qsbr_thread_online(sw->qsbr, lc->index);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Uplinks, ctl's side: plugging devices in, setting them up, and taking them out. */
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_log.h>
 #include <rte_mbuf.h>
 
 #include "base/err.h"
@@ -21,6 +23,7 @@
 #define MBUF_CACHE   128u
 #define FRAME_EXTRA  22u /* Ethernet header, and two tags' room */
 #define BUF_SIZE_MIN 2048u
+#define XDP_RINGS    8192u /* its fill, completion and two data rings for each queue */
 
 static const struct vsw_port_ops uplink_ops = {
 	.rx = uplink_rx,
@@ -69,15 +72,37 @@ static int find_port(struct vsw_uplink *u, const char *devargs)
 	return nr;
 }
 
+/* The TAP driver would join an interface that is there, and share its frames with whoever has it. */
+static int tap_check(const struct vsw_uplink *u, const char *devargs)
+{
+	const char *at = strstr(devargs, "iface=");
+	char name[IF_NAMESIZE];
+
+	if (strncmp(devargs, "net_tap", 7) || !at)
+		return 0;
+	at += strlen("iface=");
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(at, ","), at);
+	if (if_nametoindex(name) == 0)
+		return 0;
+	return err_set(
+		-EEXIST,
+		"uplink %s: device '%s': interface %s exists already: choose another name, or "
+		"remove it (ip link del %s)",
+		u->name, devargs, name, name);
+}
+
 static int plug(struct vsw_uplink *u, const char *devargs)
 {
 	struct rte_eth_dev_info info;
 	int rc, nr;
 
+	if (find_port(u, devargs)) /* the EAL would let us have it twice */
+		return err_set(-EEXIST, "uplink %s: device '%s' is in use by another uplink",
+			       u->name, devargs);
+	rc = tap_check(u, devargs);
+	if (rc)
+		return rc;
 	rc = rte_dev_probe(devargs);
-	if (rc == -EEXIST)
-		return err_set(rc, "uplink %s: device '%s' is in use by another uplink", u->name,
-			       devargs);
 	if (rc)
 		return err_set(rc == -1 ? -EPERM : rc, "uplink %s: cannot make device '%s': %s",
 			       u->name, devargs, hint_for(devargs));
@@ -157,6 +182,7 @@ static int configure(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg,
 static int setup_queues(struct vsw_uplink *u, const char *devargs)
 {
 	uint16_t rxd = VSW_UPLINK_RX_DESC, txd = VSW_UPLINK_TX_DESC, q, mtu = 0;
+	uint32_t nr_desc;
 	int rc, socket = rte_eth_dev_socket_id(u->port_id);
 
 	rte_eth_dev_get_mtu(u->port_id, &mtu);
@@ -164,15 +190,21 @@ static int setup_queues(struct vsw_uplink *u, const char *devargs)
 	rc = rte_eth_dev_adjust_nb_rx_tx_desc(u->port_id, &rxd, &txd);
 	if (rc)
 		return err_sys(rc, "uplink %s: device '%s': descriptors", u->name, devargs);
-	rc = pool_create(u, devargs, mtu, rxd * u->nr_rxq + txd * u->nr_txq);
+	nr_desc = rxd * u->nr_rxq + txd * u->nr_txq;
+	if (strcmp(u->driver, "net_af_xdp") == 0)
+		nr_desc += u->nr_rxq * XDP_RINGS; /* whatever the descriptors asked for */
+	rc = pool_create(u, devargs, mtu, nr_desc);
 	if (rc)
 		return rc;
 	for (q = 0; q < u->nr_rxq && !rc; q++)
 		rc = rte_eth_rx_queue_setup(u->port_id, q, rxd, socket, NULL, u->pool);
+	if (rc)
+		return err_sys(rc, "uplink %s: device '%s': cannot set up receive queue %d: %s",
+			       u->name, devargs, q - 1, hint_for(devargs));
 	for (q = 0; q < u->nr_txq && !rc; q++)
 		rc = rte_eth_tx_queue_setup(u->port_id, q, txd, socket, NULL);
 	if (rc)
-		return err_sys(rc, "uplink %s: device '%s': cannot set up queue %u", u->name,
+		return err_sys(rc, "uplink %s: device '%s': cannot set up send queue %d", u->name,
 			       devargs, q - 1);
 	return 0;
 }
@@ -207,7 +239,7 @@ static int epoll_around(int fd)
 	return ep;
 }
 
-static void find_wakeups(struct vsw_uplink *u)
+static void queues_find_wakeups(struct vsw_uplink *u)
 {
 	uint16_t q;
 
@@ -223,6 +255,16 @@ static void find_wakeups(struct vsw_uplink *u)
 			u->needs_epoll = true;
 		u->event_fd[q] = u->needs_epoll ? epoll_around(fd) : fd;
 	}
+}
+
+/* A device that cannot wake us is no error, but ethdev logs it as one. */
+static void find_wakeups(struct vsw_uplink *u)
+{
+	int type = rte_log_register("lib.ethdev"), level = rte_log_get_level(type);
+
+	rte_log_set_level(type, RTE_LOG_CRIT);
+	queues_find_wakeups(u);
+	rte_log_set_level(type, level);
 }
 
 static int attach(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)

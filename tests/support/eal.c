@@ -10,11 +10,9 @@
 
 void eal_up(void)
 {
-	char cpus[32], lcores[160],
-		*argv[] = {"test",	     "--no-huge",   "--no-pci",	   "--no-shconf",
-			   "--no-telemetry", "-m",	    "128",	   "--log-level",
-			   "lib.*:error",    "--log-level", "pmd.*:error", "--lcores",
-			   lcores,	     NULL};
+	char cpus[32], lcores[160];
+	char *argv[] = {"test", "--no-huge",   "--no-pci",   "--no-shconf", "--no-telemetry", "-m",
+			"128",	"--log-level", "*:critical", "--lcores",    lcores,	      NULL};
 	int argc = sizeof(argv) / sizeof(argv[0]) - 1;
 
 	snprintf(cpus, sizeof(cpus), "(0-%ld)", sysconf(_SC_NPROCESSORS_ONLN) - 1);
