@@ -23,6 +23,8 @@ static void handle(struct child *c, const struct rpc_msg *m)
 {
 	if (m->kind == RPC_REQUEST && !strcmp(m->method, "status"))
 		rpc_send(&c->conn, rpc_result(m->id, c->ops->status(c->ctx)));
+	else if (m->kind == RPC_REQUEST && !strcmp(m->method, "ping"))
+		rpc_send(&c->conn, rpc_result(m->id, NULL));
 	else if (m->kind == RPC_REQUEST)
 		rpc_send(&c->conn, rpc_error(m->id, RPC_NO_METHOD, "no such method"));
 	else if (m->kind == RPC_NOTIFY)

@@ -18,8 +18,10 @@
 #include "mgmt/control.h"
 
 #define START_MS       60000 /* until the switch, then all workers, are ready */
-#define UP_MS	       2000  /* for a guest, to say that it is up, before the next is started */
-#define STOP_WORKER_MS 6000  /* a worker itself gives its guest 3 s */
+#define PING_MS	       1000
+#define SILENT_MS      5000 /* a switch that answers no ping for so long is killed */
+#define UP_MS	       2000 /* for a guest, to say that it is up, before the next is started */
+#define STOP_WORKER_MS 6000 /* a worker itself gives its guest 3 s */
 #define STOP_SWITCH_MS 5000
 
 static int take_signals(struct sup *sup)
@@ -244,6 +246,27 @@ static void start_switch_again(struct sup *sup)
 		sup_fail(sup, 1, "%s", err_text());
 }
 
+/* The control thread of the switch may hang while no worker asks it for anything. */
+static void check_switch(struct sup *sup, int64_t now)
+{
+	struct proc *sw = &sup->sw;
+
+	if (sw->state == PROC_STARTING && now - sw->started_ms > START_MS)
+		proc_kill(sw);
+	if (sw->state != PROC_RUNNING)
+		return;
+	if (!sup->ping_number && now - sup->ping_at_ms >= PING_MS) {
+		sup->ping_at_ms = now;
+		sup->ping_number = ++sup->next_number;
+		rpc_send(&sw->conn, rpc_request(sup->ping_number, "ping", NULL));
+	} else if (sup->ping_number && now - sup->ping_at_ms > SILENT_MS) {
+		log_warn("switch", "pid %d has not answered for %d s, killing it", sw->pid,
+			 SILENT_MS / 1000);
+		sup->ping_at_ms = now;
+		proc_kill(sw);
+	}
+}
+
 static void tick(struct sup *sup)
 {
 	int64_t now = loop_now_ms();
@@ -255,9 +278,8 @@ static void tick(struct sup *sup)
 		on_deadline(sup);
 	if (sup->restart_at_ms && now >= sup->restart_at_ms)
 		start_switch_again(sup);
-	if (sup->state == SUP_RUNNING && sup->sw.state == PROC_STARTING &&
-	    now - sup->sw.started_ms > START_MS)
-		proc_kill(&sup->sw);
+	if (sup->state == SUP_RUNNING)
+		check_switch(sup, now);
 }
 
 static int wait_ms(const struct sup *sup)

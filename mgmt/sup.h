@@ -103,6 +103,8 @@ struct sup {
 	int64_t restart_at_ms;	   /* 0: none due */
 	int64_t died_at_ms;	   /* 0: no pause is being measured */
 	int64_t pause_ms;	   /* of the last restart; -1: none yet */
+	int64_t ping_at_ms;	   /* when the switch was asked for a sign of life */
+	int64_t ping_number;	   /* 0: it has answered */
 };
 
 /* All below: ctl. */

@@ -88,6 +88,8 @@ static void on_need_kill(struct proc *p, const struct rpc_msg *m)
 void sup_on_message(struct proc *p, const struct rpc_msg *m)
 {
 	if (m->kind == RPC_RESPONSE) {
+		if (!p->part && json_integer_value(m->id) == p->sup->ping_number)
+			p->sup->ping_number = 0;
 		sup_answer(p->sup, p, json_integer_value(m->id), m->result);
 		return;
 	}
@@ -139,6 +141,7 @@ static void restart_switch(struct sup *sup, const char *why)
 	if (!sup->died_at_ms)
 		sup->died_at_ms = now;
 	sup->sw.state = PROC_OFF;
+	sup->ping_number = 0;
 	sup->restart_at_ms = now + wait;
 	log_warn("switch", "%s, starting it again (restart %u)", why, sup->restarts);
 }

@@ -27,3 +27,12 @@ ok "both run on" is 'part("sink")["state"] + part("gen")["state"]' runningrunnin
 grep "all partitions resumed" "$OUT"
 ok "each pause was printed" sh -c "[ \$(grep -c 'all partitions resumed after' $OUT) = ${ROUNDS:-10} ]"
 stop_clean
+
+start "$TMP/restart.yaml"
+ok "traffic flows" until_true 20 'guest("sink")["rx_packets"] > 1000'
+kill -STOP "$(value 'sw["pid"]')"
+ok "a switch that hangs is killed and started again" until_true 30 "sw['restarts'] == 1 and sw['state'] == 'running'"
+before=$(value 'guest("sink")["rx_packets"]')
+ok "traffic flows" until_true 20 "guest('sink')['rx_packets'] > $before + 1000"
+kill -STOP "$(value 'sw["pid"]')"
+stop_clean
