@@ -29,6 +29,7 @@
 #define SETUP_MS    500
 #define RUN_MS	    50
 #define EXITS_MAX   8
+#define CPUID_MAX   256u
 
 /* mov $0x15001500,%eax; movd %eax,%xmm1; paddd %xmm1,%xmm1; movd %xmm1,%eax; out %eax,$0xe4; hlt */
 static const uint8_t code[] = {0xb8, 0x00, 0x15, 0x00, 0x15, 0x66, 0x0f, 0x6e, 0xc8, 0x66,
@@ -115,13 +116,13 @@ static enum found guest_run(int vcpu, struct kvm_run *run)
 
 static void cpuid_set(int kvm, int vcpu)
 {
-	static struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entry[256];
-	} c = {.head.nent = 256};
+	static _Alignas(struct kvm_cpuid2) uint8_t
+		buf[sizeof(struct kvm_cpuid2) + CPUID_MAX * sizeof(struct kvm_cpuid_entry2)];
+	struct kvm_cpuid2 *c = (struct kvm_cpuid2 *)buf;
 
-	if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &c) == 0)
-		ioctl(vcpu, KVM_SET_CPUID2, &c);
+	c->nent = CPUID_MAX;
+	if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, c) == 0)
+		ioctl(vcpu, KVM_SET_CPUID2, c);
 }
 
 /* In the child. One byte in @ready_fd means that the guest runs from now on. */

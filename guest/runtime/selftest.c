@@ -286,15 +286,31 @@ static void test_vps(void)
 static void test_quiet(void)
 {
 	uint64_t *phase = rt_report_u64("phase"), i;
-	volatile uint64_t sink = 0;
 
 	*phase = 1;
 	for (i = 0; i < 20000000; i++)
-		sink += rt_tsc() & 1;
+		__asm__ volatile("" ::"r"(rt_tsc()));
 	*phase = 2;
 	while (!rt_stop_requested()) {
 		rt_wake_clear();
 		rt_idle(RT_NEVER);
+	}
+}
+
+static void count_flag(void *cell, unsigned int flag)
+{
+	__atomic_store_n((uint64_t *)cell, *(uint64_t *)cell + 1, __ATOMIC_RELEASE);
+}
+
+/* The host signals again only after it saw the count: a lost wake-up is a hang. */
+static void test_pings(void)
+{
+	uint64_t *pings = rt_report_u64("pings");
+
+	while (!rt_stop_requested()) {
+		rt_wake_clear();
+		if (!rt_event_flags_take(64, count_flag, pings) && !rt_stop_requested())
+			rt_idle(RT_NEVER);
 	}
 }
 
@@ -420,6 +436,7 @@ static const struct {
 } tests[] = {
 	{"all", all},
 	{"quiet", test_quiet},
+	{"pings", test_pings},
 	{"spin", spin},
 	{"panic", panic},
 	{"syscall", hostile_getpid},

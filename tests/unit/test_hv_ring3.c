@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/gmem.h"
 #include "hv/hv.h"
 
 #define WAIT_S		 60
@@ -421,6 +423,39 @@ Test(hv_ring3, sint_fd_wakes_a_sleeping_guest)
 		usleep(1000);
 	}
 	cr_assert_eq(after.injected, before.injected + 1);
+	hv_partition_destroy(hh.p);
+}
+
+/* As the switch does it: OR the flag into the page, write the fd if it was clear. */
+static void ping(int fd, unsigned int i)
+{
+	uint8_t *area = gmem_page(hv_gmem(hh.p), hv_siefp(hh.p, 0) >> 12);
+	uint8_t *byte = area + HV_SINT_VMBUS * HV_EVENT_AREA_BYTES + i % 64 / 8;
+	uint8_t bit = (uint8_t)(1u << (i % 8));
+	uint64_t one = 1;
+
+	if (!(__atomic_fetch_or(byte, bit, __ATOMIC_SEQ_CST) & bit))
+		cr_assert_eq(write(fd, &one, 8), 8);
+}
+
+Test(hv_ring3, no_wake_up_is_lost_between_check_and_sleep)
+{
+	unsigned int i, tries;
+	int fd;
+
+	cr_assert_eq(host_create(&hh, "test=pings", 1, 0), 0);
+	fd = hv_sint_fd(hh.p, 0, HV_SINT_VMBUS);
+	cr_assert_eq(hv_partition_start(hh.p), 0);
+	for (tries = 0; tries < 10000 && !hh.nr_siefp; tries++)
+		usleep(1000);
+	for (i = 0; i < 20000; i++) {
+		ping(fd, i);
+		for (tries = 0; tries < 100000 && report_value(hh.p, "pings") != i + 1; tries++)
+			tries > 1000 ? usleep(100) : sched_yield();
+		cr_assert_eq(report_value(hh.p, "pings"), i + 1, "lost at %u", i);
+	}
+	hv_request_stop(hh.p);
+	cr_assert(host_wait(&hh));
 	hv_partition_destroy(hh.p);
 }
 
