@@ -208,9 +208,9 @@ static void make(struct made *m, uint64_t usual_src)
 	uint32_t kind = prng_below(&rnd, 8);
 
 	m->dst = kind == 0 ? odd[prng_below(&rnd, 4)] : mac_of(prng_below(&rnd, MACS));
-	m->src = prng_below(&rnd, 4) ? usual_src :
-		 prng_below(&rnd, 9) ? mac_of(prng_below(&rnd, MACS)) :
-				       odd[prng_below(&rnd, 4)];
+	m->src = prng_below(&rnd, 4)   ? usual_src
+		 : prng_below(&rnd, 9) ? mac_of(prng_below(&rnd, MACS))
+				       : odd[prng_below(&rnd, 4)];
 	m->oob = prng_below(&rnd, 4) ? -1 : random_tci();
 	m->in1 = prng_below(&rnd, 4) ? -1 : random_tci();
 	m->in2 = m->in1 < 0 || prng_below(&rnd, 8) ? -1 : random_tci();
@@ -362,9 +362,8 @@ Test(vsw_forward, agrees_with_a_naive_switch)
 			break;
 		case 1:
 			if (ports[i].f)
-				ports[i].f->refuse = prng_below(&rnd, 2) ?
-							     refusals[prng_below(&rnd, 4)] :
-							     0;
+				ports[i].f->refuse =
+					prng_below(&rnd, 2) ? refusals[prng_below(&rnd, 4)] : 0;
 			break;
 		default: round_of_traffic();
 		}

@@ -245,9 +245,9 @@ Test(vsw_pipeline, lets_in_only_the_vlans_of_the_port)
 		int tag; /* -1: none */
 		int vid; /* -1: denied */
 	} rows[] = {
-		{false, -1, 7}, {false, 0, 7},	  {false, 0x2000, 7}, {false, 7, 7},
+		{false, -1, 7}, {false, 0, 7},	   {false, 0x2000, 7}, {false, 7, 7},
 		{false, 8, -1}, {false, 4095, -1}, {true, -1, 9},      {true, 0, 9},
-		{true, 9, 9},	{true, 7, 7},	  {true, 8, -1},      {true, 4095, -1},
+		{true, 9, 9},	{true, 7, 7},	   {true, 8, -1},      {true, 4095, -1},
 	};
 	struct fake_port *a = port_of(nic("a", 0, 7)), *t = port_of(trunk("t", 9, 7)),
 			 *all = port_of(trunk("all", 4000, 7));
