@@ -64,7 +64,8 @@ int rpc_flush(struct rpc_conn *c)
 		else if (errno != EINTR)
 			rc = -EPIPE;
 	}
-	memmove(c->out, c->out + done, c->out_len - done);
+	if (done)
+		memmove(c->out, c->out + done, c->out_len - done);
 	c->out_len -= done;
 	return rc;
 }

@@ -101,4 +101,5 @@ stop_clean() {
 	rc=$?
 	[ $rc = 0 ] || fail "nethv run ended with status $rc"
 	ok "nothing is left" nothing_left
+	ok "no sanitizer complained" sh -c "! grep -E 'Sanitizer|runtime error' $OUT"
 }

@@ -27,6 +27,28 @@ ok "another name is refused" sh -c "! $NETHV ps other 2>$TMP/e.out && grep -q 'n
 "$NETHV" run "$TMP/v2v.yaml" >"$TMP/second.out" 2>&1
 [ $? = 1 ] || fail "a second instance of the name was not refused with status 1"
 ok "a second instance of the name is refused" grep -q "v2v is running already" "$TMP/second.out"
+# Junk on the control socket gets an error each, and harms nobody.
+cat >"$TMP/junk.py" <<END
+import json, os, socket
+def talk(data, answers):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(10)
+    s.connect(b"\0nethv/0/v2v")
+    s.sendall(data)
+    f = s.makefile()
+    for code in answers:
+        got = json.loads(f.readline())
+        assert got.get("error", {}).get("code") == code, got
+talk(b"{\n[]\n\x00\xff\n", [-32700, -32600, -32700])
+talk(b'{"jsonrpc":"2.0","id":1,"method":"frob"}\n', [-32601])
+talk(b'{"jsonrpc":"2.0","id":1,"method":"status","params":[]}\n', [-32602])
+talk(b'{"jsonrpc":"2.0","id":1,"method":"status"}\n' * 20, [None] * 20)
+talk(b'{"jsonrpc":"2.0","id":1,"method":"status"}\n' * 20, [])
+idle = [socket.socket(socket.AF_UNIX) for _ in range(100)]
+for s in idle: s.connect(b"\0nethv/0/v2v")
+END
+ok "junk on the control socket is answered" python3 "$TMP/junk.py"
+ok "and harmed nobody" is 's["state"]' running
 stop_clean
 ok "afterwards ps says so" sh -c "! $NETHV ps 2>$TMP/e.out && grep -q 'no instance is running' $TMP/e.out"
 
