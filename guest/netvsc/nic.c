@@ -574,9 +574,10 @@ static int quiesce(struct nvsc_nic *nic)
 	return rc ? rc : revoke(nic);
 }
 
-static void close_channels(struct nvsc_nic *nic)
+static int close_channels(struct nvsc_nic *nic)
 {
 	struct nvsc_chan *ch;
+	int rc = 0, rc2;
 	uint32_t i;
 
 	for (i = nic->nr_queues ? nic->nr_queues : 1; i-- > 0;) {
@@ -584,12 +585,14 @@ static void close_channels(struct nvsc_nic *nic)
 		nic->queue[i].ch = NULL;
 		if (!ch)
 			continue;
-		nvsc_chan_close(nic->bus, ch);
+		rc2 = nvsc_chan_close(nic->bus, ch);
+		rc = rc ? rc : rc2;
 		if (!i)
 			continue;
 		ch->is_stale = true; /* the host rescinds it; a new open gets a new offer */
 		nvsc_chan_release(nic->bus, ch);
 	}
+	return rc;
 }
 
 int nvsc_close(struct nvsc_nic *nic)
@@ -602,7 +605,8 @@ int nvsc_close(struct nvsc_nic *nic)
 		rc = quiesce(nic);
 	if (nic->bus->version < VMBUS_V4_0 && !rc)
 		rc = teardown_buffers(nic);
-	close_channels(nic);
+	rc2 = close_channels(nic);
+	rc = rc ? rc : rc2;
 	rc2 = teardown_buffers(nic);
 	nvsc_chan_release(nic->bus, nic->ch);
 	nic->ch = NULL;
