@@ -11,18 +11,18 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* Words of messages, which begin where the host likes. One load each: what is checked is used. */
+typedef uint64_t word64 __attribute__((aligned(1), may_alias));
+typedef uint32_t word32 __attribute__((aligned(1), may_alias));
+
 static inline uint64_t fetch64(const void *p)
 {
-	uint64_t v;
-
-	/* One load: what is checked is what is used. */
-	v = *(const volatile uint64_t __attribute__((aligned(1), may_alias)) *)p;
-	return v;
+	return *(const volatile word64 *)p;
 }
 
 static inline uint32_t fetch32(const void *p)
 {
-	return *(const volatile uint32_t __attribute__((aligned(1), may_alias)) *)p;
+	return *(const volatile word32 *)p;
 }
 
 /* ---- Receive packets ----------------------------------------------------------------------- */

@@ -144,22 +144,30 @@ static inline bool batch_add(struct nvsc_queue *q, struct nvsc_queue *rxq, uint3
 	return true;
 }
 
+/* Per-packet information: just a VLAN tag. @p: NVSC_VLAN_PPI_SIZE bytes. */
+static void put_vlan(uint8_t *p, uint16_t tci)
+{
+	struct rndis_ppi ppi = {
+		.size = NVSC_VLAN_PPI_SIZE, .type = RNDIS_PPI_VLAN, .offset = sizeof(ppi)};
+	uint32_t v = rndis_vlan_from_tci(tci);
+
+	__builtin_memcpy(p, &ppi, sizeof(ppi));
+	__builtin_memcpy(p + sizeof(ppi), &v, sizeof(v));
+}
+
 /* Removes what has no meaning on send from the header of a message; only a VLAN tag stays. */
 static __attribute__((noinline)) void clean(struct nvsc_frame *f, uint8_t *msg)
 {
-	struct rndis_packet *h = (void *)msg;
-	struct rndis_ppi *p = (void *)(h + 1);
-	uint32_t v = rndis_vlan_from_tci(f->tci);
+	struct rndis_packet h = {.hdr = {RNDIS_MSG_PACKET, f->msg_len},
+				 .data_offset = (uint32_t)(f->data - msg) - RNDIS_REL,
+				 .data_len = f->len};
 
-	h->oob_offset = h->oob_len = h->num_oob = 0;
-	h->ppi_offset = h->ppi_len = 0;
 	if (f->flags & NVSC_FRAME_VLAN) { /* it was there: so there is room for it */
-		h->ppi_offset = HDR_BYTES - RNDIS_REL;
-		h->ppi_len = NVSC_VLAN_PPI_SIZE;
-		*p = (struct rndis_ppi){
-			.size = NVSC_VLAN_PPI_SIZE, .type = RNDIS_PPI_VLAN, .offset = sizeof(*p)};
-		__builtin_memcpy(p + 1, &v, sizeof(v));
+		h.ppi_offset = HDR_BYTES - RNDIS_REL;
+		h.ppi_len = NVSC_VLAN_PPI_SIZE;
+		put_vlan(msg + HDR_BYTES, f->tci);
 	}
+	__builtin_memcpy(msg, &h, sizeof(h));
 	f->flags &= (uint16_t)~NVSC_FRAME_DIRTY;
 }
 
@@ -219,20 +227,15 @@ void nvsc_tx_flush(struct nvsc_queue *q)
 static uint8_t *put_header(uint8_t *p, uint32_t len, uint16_t flags, uint16_t tci)
 {
 	uint32_t ppi = flags & NVSC_FRAME_VLAN ? NVSC_VLAN_PPI_SIZE : 0;
-	uint32_t v = rndis_vlan_from_tci(tci);
 	struct rndis_packet h = {.hdr = {RNDIS_MSG_PACKET, HDR_BYTES + ppi + len},
 				 .data_offset = HDR_BYTES - RNDIS_REL + ppi,
 				 .data_len = len,
 				 .ppi_offset = ppi ? HDR_BYTES - RNDIS_REL : 0,
 				 .ppi_len = ppi};
-	struct rndis_ppi vlan = {
-		.size = NVSC_VLAN_PPI_SIZE, .type = RNDIS_PPI_VLAN, .offset = sizeof(vlan)};
 
 	__builtin_memcpy(p, &h, sizeof(h));
-	if (ppi) {
-		__builtin_memcpy(p + HDR_BYTES, &vlan, sizeof(vlan));
-		__builtin_memcpy(p + HDR_BYTES + sizeof(vlan), &v, sizeof(v));
-	}
+	if (ppi)
+		put_vlan(p + HDR_BYTES, tci);
 	return p + HDR_BYTES + ppi;
 }
 

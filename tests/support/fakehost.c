@@ -237,11 +237,12 @@ static void on_open(struct fakehost *h, const uint8_t *buf)
 					  .child_relid = m->child_relid,
 					  .openid = m->openid};
 	uint8_t *ring = (void *)(h->gpadl[find_gpadl(h, m->ring_gpadl)].pfn[0] * 4096);
-	struct fakehost_chan *c = &h->chan[m->child_relid - RELID];
 	uint32_t half = m->downstream_offset * 4096;
+	struct fakehost_chan *c;
 
-	if (m->child_relid - RELID >= FAKEHOST_CHANS || c->is_open)
+	if (m->child_relid - RELID >= FAKEHOST_CHANS || h->chan[m->child_relid - RELID].is_open)
 		return; /* a damaged offer named it */
+	c = &h->chan[m->child_relid - RELID];
 	vmbus_ring_init(&c->in, ring, ring + 4096, half - 4096, 0);
 	vmbus_ring_init(&c->out, ring + half, ring + half + 4096, half - 4096, 0);
 	c->is_open = true;

@@ -4,6 +4,7 @@
  * or double it. It is no reference: it says what a good host would, as briefly as possible. */
 #pragma once
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -63,7 +64,7 @@ struct fakehost {
 	uint64_t tx_id[4096]; /* to be completed by fakehost_complete() if is_lazy */
 	unsigned int nr_tx_ids;
 	bool is_lazy;
-	uint8_t last_tx[16384]; /* bytes of the last message sent by the guest */
+	alignas(8) uint8_t last_tx[16384]; /* bytes of the last message sent by the guest */
 	uint32_t last_tx_len;
 };
 
