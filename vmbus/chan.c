@@ -158,7 +158,10 @@ static void rescind_subs(struct vmbus_server *s, const struct srv_chan *primary)
 			if (ch->open == VMBUS_CH_OPENING)
 				say_open_result(s, ch->relid, ch->openid, SRV_STATUS_FAILED);
 			ch->open = VMBUS_CH_CLOSED;
-			srv_gpadl_closed(s, ch);
+			if (ch->has_switch)
+				srv_gpadl_closed(s, ch);
+			else
+				srv_gpadl_gone(s, ch);
 			rescind(s, ch);
 		}
 	}
@@ -285,6 +288,7 @@ static void resumed(struct vmbus_server *s, struct srv_chan *ch, int status, con
 	srv_event(s, "channel %u is not taken over: %s", ch->relid, why);
 	strncpy(ch->reason, why, sizeof(ch->reason) - 1);
 	ch->open = VMBUS_CH_CLOSED;
+	srv_gpadl_closed(s, ch);
 	if (ch->offer.sub_index == 0)
 		rescind_subs(s, ch);
 	rescind(s, ch);
@@ -303,6 +307,8 @@ void srv_chan_opened(struct vmbus_server *s, struct srv_chan *ch, int status, ui
 	if (status)
 		srv_fault(s, ch, "%s", why);
 	say_open_result(s, ch->relid, ch->openid, status ? SRV_STATUS_FAILED : 0);
+	if (status)
+		srv_gpadl_closed(s, ch);
 }
 
 static void request_close(struct vmbus_server *s, struct srv_chan *ch)

@@ -353,8 +353,11 @@ static void gone(struct vmbus_server *s)
 			g->is_on_switch = false;
 	}
 	settle_all(s);
-	for (i = 1; i < VMBUS_CHANS_MAX; i++)
+	for (i = 1; i < VMBUS_CHANS_MAX; i++) {
+		if (s->chan[i].state == CHAN_RESCINDED)
+			srv_gpadl_gone(s, &s->chan[i]); /* no next switch will take these over */
 		srv_chan_try_free(s, &s->chan[i]);
+	}
 	try_next(s);
 }
 

@@ -67,14 +67,19 @@ static int mock_up(void *ctx, struct vmbus_peer *peer)
 	return vmbus_peer_offer(peer, &cfg, &m->primary);
 }
 
+static void mock_forget(struct loop_mock *m)
+{
+	m->peer = NULL;
+	m->primary = NULL;
+	memset(m->sub, 0, sizeof(m->sub));
+}
+
 static void mock_down(void *ctx, struct vmbus_peer *peer)
 {
 	struct loop_mock *m = ctx;
 
 	m->nr_down += peer == m->peer;
-	m->peer = NULL;
-	m->primary = NULL;
-	memset(m->sub, 0, sizeof(m->sub));
+	mock_forget(m);
 }
 
 static int mock_open(struct vmbus_chan *ch, enum vmbus_open_how how)
@@ -316,12 +321,22 @@ static uint32_t type_of(const void *msg)
 	return h.msgtype;
 }
 
+/* The latest of each device and sub-channel. */
 static void keep_offer(struct loop *l, const struct loop_msg *m)
 {
+	struct vmbus_msg_offer o;
+	unsigned int i = 0;
+
 	if (type_of(m->data) != VMBUS_MSG_OFFER)
 		return;
-	must(m->len == sizeof(l->offer[0]) && l->nr_offers < OFFERS_MAX);
-	memcpy(&l->offer[l->nr_offers++], m->data, m->len);
+	must(m->len == sizeof(o));
+	memcpy(&o, m->data, sizeof(o));
+	while (i < l->nr_offers && (memcmp(&l->offer[i].if_type, &o.if_type, 32) ||
+				    l->offer[i].sub_channel_index != o.sub_channel_index))
+		i++;
+	must(i < OFFERS_MAX);
+	l->offer[i] = o;
+	l->nr_offers += i == l->nr_offers;
 }
 
 size_t loop_next_msg(struct loop *l, void *buf)
@@ -601,7 +616,7 @@ void loop_switch_unplug(struct loop *l)
 {
 	vmbus_backend_vanish(l->backend);
 	drop_backend(l);
-	l->mock.peer = NULL;
+	mock_forget(&l->mock);
 	loop_pump(l);
 }
 

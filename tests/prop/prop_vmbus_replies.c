@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Every request gets exactly its reply. A guest sends random requests, right and wrong; the switch
+ * refuses some, rescinds channels, dies, hangs, is replaced. In the end, with a living switch, no
+ * debt is left: for each request one reply of its kind came, in order, and never one that nobody
+ * asked for. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "tests/support/prng.h"
+#include "tests/support/vmbus_loop.h"
+#include "vmbus/server_priv.h"
+
+#define NIC	(&(struct vmbus_guid)VMBUS_CLASS_NIC)
+#define PAGES	8u
+#define HANDLES 6u
+
+static struct loop *l;
+static struct prng rng;
+
+/* What is owed, by the identity that the reply carries. */
+static uint32_t owed_open[VMBUS_CHANS_MAX]; /* by openid */
+static uint32_t owed_created[HANDLES], owed_torn[HANDLES];
+static uint32_t owed_modify[VMBUS_CHANS_MAX];
+static uint32_t owed_contact, owed_offers, owed_unload;
+static bool is_rescinded[VMBUS_CHANS_MAX];
+static bool is_connected;
+
+static void forget(void)
+{
+	memset(owed_open, 0, sizeof(owed_open));
+	memset(owed_created, 0, sizeof(owed_created));
+	memset(owed_torn, 0, sizeof(owed_torn));
+	memset(owed_modify, 0, sizeof(owed_modify));
+	memset(is_rescinded, 0, sizeof(is_rescinded));
+	owed_offers = 0;
+}
+
+static void pay(uint32_t *debt, const char *what)
+{
+	cr_assert_gt(*debt, 0, "a reply that nobody asked for: %s", what);
+	--*debt;
+}
+
+static uint32_t field(const uint8_t *msg, uint32_t at)
+{
+	uint32_t v;
+
+	memcpy(&v, msg + at, 4);
+	return v;
+}
+
+/* Takes in what the guest got. */
+static void hear_one(const uint8_t *m)
+{
+	switch (field(m, 0)) {
+	case VMBUS_MSG_OPEN_RESULT: pay(&owed_open[field(m, 12) % VMBUS_CHANS_MAX], "open"); break;
+	case VMBUS_MSG_GPADL_CREATED: pay(&owed_created[field(m, 12) % HANDLES], "created"); break;
+	case VMBUS_MSG_GPADL_TORNDOWN: pay(&owed_torn[field(m, 8) % HANDLES], "torn"); break;
+	case VMBUS_MSG_MODIFY_RESPONSE:
+		pay(&owed_modify[field(m, 8) % VMBUS_CHANS_MAX], "modify");
+		break;
+	case VMBUS_MSG_ALL_OFFERS_DELIVERED: pay(&owed_offers, "offers"); break;
+	case VMBUS_MSG_VERSION_RESPONSE:
+		pay(&owed_contact, "contact");
+		is_connected = m[8];
+		break;
+	case VMBUS_MSG_UNLOAD_RESPONSE: pay(&owed_unload, "unload"); break;
+	case VMBUS_MSG_RESCIND: is_rescinded[field(m, 8)] = true; break;
+	case VMBUS_MSG_OFFER: break;
+	default: cr_assert_fail("message %u", field(m, 0));
+	}
+}
+
+static void hear(void)
+{
+	uint8_t buf[VMBUS_MSG_PAYLOAD_MAX];
+
+	while (loop_next_msg(l, buf))
+		hear_one(buf);
+}
+
+/* A request that the queue refused was not made. */
+static bool post(const void *m, size_t len)
+{
+	return loop_post(l, m, len) == VMBUS_POST_OK;
+}
+
+static uint32_t any_relid(void)
+{
+	/* Mostly the primary; 0 and some that were never offered, too. */
+	return prng_below(&rng, 4) ? 1 : prng_below(&rng, 5);
+}
+
+static uint32_t any_handle(void)
+{
+	return HANDLES * 1000 + prng_below(&rng, HANDLES);
+}
+
+/* ---- Requests ----------------------------------------------------------------------------- */
+
+static void do_gpadl(void)
+{
+	uint8_t m[28 + 8 * PAGES];
+	struct vmbus_msg_gpadl_header h = {.hdr.msgtype = VMBUS_MSG_GPADL_HEADER,
+					   .child_relid = any_relid(),
+					   .gpadl = any_handle(),
+					   .range_buflen = 8 + 8 * PAGES,
+					   .rangecount = prng_below(&rng, 8) ? 1 : 2};
+	struct vmbus_gpa_range r = {.byte_count = PAGES * 4096};
+	uint32_t i, split = prng_below(&rng, 3) ? PAGES : prng_below(&rng, PAGES);
+
+	memcpy(m, &h, sizeof(h));
+	memcpy(m + sizeof(h), &r, sizeof(r));
+	for (i = 0; i < PAGES; i++) {
+		uint64_t pfn = prng_below(&rng, 200) ? 100 + i : 1ull << 40;
+
+		memcpy(m + 28 + i * 8, &pfn, 8);
+	}
+	if (!post(m, 28 + 8 * split))
+		return;
+	owed_created[h.gpadl % HANDLES]++;
+	if (split < PAGES) { /* the rest in a body */
+		struct vmbus_msg_gpadl_body b = {.hdr.msgtype = VMBUS_MSG_GPADL_BODY,
+						 .gpadl = h.gpadl};
+		uint8_t body[16 + 8 * PAGES];
+
+		memcpy(body, &b, sizeof(b));
+		memcpy(body + 16, m + 28 + 8 * split, 8 * (PAGES - split));
+		while (!post(body, 16 + 8 * (PAGES - split)))
+			hear();
+	}
+}
+
+static bool is_torn_already(uint32_t relid, uint32_t handle);
+
+static void do_teardown(void)
+{
+	struct vmbus_msg_gpadl_teardown m = {.hdr.msgtype = VMBUS_MSG_GPADL_TEARDOWN,
+					     .child_relid = any_relid(),
+					     .gpadl = any_handle()};
+
+	hear();
+	if (!is_torn_already(m.child_relid, m.gpadl) && post(&m, sizeof(m)))
+		owed_torn[m.gpadl % HANDLES]++;
+}
+
+/* The guest that tears down twice gets one reply: it has broken the protocol. Not asked here. */
+static bool is_torn_already(uint32_t relid, uint32_t handle)
+{
+	return relid < VMBUS_CHANS_MAX && owed_torn[handle % HANDLES] > 0;
+}
+
+static void do_open(void)
+{
+	uint32_t relid = any_relid();
+	struct vmbus_msg_open m = {.hdr.msgtype = VMBUS_MSG_OPEN,
+				   .child_relid = relid,
+				   .openid = relid,
+				   .ring_gpadl = any_handle(),
+				   .target_vp = prng_below(&rng, 3),
+				   .downstream_offset = prng_below(&rng, 6) ? PAGES / 2 : 1};
+
+	if (post(&m, prng_below(&rng, 20) ? sizeof(m) : 20))
+		owed_open[relid]++;
+}
+
+static void do_relid(enum vmbus_msgtype type)
+{
+	struct vmbus_msg_relid m = {.hdr.msgtype = type, .child_relid = any_relid()};
+
+	post(&m, sizeof(m));
+}
+
+/* A good guest releases what was rescinded, mostly. */
+static void do_release(void)
+{
+	struct vmbus_msg_relid m = {.hdr.msgtype = VMBUS_MSG_RELID_RELEASED};
+
+	for (m.child_relid = 1; m.child_relid < VMBUS_CHANS_MAX; m.child_relid++) {
+		if (is_rescinded[m.child_relid] && post(&m, sizeof(m)))
+			is_rescinded[m.child_relid] = false;
+	}
+}
+
+static void do_modify(void)
+{
+	struct vmbus_msg_modify m = {.hdr.msgtype = VMBUS_MSG_MODIFY,
+				     .child_relid = any_relid(),
+				     .target_vp = prng_below(&rng, 3)};
+
+	if (post(&m, sizeof(m)))
+		owed_modify[m.child_relid]++;
+}
+
+/* Requests before a contact or an unload are forgotten, with their replies: so nothing may be
+ * under way when it is sent, or it could be answered still. */
+static void do_contact(void)
+{
+	struct vmbus_msg_initiate_contact m = {.hdr.msgtype = VMBUS_MSG_INITIATE_CONTACT,
+					       .version = VMBUS_V5_3};
+	struct vmbus_msg_hdr ask = {.msgtype = VMBUS_MSG_REQUEST_OFFERS};
+
+	hear();
+	if (!post(&m, sizeof(m)))
+		return;
+	owed_contact++;
+	forget();
+	if (post(&ask, sizeof(ask)))
+		owed_offers++;
+}
+
+static void do_unload(void)
+{
+	struct vmbus_msg_hdr m = {.msgtype = VMBUS_MSG_UNLOAD};
+
+	hear();
+	if (!post(&m, sizeof(m)))
+		return;
+	owed_unload++;
+	forget();
+	while (owed_unload)
+		hear();
+	do_contact();
+}
+
+static void do_offers(void)
+{
+	struct vmbus_msg_hdr m = {.msgtype = VMBUS_MSG_REQUEST_OFFERS};
+
+	if (post(&m, sizeof(m)))
+		owed_offers++;
+}
+
+/* ---- The switch --------------------------------------------------------------------------- */
+
+static bool has_switch = true;
+
+static void kill_switch(void)
+{
+	if (has_switch)
+		loop_switch_kill(l);
+	has_switch = false;
+}
+
+static void start_switch(void)
+{
+	if (!has_switch)
+		loop_switch_start(l, NULL, NULL, NULL);
+	has_switch = true;
+}
+
+static void disturb_switch(void)
+{
+	struct loop_mock *k = loop_mock(l);
+
+	switch (prng_below(&rng, 8)) {
+	case 0: kill_switch(); break;
+	case 1:
+	case 2: start_switch(); break;
+	case 3: k->open_rc = prng_below(&rng, 4) ? 0 : -EIO; break;
+	case 4: k->open_rc = 0; break;
+	case 5:
+		if (has_switch && k->peer && k->primary && !k->sub[1])
+			loop_mock_offer_sub(l, 1);
+		break;
+	case 6:
+		if (has_switch && k->sub[1])
+			vmbus_chan_fault(k->sub[1], "disturbed");
+		k->sub[1] = NULL;
+		break;
+	default: break;
+	}
+}
+
+static void request(void)
+{
+	uint32_t dice = prng_below(&rng, 200);
+
+	if (dice < 2)
+		do_contact();
+	else if (dice < 4 && has_switch)
+		do_unload();
+	else if (dice < 10)
+		do_offers();
+	else if (dice < 14)
+		do_relid(VMBUS_MSG_RELID_RELEASED);
+	else if (dice < 30)
+		do_modify();
+	else if (dice < 36)
+		do_relid(VMBUS_MSG_CLOSE);
+	else if (dice < 70)
+		do_teardown();
+	else if (dice < 80)
+		do_release();
+	else if (dice < 140)
+		do_open();
+	else
+		do_gpadl();
+}
+
+static uint32_t sum(const uint32_t *debt, uint32_t n)
+{
+	uint32_t i, s = 0;
+
+	for (i = 0; i < n; i++)
+		s += debt[i];
+	return s;
+}
+
+static uint32_t debts(void)
+{
+	return sum(owed_open, VMBUS_CHANS_MAX) + sum(owed_created, HANDLES) +
+	       sum(owed_torn, HANDLES) + sum(owed_modify, VMBUS_CHANS_MAX);
+}
+
+/* Closes all, so that teardowns of rings are due, and lets a switch serve what waits for one. What
+ * waits on a sub-channel that is not offered again is settled by the server's timer. */
+static void settle(void)
+{
+	struct vmbus_msg_relid m = {.hdr.msgtype = VMBUS_MSG_CLOSE};
+	struct pollfd p = {.fd = vmbus_server_fd(loop_server(l)), .events = POLLIN};
+	int tries = 0;
+
+	loop_mock(l)->open_rc = 0;
+	start_switch();
+	hear();
+	for (m.child_relid = 1; m.child_relid < 5; m.child_relid++) {
+		while (!post(&m, sizeof(m)))
+			hear();
+	}
+	hear();
+	while (debts() && tries++ < 100) {
+		poll(&p, 1, 100);
+		hear();
+	}
+}
+
+static void check_paid(unsigned int step)
+{
+	cr_assert_eq(sum(owed_open, VMBUS_CHANS_MAX), 0, "step %u: OPEN_RESULT is owed", step);
+	cr_assert_eq(sum(owed_created, HANDLES), 0, "step %u: GPADL_CREATED is owed", step);
+	cr_assert_eq(sum(owed_torn, HANDLES), 0, "step %u: GPADL_TORNDOWN is owed", step);
+	cr_assert_eq(sum(owed_modify, VMBUS_CHANS_MAX), 0, "step %u: MODIFY_RESPONSE", step);
+	cr_assert_eq(owed_contact + owed_offers + owed_unload, 0, "step %u: contact", step);
+}
+
+Test(prop_vmbus_replies, every_request_gets_exactly_its_reply, .timeout = 200)
+{
+	unsigned int i, steps = prng_steps(20000);
+	struct loop_cfg cfg = {.mem_bytes = 4 << 20, .ack_timeout_ms = 20};
+
+	prng_init(&rng);
+	l = loop_create(&cfg);
+	loop_connect(l, VMBUS_V5_3);
+	for (i = 0; i < steps; i++) {
+		request();
+		if (prng_below(&rng, 12) == 0)
+			disturb_switch();
+		if (prng_below(&rng, 3) == 0)
+			hear();
+		if (i % 200 == 199) {
+			settle();
+			check_paid(i);
+		}
+	}
+	cr_assert(is_connected);
+	cr_assert(loop_mock(l)->nr_fresh && loop_mock(l)->nr_resumed && loop_mock(l)->nr_closed,
+		  "the test did open, close and take over");
+	loop_destroy(l);
+}
+
+Test(prop_vmbus_replies, the_table_names_a_reply_for_each_request_that_waits)
+{
+	cr_assert_eq(srv_reply_of(VMBUS_MSG_INITIATE_CONTACT), VMBUS_MSG_VERSION_RESPONSE);
+	cr_assert_eq(srv_reply_of(VMBUS_MSG_REQUEST_OFFERS), VMBUS_MSG_ALL_OFFERS_DELIVERED);
+	cr_assert_eq(srv_reply_of(VMBUS_MSG_OPEN), VMBUS_MSG_OPEN_RESULT);
+	cr_assert_eq(srv_reply_of(VMBUS_MSG_GPADL_HEADER), VMBUS_MSG_GPADL_CREATED);
+	cr_assert_eq(srv_reply_of(VMBUS_MSG_GPADL_TEARDOWN), VMBUS_MSG_GPADL_TORNDOWN);
+	cr_assert_eq(srv_reply_of(VMBUS_MSG_MODIFY), VMBUS_MSG_MODIFY_RESPONSE);
+	cr_assert_eq(srv_reply_of(VMBUS_MSG_UNLOAD), VMBUS_MSG_UNLOAD_RESPONSE);
+	cr_assert_eq(srv_reply_of(VMBUS_MSG_CLOSE), VMBUS_MSG_INVALID);
+}
