@@ -21,6 +21,7 @@
 #define PING_MS	       1000
 #define SILENT_MS      5000 /* a switch that answers no ping for so long is killed */
 #define UP_MS	       2000 /* for a guest, to say that it is up, before the next is started */
+#define STAGGER_MS     300  /* between two partitions that are told to end */
 #define STOP_WORKER_MS 6000 /* a worker itself gives its guest 3 s */
 #define STOP_SWITCH_MS 5000
 
@@ -131,20 +132,32 @@ static void enter(struct sup *sup, enum sup_state state, int64_t limit_ms)
 	sup->deadline_ms = limit_ms ? loop_now_ms() + limit_ms : 0;
 }
 
-void sup_stop(struct sup *sup)
+/* In the reverse order of the start, so that a generator can still ask its sink for the last
+ * report; but nobody waits long for another. */
+static void stop_workers(struct sup *sup)
 {
-	if (sup->state >= SUP_STOP_WORKERS)
-		return;
-	enter(sup, SUP_STOP_WORKERS, STOP_WORKER_MS);
-	sup->restart_at_ms = 0;
-	for (uint32_t i = 0; i < sup->cfg->partitions_count; i++) {
-		struct proc *p = &sup->worker[i];
+	while (sup->nr_untold) {
+		struct proc *last = &sup->worker[sup->nr_untold], *p = last - 1;
 
+		if (sup->nr_untold < sup->nr_workers && proc_is_alive(last) &&
+		    loop_now_ms() - sup->told_ms < STAGGER_MS)
+			return;
+		sup->nr_untold--;
 		if (!proc_is_alive(p))
 			continue;
 		p->state = PROC_STOPPING;
 		proc_tell(p, "stop");
+		sup->told_ms = loop_now_ms();
 	}
+}
+
+void sup_stop(struct sup *sup)
+{
+	if (sup->state >= SUP_STOP_WORKERS)
+		return;
+	enter(sup, SUP_STOP_WORKERS, STOP_WORKER_MS + STAGGER_MS * sup->nr_workers);
+	sup->restart_at_ms = 0;
+	sup->nr_untold = sup->nr_workers;
 	sup_advance(sup);
 }
 
@@ -213,6 +226,8 @@ void sup_advance(struct sup *sup)
 		enter(sup, SUP_WORKERS_UP, START_MS);
 	if (sup->state == SUP_WORKERS_UP)
 		start_workers(sup);
+	if (sup->state == SUP_STOP_WORKERS)
+		stop_workers(sup);
 	if (sup->state == SUP_STOP_WORKERS && !any_worker_alive(sup))
 		stop_switch(sup);
 	if (sup->state == SUP_STOP_SWITCH && !proc_is_alive(&sup->sw))
@@ -272,7 +287,7 @@ static void tick(struct sup *sup)
 	int64_t now = loop_now_ms();
 
 	sup_asks_tick(sup, now);
-	if (sup->state == SUP_WORKERS_UP)
+	if (sup->state == SUP_WORKERS_UP || sup->state == SUP_STOP_WORKERS)
 		sup_advance(sup);
 	if (sup->deadline_ms && now >= sup->deadline_ms)
 		on_deadline(sup);
@@ -284,7 +299,7 @@ static void tick(struct sup *sup)
 
 static int wait_ms(const struct sup *sup)
 {
-	int64_t now = loop_now_ms(), until = now + (sup->state == SUP_WORKERS_UP ? 100 : 1000);
+	int64_t now = loop_now_ms(), until = now + (sup->state == SUP_RUNNING ? 1000 : 100);
 
 	if (sup->deadline_ms && sup->deadline_ms < until)
 		until = sup->deadline_ms;

@@ -92,6 +92,8 @@ struct sup {
 	struct proc sw;
 	struct proc *worker; /* one a partition */
 	uint32_t nr_workers; /* started so far: in the order of the file, one after the other */
+	uint32_t nr_untold;  /* at the end: the first so many were not yet told to stop */
+	int64_t told_ms;     /* when the last one was */
 
 	struct client client[SUP_CLIENTS_MAX];
 	struct ask ask[SUP_ASKS_MAX];

@@ -29,6 +29,7 @@ static void pause_over(struct sup *sup)
 			return;
 	if (!sup->died_at_ms || sup->sw.state != PROC_RUNNING)
 		return;
+	proc_tell(&sup->sw, "go");
 	sup->pause_ms = loop_now_ms() - sup->died_at_ms;
 	sup->died_at_ms = 0;
 	log_info("switch", "restart %u: all partitions resumed after %lld ms", sup->restarts,

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -16,6 +17,10 @@
 #include "base/log.h"
 #include "mgmt/control.h"
 #include "mgmt/switch.h"
+
+/* After a restart the lcores wait until all partitions are back, or for this long: what they would
+ * forward before finds no destination. */
+#define HOLD_MS 1000
 
 static int open_stats(struct sw *sw, int fd)
 {
@@ -28,6 +33,7 @@ static int open_stats(struct sw *sw, int fd)
 	sw->stats = at;
 	if (!sw->stats->magic)
 		return 0;
+	sw->is_held = true;
 	lost = vsw_stats_close_restart(sw->stats);
 	log_info("switch", "takes over: %llu packets were inside the old one, counted as restart",
 		 (unsigned long long)lost);
@@ -49,7 +55,7 @@ static int make_switch(struct sw *sw)
 	for (unsigned int i = 0; i < sw->nr_lcores; i++)
 		cfg.lcore_id[i] = i + 1;
 	rc = vsw_create(&sw->vsw, &cfg);
-	if (!rc)
+	if (!rc && !sw->is_held)
 		rc = vsw_start(sw->vsw);
 	return rc ? rc : netvsp_create(&sw->netvsp, sw->vsw);
 }
@@ -131,6 +137,37 @@ static void on_event(void *ctx, uint32_t events)
 	vsw_event_process(sw->vsw);
 }
 
+static void go(struct sw *sw)
+{
+	if (!sw->is_held)
+		return;
+	sw->is_held = false;
+	loop_del(&sw->child.loop, &sw->hold_src);
+	fd_close(&sw->hold_fd);
+	if (vsw_start(sw->vsw)) {
+		child_failed(&sw->child, 1);
+		sw->child.is_over = true;
+	}
+}
+
+static void on_hold_over(void *ctx, uint32_t events)
+{
+	log_warn("switch", "not all partitions are back after %d ms, forwarding without them",
+		 HOLD_MS);
+	go(ctx);
+}
+
+static int hold(struct sw *sw)
+{
+	const struct itimerspec when = {.it_value = {HOLD_MS / 1000, HOLD_MS % 1000 * 1000000}};
+
+	sw->hold_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (sw->hold_fd < 0 || timerfd_settime(sw->hold_fd, 0, &when, NULL))
+		return err_sys(-errno, "timer for the take-over");
+	sw->hold_src = (struct loop_src){-1, on_hold_over, sw};
+	return loop_add(&sw->child.loop, &sw->hold_src, sw->hold_fd, EPOLLIN);
+}
+
 static int watch_all(struct sw *sw)
 {
 	struct loop *l = &sw->child.loop;
@@ -142,6 +179,8 @@ static int watch_all(struct sw *sw)
 	rc = loop_add(l, &sw->backend_src, vmbus_backend_fd(netvsp_backend(sw->netvsp)), EPOLLIN);
 	if (!rc)
 		rc = loop_add(l, &sw->event_src, vsw_event_fd(sw->vsw), EPOLLIN);
+	if (!rc && sw->is_held)
+		rc = hold(sw);
 	return rc ? rc : loop_add(l, &sw->link_src, sw->link_fd, EPOLLIN);
 }
 
@@ -197,6 +236,8 @@ static void told(void *ctx, const char *method)
 
 	if (!strcmp(method, "stop"))
 		sw->child.is_over = true;
+	else if (!strcmp(method, "go"))
+		go(sw);
 }
 
 static const struct child_ops ops = {.status = status, .told = told};
