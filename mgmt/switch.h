@@ -19,8 +19,10 @@ struct sw {
 	uint32_t cpu[VSW_LCORES_MAX]; /* of each poll lcore */
 	unsigned int nr_lcores;
 	bool has_eal;
+	bool is_held; /* restarted: lcores start when the supervisor says that all are back */
 	int link_fd;
-	struct loop_src link_src, backend_src, event_src;
+	int hold_fd;
+	struct loop_src link_src, backend_src, event_src, hold_src;
 };
 
 /* switch_eal.c.  ctl. Chooses CPUs and starts the EAL. 0 or -errno (text set). Poll lcores get the ids

@@ -205,8 +205,7 @@ static int on_open(struct vmbus_chan *vch, enum vmbus_open_how how)
 	}
 	nic->st->relid[ch->q] = (uint16_t)ch->info->relid;
 	if (ch->nr_pending)
-		log_warn(nic->cfg.name, "channel %u: %u packets were in flight at the restart",
-			 ch->info->relid, ch->nr_pending);
+		vsw_port_count_restart(nic->port, vmbus_state_g2h(ch->cs)->nr_frames);
 	atomic_store_explicit(&nic->live[ch->q], ch, memory_order_release);
 	rc = vsw_port_queue_start(nic->port, ch->q);
 	if (rc) {

@@ -58,7 +58,7 @@ static void slot_recycle(struct vsw_stats *st, unsigned int slot, const char *na
 {
 	unsigned int l;
 
-	for (l = 0; l < VSW_LCORES_MAX; l++)
+	for (l = 0; l < VSW_STATS_LANES; l++)
 		stats_fold(&st->port[SLOT_GONE].lcore[l], &st->port[slot].lcore[l]);
 	memset(&st->port[slot], 0, sizeof(st->port[slot]));
 	strcpy(st->port[slot].name, name);
@@ -93,7 +93,7 @@ void vsw_port_stats_get(const struct vsw *sw, uint16_t port, struct vsw_port_sta
 	unsigned int l;
 
 	memset(out, 0, sizeof(*out));
-	for (l = 0; port < VSW_PORTS_MAX && l < VSW_LCORES_MAX; l++)
+	for (l = 0; port < VSW_PORTS_MAX && l < VSW_STATS_LANES; l++)
 		stats_fold(out, &sw->stats->port[port].lcore[l]);
 }
 
@@ -136,6 +136,7 @@ static uint64_t close_lcore(struct vsw_stats *st, unsigned int l)
 			delivered = out;
 		}
 		s->drops[VSW_DROP_restart] += open;
+		st->port[i].closed += open;
 		lost += open;
 	}
 	return lost;
@@ -144,12 +145,25 @@ static uint64_t close_lcore(struct vsw_stats *st, unsigned int l)
 uint64_t vsw_stats_close_restart(struct vsw_stats *st)
 {
 	uint64_t lost = 0;
-	unsigned int l;
+	unsigned int i, l;
 
 	if (st->magic != STATS_MAGIC)
 		return 0;
-	for (l = 0; l < VSW_LCORES_MAX; l++)
+	for (i = 0; i < VSW_PORTS_MAX; i++)
+		st->port[i].closed = 0;
+	for (l = 0; l < VSW_STATS_LANES; l++)
 		lost += close_lcore(st, l);
 	st->restarts++;
 	return lost;
+}
+
+void vsw_port_count_restart(struct vsw_port *p, uint32_t frames)
+{
+	struct vsw_stats_slot *slot = &p->sw->stats->port[p->id];
+	struct vsw_port_stats *s = &slot->lcore[VSW_STATS_LANES - 1];
+
+	if (slot->closed)
+		return;
+	s->in_packets += frames;
+	s->drops[VSW_DROP_restart] += frames;
 }

@@ -13,7 +13,8 @@
 
 struct vsw;
 
-#define VSW_LCORES_MAX 16u
+#define VSW_LCORES_MAX	16u
+#define VSW_STATS_LANES (VSW_LCORES_MAX + 1) /* each lcore's counters, and ctl's */
 
 enum vsw_poll_mode {
 	VSW_POLL_AUTO,	   /* shared when runnable threads outnumber cores, else adaptive */
@@ -44,8 +45,9 @@ struct vsw_stats {
 	uint64_t magic;
 	uint64_t restarts;
 	struct vsw_stats_slot {
-		char name[32]; /* port; a re-created port of the same name finds its slot again */
-		struct vsw_port_stats lcore[VSW_LCORES_MAX];
+		char name[32];	 /* port; a re-created port of the same name finds its slot again */
+		uint64_t closed; /* packets that the last vsw_stats_close_restart() counted here */
+		struct vsw_port_stats lcore[VSW_STATS_LANES];
 	} port[VSW_PORTS_MAX];
 };
 
@@ -92,6 +94,12 @@ void vsw_totals_get(const struct vsw *sw, struct vsw_totals *out);
  * dropped is counted as `restart` on its port. Called once at start with inherited stats. Returns
  * the packets so counted. */
 uint64_t vsw_stats_close_restart(struct vsw_stats *st);
+
+/* ctl.  A port's back end took @frames off its source, and the switch was killed before it completed
+ * them. Counts them as entered and lost to the restart, unless the closing of the books did. At
+ * worst some were delivered: what is counted as `restart` is never less than what was lost. */
+struct vsw_port;
+void vsw_port_count_restart(struct vsw_port *p, uint32_t frames);
 
 /* ctl.  The mode in force: what VSW_POLL_AUTO chose at vsw_start(). */
 enum vsw_poll_mode vsw_poll_mode(const struct vsw *sw);
