@@ -138,6 +138,7 @@ def iperf(inst, left, right, path, *args):
 
 def network_part():
     pid = os.getpid()
+    before = nv.Leftovers()
     with nv.netns("left", "right") as (left, right):
         text = NETWORK.format(pid=pid, left=left, right=right, echo=ECHO)
         step("two namespaces, two TAP uplinks, partitions l2fwd and echo")
@@ -173,19 +174,21 @@ def network_part():
                 expect(end["sum"]["lost_packets"] <= end["sum"]["packets"] // 100,
                        f"UDP at 200 Mbit/s lost {end['sum']['lost_packets']} packets")
             time.sleep(0.2)
-            finish(inst)
+            finish(inst, before)
 
 
-def finish(inst):
+def finish(inst, left):
     t = nv.conservation(inst.stats())
     print(f"   in {t['in']} + copies {t['copies']} = out {t['out']} + drops {t['drops']}: balanced"
           + (f"; drops: {t['by_reason']}" if t["drops"] else ""))
     rc = inst.stop()
     expect(rc == 0, f"nethv run ended with {rc}")
+    left.check(inst)
 
 
 def flow_part(size):
     step(f"pktgen -> sink, {FRAMES} frames of {size} B, interrupt mode")
+    left = nv.Leftovers()
     with nv.Instance(FLOW.format(pid=os.getpid(), count=FRAMES, size=size)) as inst:
         t0 = time.monotonic()
         nv.wait_until("pktgen to end", lambda: inst.json("stats") and
@@ -200,7 +203,7 @@ def flow_part(size):
             f"{sum(n['copies'] for n in s['switch']['nics']) / s['switch']['totals']['out']:.2f}")
         expect(sink["rx_packets"] == FRAMES, f"sink got {sink['rx_packets']} of {FRAMES}")
         expect(not wrong, f"pktgen -> sink {size} B: {wrong}")
-        finish(inst)
+        finish(inst, left)
 
 
 def exits(stats):
@@ -214,6 +217,7 @@ def polled_part(size):
         print("   left out: two pollers need two cores")
         return
     step(f"l2fwd, frames of {size} B in a circle, both sides polling: exits and copies a packet")
+    left = nv.Leftovers()
     with nv.Instance(POLLED.format(pid=os.getpid(), a=cpus[0], b=cpus[1], size=size)) as inst:
         inst.wait_running()
         nv.wait_until("the steady state", lambda: inst.guest("l2fwd").get("steady"))
@@ -228,7 +232,7 @@ def polled_part(size):
         expect(n > 0, "nothing went round")
         expect(exits(a) == exits(b),
                f"{exits(b) - exits(a)} exits, traps or signals in the polled steady state")
-        finish(inst)
+        finish(inst, left)
 
 
 def table():
@@ -246,13 +250,11 @@ def table():
 def main():
     nv.need_root("the demo")
     t0 = time.monotonic()
-    left = nv.Leftovers()
     network_part()
     for size in (64, 1518):
         flow_part(size)
     for size in (64, 1518):
         polled_part(size)
-    left.check(f"demo-{os.getpid()}")
     table()
     if faults:
         print(f"\nNOT well ({time.monotonic() - t0:.0f} s): " + "; ".join(faults))

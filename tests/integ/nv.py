@@ -73,6 +73,7 @@ class Instance:
         with open(self.file, "w") as f:
             f.write(text)
         self.out = open(self.log, "wb")
+        self.seen = {}  # processes of the instance, as its status told
         self.p = subprocess.Popen([NETHV, "run", self.file], stdin=subprocess.DEVNULL,
                                   stdout=self.out, stderr=subprocess.STDOUT,
                                   env=dict(os.environ, **(env or {})))
@@ -99,7 +100,16 @@ class Instance:
 
     def json(self, verb):
         r = run(NETHV, verb, self.name, "--json", check=False)
-        return json.loads(r.stdout) if r.returncode == 0 else None
+        if r.returncode:
+            return None
+        s = json.loads(r.stdout)
+        self.seen[s["pid"]] = "nethv run"
+        self.seen[s["switch"]["pid"]] = "switch"
+        for p in s["partitions"]:
+            self.seen[p["pid"]] = f"worker of {p['name']}"
+            self.seen[p.get("guest_pid", 0)] = f"guest {p['name']}"
+        self.seen.pop(0, None)
+        return s
 
     def stats(self):
         return wait_until(f"nethv stats {self.name}", lambda: self.json("stats"))
@@ -138,20 +148,12 @@ def conservation(stats):
     return t
 
 
-def ours():
-    """Processes of ours that run now: {pid: name}."""
-    found = {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/comm") as f:
-                comm = f.read().strip()
-            with open(f"/proc/{pid}/stat") as f:
-                state = f.read().rsplit(")", 1)[1].split()[0]
-        except OSError:
-            continue
-        if comm.startswith("nethv") and state != "Z":
-            found[int(pid)] = comm
-    return found
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def sockets(name):
@@ -170,19 +172,21 @@ def hugepages_free():
 
 
 class Leftovers:
-    """What must be as it was when the test began."""
+    """What an instance made must be gone when it has ended, however it ended."""
 
     def __init__(self):
-        self.before = (ours(), taps(), hugepages_free())
+        self.taps, self.huge = taps(), hugepages_free()
 
-    def check(self, name):
-        def clean():
-            procs = {p: c for p, c in ours().items() if p not in self.before[0]}
-            return not procs and taps() == self.before[1] and not sockets(name) \
-                and hugepages_free() >= self.before[2]
-        try:
-            wait_until("everything to be gone", clean, 10)
-        except AssertionError:
-            fail(f"left behind: processes {set(ours().items()) - set(self.before[0].items())}, "
-                 f"TAPs {taps() - self.before[1]}, sockets {sockets(name)}, "
-                 f"huge pages {self.before[2] - hugepages_free()}")
+    def check(self, inst):
+        def left():
+            found = [f"process {p} ({what})" for p, what in inst.seen.items() if is_alive(p)]
+            found += [f"TAP {t}" for t in taps() - self.taps]
+            found += [f"socket {s}" for s in sockets(inst.name)]
+            if hugepages_free() < self.huge:
+                found.append(f"{self.huge - hugepages_free()} huge pages")
+            return found
+        end = time.monotonic() + 10
+        while left() and time.monotonic() < end:
+            time.sleep(0.1)
+        if left():
+            fail("left behind: " + ", ".join(left()))

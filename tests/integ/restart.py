@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""kill -9 of nethv-switch ten times under pktgen -> sink: it is restarted, both guests go on, nothing
+is duplicated or corrupted, what was lost is counted as `restart` and nothing else, no wait hangs."""
+import os
+import signal
+import time
+
+import nv
+
+KILLS = int(os.environ.get("KILLS", "10"))
+STEP = 50000  # frames that must arrive between two kills
+LIVES = 0.8  # s; a switch that dies sooner is one that cannot live, and waits before its next try
+
+CONFIG = """\
+name: restart-{pid}
+partitions:
+  - name: sink
+    cmdline: app=sink
+    memory: 64
+    nics: [{{mac: "02:4e:00:00:00:05"}}]
+  - name: pktgen
+    cmdline: app=pktgen dst=02:4e:00:00:00:05 size=128 count={count}
+    memory: 64
+    nics: [{{mac: "02:4e:00:00:00:04"}}]
+"""
+
+
+def main():
+    pid = os.getpid()
+    left = nv.Leftovers()
+    pauses = []
+    with nv.Instance(CONFIG.format(pid=pid, count=(KILLS + 2) * 1500000)) as inst:
+        inst.wait_running()
+        for n in range(1, KILLS + 1):
+            time.sleep(LIVES)
+            before = inst.guest("sink").get("rx_packets", 0)
+            nv.wait_until("frames to arrive", lambda: (
+                inst.guest("sink").get("rx_packets", 0) >= before + STEP
+                or inst.guest("pktgen").get("done")))
+            assert not inst.guest("pktgen").get("done"), "pktgen ended before the last kill"
+            os.kill(inst.switch_pid(), signal.SIGKILL)
+            s = nv.wait_until(f"restart {n}", lambda: next(
+                (s for s in [inst.json("stats")] if s and s["switch"]["restarts"] == n
+                 and s["switch"]["state"] == "running" and "totals" in s["switch"]), None))
+            nv.wait_until("its pause to be known",
+                          lambda: f"restart {n}: all partitions resumed" in inst.text())
+        pauses = [int(l.rsplit("after", 1)[1].split()[0]) for l in inst.text().splitlines()
+                  if "all partitions resumed after" in l]
+        nv.wait_until("pktgen to end", lambda: inst.guest("pktgen").get("done"), 60)
+        s = inst.stats()
+        gen, sink = inst.guest("pktgen", s), inst.guest("sink", s)
+        t = nv.conservation(s)
+        restart = t["by_reason"].get("restart", 0)
+        print(f"sent {gen['tx_packets']}, received {sink['rx_packets']}, lost {sink['lost']}, "
+              f"counted as restart {restart}, pauses {pauses} ms")
+        assert sink["duplicated"] == 0, f"{sink['duplicated']} duplicated"
+        assert sink["corrupted"] == 0, f"{sink['corrupted']} corrupted"
+        assert sink["reordered"] == 0, f"{sink['reordered']} reordered"
+        assert sink["lost"] <= restart, f"lost {sink['lost']}, only {restart} counted as restart"
+        assert set(t["by_reason"]) <= {"restart"}, f"other drops: {t['by_reason']}"
+        assert gen["tx_packets"] == sink["rx_packets"] + sink["lost"], "the sums do not fit"
+        assert len(pauses) == KILLS
+        assert inst.stop() == 0
+    left.check(inst)
+
+
+if __name__ == "__main__":
+    main()
