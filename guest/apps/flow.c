@@ -10,8 +10,6 @@
 #define OFF_TSC	     54u
 #define PORT_BASE    49152u
 #define STARTS	     61u /* places where a pattern may begin, 8 bytes apart */
-#define IP_SRC	     0x0a630001u
-#define IP_DST	     0x0a630002u
 #define PATTERN_SIZE (FLOW_LEN_MAX + STARTS * 8)
 
 static uint8_t pattern[PATTERN_SIZE];
@@ -45,32 +43,42 @@ static uint64_t get64(const uint8_t *p)
 	return (uint64_t)pkt_get32(p) << 32 | pkt_get32(p + 4);
 }
 
-void flow_tmpl_init(struct flow_tmpl *t, const uint8_t dst[6], const uint8_t src[6], uint8_t type,
-		    uint8_t flow, uint16_t epoch, uint32_t len)
+struct flow_id flow_reverse(const struct flow_id *id)
+{
+	struct flow_id r = *id;
+
+	__builtin_memcpy(r.src, id->dst, 6);
+	__builtin_memcpy(r.dst, id->src, 6);
+	r.src_ip = id->dst_ip;
+	r.dst_ip = id->src_ip;
+	return r;
+}
+
+void flow_tmpl_init(struct flow_tmpl *t, const struct flow_id *id, uint8_t type, uint32_t len)
 {
 	uint8_t *h = t->head, *ip = h + PKT_IP, *udp = h + PKT_UDP;
 	uint16_t csum;
 
 	__builtin_memset(t, 0, sizeof(*t));
 	t->len = len;
-	__builtin_memcpy(h, dst, 6);
-	__builtin_memcpy(h + 6, src, 6);
+	__builtin_memcpy(h, id->dst, 6);
+	__builtin_memcpy(h + 6, id->src, 6);
 	pkt_put16(h + 12, PKT_TYPE_IP);
 	ip[0] = 0x45;
 	pkt_put16(ip + 2, (uint16_t)(len - PKT_IP));
-	pkt_put16(ip + 4, epoch);
+	pkt_put16(ip + 4, id->epoch);
 	ip[8] = 64;
 	ip[9] = PKT_PROTO_UDP;
-	pkt_put32(ip + 12, IP_SRC);
-	pkt_put32(ip + 16, IP_DST);
+	pkt_put32(ip + 12, id->src_ip);
+	pkt_put32(ip + 16, id->dst_ip);
 	csum = pkt_csum(pkt_sum(0, ip, PKT_IP_HDR));
 	__builtin_memcpy(ip + 10, &csum, 2);
-	pkt_put16(udp, (uint16_t)(PORT_BASE + flow));
+	pkt_put16(udp, (uint16_t)(PORT_BASE + id->flow));
 	pkt_put16(udp + 2, FLOW_PORT);
 	pkt_put16(udp + 4, (uint16_t)(len - PKT_UDP));
 	pkt_put16(h + PKT_UDP_DATA, MAGIC);
 	h[OFF_TYPE] = type;
-	h[OFF_FLOW] = flow;
+	h[OFF_FLOW] = id->flow;
 }
 
 static void put_report(uint8_t *p, const struct flow_report *r)
@@ -128,6 +136,16 @@ static bool is_ours(const uint8_t *h, uint32_t len)
 	       pkt_get16(h + PKT_UDP + 2) == FLOW_PORT && pkt_get16(h + PKT_UDP_DATA) == MAGIC;
 }
 
+static void get_id(const uint8_t *h, struct flow_id *id)
+{
+	__builtin_memcpy(id->dst, h, 6);
+	__builtin_memcpy(id->src, h + 6, 6);
+	id->epoch = pkt_get16(h + PKT_IP + 4);
+	id->src_ip = pkt_get32(h + PKT_IP + 12);
+	id->dst_ip = pkt_get32(h + PKT_IP + 16);
+	id->flow = h[OFF_FLOW];
+}
+
 enum flow_verdict flow_parse(const uint8_t *frame, uint32_t len, struct flow_msg *m)
 {
 	uint8_t h[FLOW_REPORT_LEN] = {0};
@@ -143,11 +161,9 @@ enum flow_verdict flow_parse(const uint8_t *frame, uint32_t len, struct flow_msg
 	    pkt_csum(pkt_sum(0, h + PKT_IP, PKT_IP_HDR)) || udp_csum(frame, len))
 		return FLOW_CORRUPT;
 	m->type = h[OFF_TYPE];
-	m->flow = h[OFF_FLOW];
-	m->epoch = pkt_get16(h + PKT_IP + 4);
 	m->seq = get64(h + OFF_SEQ);
 	m->tsc = (uint64_t)pkt_get16(h + OFF_TSC) << 32 | pkt_get32(h + OFF_TSC + 2);
-	__builtin_memcpy(m->src, h + 6, 6);
+	get_id(h, &m->id);
 	if (m->type == FLOW_DATA)
 		return __builtin_memcmp(frame + FLOW_LEN_MIN, pattern_of(m->seq),
 					len - FLOW_LEN_MIN)

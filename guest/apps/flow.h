@@ -37,13 +37,21 @@ struct flow_report {
 	uint64_t corrupted;
 };
 
+/* Who speaks to whom. */
+struct flow_id {
+	uint8_t src[6];
+	uint8_t dst[6];
+	uint32_t src_ip; /* host order */
+	uint32_t dst_ip;
+	uint8_t flow;
+	uint16_t epoch; /* of pktgen's life */
+};
+
 struct flow_msg {
 	uint8_t type; /* enum flow_type */
-	uint8_t flow;
-	uint16_t epoch; /* of the sender's life */
+	struct flow_id id;
 	uint64_t seq;
 	uint64_t tsc; /* 48 bits */
-	uint8_t src[6];
 	struct flow_report report;
 };
 
@@ -56,8 +64,10 @@ struct flow_tmpl {
 /* Fills the pattern table. Once, before anything else here. */
 void flow_init(void);
 
-void flow_tmpl_init(struct flow_tmpl *t, const uint8_t dst[6], const uint8_t src[6], uint8_t type,
-		    uint8_t flow, uint16_t epoch, uint32_t len);
+void flow_tmpl_init(struct flow_tmpl *t, const struct flow_id *id, uint8_t type, uint32_t len);
+
+/* The id of what answers @id. */
+struct flow_id flow_reverse(const struct flow_id *id);
 
 /* Writes a whole frame of @t->len bytes. @report: for CREDIT and FIN_ACK, else NULL. */
 void flow_build(const struct flow_tmpl *t, uint8_t *frame, uint64_t seq, uint64_t tsc,

@@ -16,8 +16,47 @@ void gen_init(struct gen *g, const struct gen_cfg *cfg)
 {
 	__builtin_memset(g, 0, sizeof(*g));
 	g->cfg = *cfg;
-	flow_tmpl_init(&g->data, cfg->dst, cfg->src, FLOW_DATA, cfg->flow, cfg->epoch, cfg->len);
-	flow_tmpl_init(&g->fin, cfg->dst, cfg->src, FLOW_FIN, cfg->flow, cfg->epoch, FLOW_LEN_MIN);
+	flow_tmpl_init(&g->data, &cfg->id, FLOW_DATA, cfg->len);
+	flow_tmpl_init(&g->fin, &cfg->id, FLOW_FIN, FLOW_LEN_MIN);
+}
+
+void gen_join(struct gen *g, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		g[i].all = g;
+		g[i].nr_all = n;
+	}
+}
+
+static bool mail_lock(struct gen_mail *box)
+{
+	return !__atomic_test_and_set(&box->is_locked, __ATOMIC_ACQUIRE);
+}
+
+static void mail_unlock(struct gen_mail *box)
+{
+	__atomic_clear(&box->is_locked, __ATOMIC_RELEASE);
+}
+
+static void mail_put(struct gen_mail *box, const struct flow_msg *m)
+{
+	if (!mail_lock(box))
+		return;
+	box->m = *m;
+	__atomic_store_n(&box->is_full, true, __ATOMIC_RELAXED);
+	mail_unlock(box);
+}
+
+static bool mail_get(struct gen_mail *box, struct flow_msg *m)
+{
+	if (!__atomic_load_n(&box->is_full, __ATOMIC_RELAXED) || !mail_lock(box))
+		return false;
+	*m = box->m;
+	__atomic_store_n(&box->is_full, false, __ATOMIC_RELAXED);
+	mail_unlock(box);
+	return true;
 }
 
 static void stop(struct gen *g, uint64_t tsc)
@@ -29,7 +68,7 @@ static void stop(struct gen *g, uint64_t tsc)
 
 static void take_credit(struct gen *g, const struct flow_msg *m, uint64_t tsc)
 {
-	if (m->flow != g->cfg.flow || m->epoch != g->cfg.epoch || m->seq > g->seq) {
+	if (m->id.flow != g->cfg.id.flow || m->id.epoch != g->cfg.id.epoch || m->seq > g->seq) {
 		g->strange++;
 		return;
 	}
@@ -48,6 +87,15 @@ static void take_credit(struct gen *g, const struct flow_msg *m, uint64_t tsc)
 	}
 }
 
+/* Takes a credit, or hands it to the flow that it is for. */
+static void pass_credit(struct gen *g, const struct flow_msg *m, uint64_t tsc)
+{
+	if (m->id.flow == g->cfg.id.flow || m->id.flow >= g->nr_all)
+		take_credit(g, m, tsc);
+	else
+		mail_put(&g->all[m->id.flow].mail, m);
+}
+
 static unsigned int receive(struct gen *g, struct nvsc_queue *q, uint64_t tsc)
 {
 	struct nvsc_frame f[NVSC_BURST];
@@ -58,13 +106,17 @@ static unsigned int receive(struct gen *g, struct nvsc_queue *q, uint64_t tsc)
 	for (i = 0; i < n; i++) {
 		v = flow_parse(f[i].data, f[i].len, &m);
 		if (v == FLOW_GOOD && (m.type == FLOW_CREDIT || m.type == FLOW_FIN_ACK))
-			take_credit(g, &m, tsc);
+			pass_credit(g, &m, tsc);
 		else if (v == FLOW_CORRUPT)
 			g->corrupted++;
 		else
 			g->strange++;
 	}
 	nvsc_rx_drop(q, f, n);
+	if (mail_get(&g->mail, &m)) {
+		take_credit(g, &m, tsc);
+		n++;
+	}
 	return n;
 }
 

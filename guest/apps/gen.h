@@ -10,16 +10,20 @@
 #include "guest/netvsc/nvsc.h"
 
 struct gen_cfg {
-	uint8_t src[6];
-	uint8_t dst[6];
-	uint8_t flow;
-	uint16_t epoch;	 /* differs from the last run's */
-	uint32_t len;	 /* of a frame, without FCS */
-	uint64_t count;	 /* 0: until stopped */
-	uint32_t window; /* frames */
-	uint32_t burst;	 /* at most as many in one round */
-	uint64_t rate;	 /* frames a second; 0: as fast as credits allow */
+	struct flow_id id; /* its epoch differs from the last run's */
+	uint32_t len;	   /* of a frame, without FCS */
+	uint64_t count;	   /* 0: until stopped */
+	uint32_t window;   /* frames */
+	uint32_t burst;	   /* at most as many in one round */
+	uint64_t rate;	   /* frames a second; 0: as fast as credits allow */
 	uint64_t tsc_hz;
+};
+
+/* A credit that came to another flow's queue: the latest is all that counts. */
+struct gen_mail {
+	bool is_locked; /* whoever finds it so gives up: another credit will come */
+	bool is_full;
+	struct flow_msg m;
 };
 
 enum gen_state {
@@ -30,6 +34,9 @@ enum gen_state {
 
 struct gen {
 	struct gen_cfg cfg;
+	struct gen *all; /* flows 0.. of this application, or NULL: only this one */
+	unsigned int nr_all;
+	struct gen_mail mail; /* other threads write here */
 	struct flow_tmpl data, fin;
 	enum gen_state state;
 	uint64_t seq;	/* next to send */
@@ -50,6 +57,9 @@ struct gen {
 };
 
 void gen_init(struct gen *g, const struct gen_cfg *cfg);
+
+/* Flows @g[0..n) have numbers 0..n-1 and pass on each other's credits. */
+void gen_join(struct gen *g, unsigned int n);
 
 /* One round on @q at time @tsc. Returns how many frames came or went. */
 unsigned int gen_poll(struct gen *g, struct nvsc_queue *q, uint64_t tsc);

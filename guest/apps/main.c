@@ -157,10 +157,20 @@ const struct app_ops app_l2fwd = {.name = "l2fwd",
 
 static struct gen gen[APP_WORKERS_MAX];
 
+/* Addresses whose answers come to the queue of the same number: then no credit has to be passed on. */
+static void pick_addresses(const struct nvsc_nic *nic, struct flow_id *id)
+{
+	id->src_ip = 0x0a630001u; /* 10.99.0.1 to 10.99.1.x */
+	for (id->dst_ip = 0x0a630101u; id->dst_ip < 0x0a6301ffu; id->dst_ip++) {
+		if (nvsc_rss_queue(nic, id->dst_ip, id->src_ip) == id->flow)
+			return;
+	}
+}
+
 static void pktgen_setup(struct app *a)
 {
 	struct gen_cfg cfg = {.len = arg_len(&a->nic[0]),
-			      .epoch = (uint16_t)rt_random(),
+			      .id.epoch = (uint16_t)rt_random(),
 			      .window = (uint32_t)rt_arg_u64("window", 512),
 			      .burst = (uint32_t)rt_arg_u64("burst", 32),
 			      .rate = rt_arg_u64("rate", 0) / a->nr_workers,
@@ -172,13 +182,15 @@ static void pktgen_setup(struct app *a)
 		rt_panic("window=%u burst=%u: 1 <= burst <= window <= %u", cfg.window, cfg.burst,
 			 SEQ_WINDOW / 2);
 	flow_init();
-	app_arg_mac("dst", cfg.dst);
-	memcpy(cfg.src, a->nic[0].mac, 6);
+	app_arg_mac("dst", cfg.id.dst);
+	memcpy(cfg.id.src, a->nic[0].mac, 6);
 	for (i = 0; i < a->nr_workers; i++) {
-		cfg.flow = (uint8_t)i;
+		cfg.id.flow = (uint8_t)i;
+		pick_addresses(&a->nic[0], &cfg.id);
 		cfg.count = count / a->nr_workers + (i < count % a->nr_workers);
 		gen_init(&gen[i], &cfg);
 	}
+	gen_join(gen, a->nr_workers);
 }
 
 static unsigned int pktgen_round(struct app_worker *w, uint64_t tsc)
@@ -261,7 +273,7 @@ static void sink_setup(struct app *a)
 	flow_init();
 	sink_flows = rt_arg_u64("flows", 0);
 	for (i = 0; i < a->nr_workers; i++)
-		sink_init(&sink[i], a->nic[0].mac);
+		sink_init(&sink[i]);
 }
 
 static unsigned int sink_round(struct app_worker *w, uint64_t tsc)

@@ -4,10 +4,9 @@
 
 #define CREDIT_EVERY 16u /* frames; sooner when the queue runs empty */
 
-void sink_init(struct sink *s, const uint8_t mac[6])
+void sink_init(struct sink *s)
 {
 	__builtin_memset(s, 0, sizeof(*s));
-	__builtin_memcpy(s->mac, mac, 6);
 }
 
 static void retire(struct sink *s, const struct sink_flow *f)
@@ -17,17 +16,16 @@ static void retire(struct sink *s, const struct sink_flow *f)
 	s->past_reordered += f->seq.reordered;
 }
 
-static void start(struct sink *s, struct sink_flow *f, const struct flow_msg *m)
+static void start(struct sink_flow *f, const struct flow_id *id)
 {
+	struct flow_id back = flow_reverse(id);
+
 	__builtin_memset(f, 0, sizeof(*f));
 	f->is_used = true;
-	f->flow = m->flow;
-	f->epoch = m->epoch;
-	__builtin_memcpy(f->src, m->src, 6);
+	f->id = *id;
 	seq_init(&f->seq);
-	flow_tmpl_init(&f->credit, f->src, s->mac, FLOW_CREDIT, f->flow, f->epoch, FLOW_REPORT_LEN);
-	flow_tmpl_init(&f->fin_ack, f->src, s->mac, FLOW_FIN_ACK, f->flow, f->epoch,
-		       FLOW_REPORT_LEN);
+	flow_tmpl_init(&f->credit, &back, FLOW_CREDIT, FLOW_REPORT_LEN);
+	flow_tmpl_init(&f->fin_ack, &back, FLOW_FIN_ACK, FLOW_REPORT_LEN);
 }
 
 /* The flow of this message; a new one, or one in a new epoch, is begun. NULL: too many. */
@@ -40,8 +38,8 @@ static struct sink_flow *find(struct sink *s, const struct flow_msg *m)
 		f = &s->flow[i];
 		if (!f->is_used)
 			break;
-		if (f->flow == m->flow && !__builtin_memcmp(f->src, m->src, 6)) {
-			if (f->epoch == m->epoch)
+		if (f->id.flow == m->id.flow && !__builtin_memcmp(f->id.src, m->id.src, 6)) {
+			if (f->id.epoch == m->id.epoch)
 				return f;
 			retire(s, f);
 			break;
@@ -49,7 +47,7 @@ static struct sink_flow *find(struct sink *s, const struct flow_msg *m)
 	}
 	if (i == SINK_FLOWS_MAX)
 		return NULL;
-	start(s, &s->flow[i], m);
+	start(&s->flow[i], &m->id);
 	return &s->flow[i];
 }
 

@@ -12,9 +12,7 @@
 struct sink_flow {
 	bool is_used;
 	bool is_finished;
-	uint8_t src[6];
-	uint8_t flow;
-	uint16_t epoch;
+	struct flow_id id;   /* as the sender sees it */
 	uint32_t uncredited; /* frames since the last credit */
 	uint64_t total;	     /* as FIN said; 0 before */
 	uint64_t tsc;	     /* of the newest frame */
@@ -25,7 +23,6 @@ struct sink_flow {
 };
 
 struct sink {
-	uint8_t mac[6];
 	struct sink_flow flow[SINK_FLOWS_MAX];
 	uint64_t rx_packets; /* data frames */
 	uint64_t rx_bytes;
@@ -43,7 +40,7 @@ struct sink_totals {
 	uint64_t reordered;
 };
 
-void sink_init(struct sink *s, const uint8_t mac[6]);
+void sink_init(struct sink *s);
 
 /* One round on @q. Returns how many frames came or went. */
 unsigned int sink_poll(struct sink *s, struct nvsc_queue *q);

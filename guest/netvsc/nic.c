@@ -287,6 +287,21 @@ static int set_rss(struct nvsc_nic *nic, uint16_t flags)
 	return nvsc_rndis_set(nic, OID_GEN_RECEIVE_SCALE_PARAMETERS, &m, sizeof(m));
 }
 
+uint32_t nvsc_rss_queue(const struct nvsc_nic *nic, uint32_t src_ip, uint32_t dst_ip)
+{
+	uint64_t input = (uint64_t)src_ip << 32 | dst_ip;
+	uint32_t window = 0, hash = 0, bit;
+
+	for (bit = 0; bit < 32; bit++)
+		window = window << 1 | (rss_key[bit / 8] >> (7 - bit % 8) & 1);
+	for (bit = 0; bit < 64; bit++) {
+		if (input >> (63 - bit) & 1)
+			hash ^= window;
+		window = window << 1 | (rss_key[4 + bit / 8] >> (7 - bit % 8) & 1);
+	}
+	return hash % NDIS_RSS_TABLE_MAX % (nic->nr_queues ? nic->nr_queues : 1);
+}
+
 /* More queues, as many as both sides want. A host that refuses leaves us with one. */
 static int multi_queue(struct nvsc_nic *nic)
 {

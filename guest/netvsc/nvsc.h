@@ -232,6 +232,10 @@ int nvsc_close(struct nvsc_nic *nic);
 /* Sets the packet filter. */
 int nvsc_set_filter(struct nvsc_nic *nic, uint32_t filter);
 
+/* The queue on which an IPv4 datagram that is not TCP comes, by the RSS parameters that we set.
+ * Addresses in host order. A host may do otherwise. */
+uint32_t nvsc_rss_queue(const struct nvsc_nic *nic, uint32_t src_ip, uint32_t dst_ip);
+
 /* ---- Data ---------------------------------------------------------------------------------- */
 
 /* Takes up to @max frames. Also handles what else the host wrote. */

@@ -254,7 +254,7 @@ static uint16_t epoch;
 static void transfer(struct world *w, uint32_t len, uint64_t count, uint32_t window)
 {
 	struct gen_cfg gc = {.len = len,
-			     .epoch = ++epoch,
+			     .id.epoch = ++epoch,
 			     .count = count,
 			     .window = window,
 			     .burst = 32,
@@ -263,10 +263,10 @@ static void transfer(struct world *w, uint32_t len, uint64_t count, uint32_t win
 	unsigned int q;
 
 	flow_init();
-	memcpy(gc.src, w->nic[0].mac, 6);
-	memcpy(gc.dst, w->nic[1].mac, 6);
+	memcpy(gc.id.src, w->nic[0].mac, 6);
+	memcpy(gc.id.dst, w->nic[1].mac, 6);
 	gen_init(&gen, &gc);
-	sink_init(&sink, w->nic[1].mac);
+	sink_init(&sink);
 	while (gen.state != GEN_DONE) {
 		tsc += 100;
 		for (q = 0; q < w->nic[0].nr_queues; q++)
@@ -415,6 +415,68 @@ Test(e2e, sub_channels_are_granted_and_used)
 	cr_assert_eq(w.nic[1].nr_queues, 4);
 	transfer(&w, 60, 20000, 256);
 	cr_assert_gt(w.nic[0].queue[3].stats.tx_frames, 1000);
+	nothing_is_kept(&w);
+	guest_down(&w);
+	world_down(&w);
+}
+
+/* Four flows, each on a queue of its own at the sender; wherever the answers come. */
+static void transfer_flows(struct world *w, bool is_steered)
+{
+	struct gen_cfg gc = {.len = 60,
+			     .id = {.epoch = 1, .src_ip = 0x0a000001, .dst_ip = 0x0a000002},
+			     .count = 20000,
+			     .window = 128,
+			     .burst = 32,
+			     .tsc_hz = 1000000000};
+	static struct sink sinks[4];
+	static struct gen gens[4];
+	unsigned int i, done = 0, rounds_left = 1000000;
+	uint64_t tsc = 1000;
+
+	flow_init();
+	memcpy(gc.id.src, w->nic[0].mac, 6);
+	memcpy(gc.id.dst, w->nic[1].mac, 6);
+	for (i = 0; i < 4; i++) {
+		gc.id.flow = (uint8_t)i;
+		for (; is_steered; gc.id.dst_ip++) {
+			if (nvsc_rss_queue(&w->nic[0], gc.id.dst_ip, gc.id.src_ip) == i)
+				break;
+		}
+		gen_init(&gens[i], &gc);
+		sink_init(&sinks[i]);
+	}
+	gen_join(gens, 4);
+	while (done < 4) {
+		cr_assert_gt(rounds_left--, 0);
+		tsc += 100;
+		for (i = done = 0; i < 4; i++) {
+			gen_poll(&gens[i], &w->nic[0].queue[i], tsc);
+			sink_poll(&sinks[i], &w->nic[1].queue[i]);
+			done += gens[i].state == GEN_DONE;
+		}
+		fake_switch_poll(w->sw);
+	}
+	for (i = 0; i < 4; i++) {
+		cr_assert(gens[i].has_report);
+		cr_assert_eq(gens[i].report.unique, gc.count);
+		cr_assert_eq(gens[i].report.duplicated + gens[i].report.reordered, 0);
+		cr_assert_eq(gens[i].credits_timeouts, 0);
+		cr_assert_eq(gens[i].strange, 0);
+		if (is_steered)
+			cr_assert_gt(w->nic[0].queue[i].stats.rx_frames, 100, "queue %u", i);
+	}
+}
+
+Test(e2e, flows_on_several_queues_get_their_credits)
+{
+	struct setting s = {.queues = 4};
+	static struct world w;
+
+	world_up(&w, &s);
+	guest_up(&w, &s);
+	transfer_flows(&w, false);
+	transfer_flows(&w, true);
 	nothing_is_kept(&w);
 	guest_down(&w);
 	world_down(&w);

@@ -279,6 +279,15 @@ Test(echo, is_silent_on_lengths_that_lie_and_on_fragments)
 
 /* ---- Frames of pktgen and sink ------------------------------------------------------------- */
 
+static void tmpl(struct flow_tmpl *t, uint8_t type, uint8_t flow, uint16_t epoch, uint32_t len)
+{
+	struct flow_id id = {.src_ip = PEER_IP, .dst_ip = OWN_IP, .flow = flow, .epoch = epoch};
+
+	memcpy(id.src, peer, 6);
+	memcpy(id.dst, own, 6);
+	flow_tmpl_init(t, &id, type, len);
+}
+
 Test(flow, frames_come_apart_as_they_were_built, .init = flow_init)
 {
 	struct flow_tmpl t;
@@ -287,17 +296,20 @@ Test(flow, frames_come_apart_as_they_were_built, .init = flow_init)
 	uint32_t len;
 
 	for (len = FLOW_LEN_MIN; len <= FLOW_LEN_MAX; len += len < 300 ? 1 : 97) {
-		flow_tmpl_init(&t, own, peer, FLOW_DATA, 3, 0xbeef, len);
+		tmpl(&t, FLOW_DATA, 3, 0xbeef, len);
 		flow_build(&t, f, 0x123456789abcull + len, 0xffeeddccbbaaull, NULL);
 		cr_assert_eq(naive_csum(f + 14, 20, 0), 0);
 		cr_assert_eq(naive_csum(f + 34, len - 34, naive_pseudo(f + 14, len - 34)), 0);
 		cr_assert_eq(flow_parse(f, len, &m), FLOW_GOOD);
 		cr_assert_eq(m.type, FLOW_DATA);
-		cr_assert_eq(m.flow, 3);
-		cr_assert_eq(m.epoch, 0xbeef);
+		cr_assert_eq(m.id.flow, 3);
+		cr_assert_eq(m.id.epoch, 0xbeef);
+		cr_assert_eq(m.id.src_ip, PEER_IP);
+		cr_assert_eq(m.id.dst_ip, OWN_IP);
 		cr_assert_eq(m.seq, 0x123456789abcull + len);
 		cr_assert_eq(m.tsc, 0xffeeddccbbaaull);
-		cr_assert_arr_eq(m.src, peer, 6);
+		cr_assert_arr_eq(m.id.src, peer, 6);
+		cr_assert_arr_eq(m.id.dst, own, 6);
 	}
 }
 
@@ -308,7 +320,7 @@ Test(flow, credits_carry_the_report, .init = flow_init)
 	struct flow_tmpl t;
 	struct flow_msg m;
 
-	flow_tmpl_init(&t, own, peer, FLOW_CREDIT, 0, 1, FLOW_REPORT_LEN);
+	tmpl(&t, FLOW_CREDIT, 0, 1, FLOW_REPORT_LEN);
 	flow_build(&t, f, 9, 10, &r);
 	cr_assert_eq(flow_parse(f, sizeof(f), &m), FLOW_GOOD);
 	cr_assert_eq(memcmp(&m.report, &r, sizeof(r)), 0);
@@ -321,7 +333,7 @@ Test(flow, any_flipped_bit_is_noticed, .init = flow_init)
 	struct flow_msg m;
 	uint32_t bit;
 
-	flow_tmpl_init(&t, own, peer, FLOW_DATA, 0, 1, sizeof(f));
+	tmpl(&t, FLOW_DATA, 0, 1, sizeof(f));
 	flow_build(&t, f, 77, 88, NULL);
 	for (bit = 14 * 8; bit < sizeof(f) * 8; bit++) { /* MACs are the switch's business */
 		f[bit / 8] ^= (uint8_t)(1u << bit % 8);
@@ -338,7 +350,7 @@ Test(flow, the_tail_of_an_older_frame_is_noticed, .init = flow_init)
 	struct flow_msg m;
 	unsigned int n;
 
-	flow_tmpl_init(&t, own, peer, FLOW_DATA, 0, 1, sizeof(a));
+	tmpl(&t, FLOW_DATA, 0, 1, sizeof(a));
 	for (n = 1; n < 60; n++) {
 		flow_build(&t, a, 100, 5, NULL);
 		flow_build(&t, b, 100 + n, 5, NULL);
@@ -354,7 +366,7 @@ Test(flow, cut_or_grown_frames_are_not_good, .init = flow_init)
 	struct flow_msg m;
 	uint32_t len;
 
-	flow_tmpl_init(&t, own, peer, FLOW_DATA, 0, 1, 128);
+	tmpl(&t, FLOW_DATA, 0, 1, 128);
 	flow_build(&t, f, 1, 1, NULL);
 	for (len = 0; len < sizeof(f); len++)
 		cr_assert_eq(flow_parse(f, len, &m) == FLOW_GOOD, len == 128, "length %u", len);
@@ -404,9 +416,9 @@ Test(sink, a_new_epoch_starts_the_flow_anew, .init = flow_init)
 	uint8_t f[60];
 	uint16_t epoch;
 
-	sink_init(&s, own);
+	sink_init(&s);
 	for (epoch = 1; epoch <= 3; epoch++) {
-		flow_tmpl_init(&t, own, peer, FLOW_DATA, 0, epoch, sizeof(f));
+		tmpl(&t, FLOW_DATA, 0, epoch, sizeof(f));
 		flow_build(&t, f, 0, 1, NULL);
 		sink_frame(&s, f, sizeof(f));
 		flow_build(&t, f, 2, 1, NULL);
@@ -424,8 +436,8 @@ Test(sink, counts_damaged_and_strange_frames, .init = flow_init)
 	struct flow_tmpl t;
 	uint8_t f[60];
 
-	sink_init(&s, own);
-	flow_tmpl_init(&t, own, peer, FLOW_DATA, 0, 1, sizeof(f));
+	sink_init(&s);
+	tmpl(&t, FLOW_DATA, 0, 1, sizeof(f));
 	flow_build(&t, f, 0, 1, NULL);
 	f[59] ^= 1;
 	sink_frame(&s, f, sizeof(f));
