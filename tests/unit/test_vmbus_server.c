@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "tests/support/vmbus_loop.h"
@@ -180,6 +181,37 @@ Test(vmbus_server, unload_is_answered_when_the_switch_let_go)
 	cr_assert_eq(counters().malformed, 1);
 	post_relid(VMBUS_MSG_UNLOAD, 0);
 	cr_assert_eq(next_type(), VMBUS_MSG_UNLOAD_RESPONSE);
+}
+
+/* From two threads at once, while the server takes them out: all that was accepted is counted. */
+#define POSTS 2000u
+
+static void *poster(void *arg)
+{
+	uint32_t *accepted = arg, i;
+	uint8_t m[8] = {99};
+
+	for (i = 0; i < POSTS; i++)
+		*accepted += loop_post(l, m, sizeof(m)) == VMBUS_POST_OK;
+	return NULL;
+}
+
+Test(vmbus_server, several_vps_may_post_at_once)
+{
+	uint32_t accepted[2] = {0};
+	pthread_t t[2];
+	int i;
+
+	start((struct loop_cfg){0});
+	for (i = 0; i < 2; i++)
+		pthread_create(&t[i], NULL, poster, &accepted[i]);
+	while (counters().messages + counters().posts_refused < 2 * POSTS)
+		loop_pump(l);
+	for (i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+	loop_pump(l);
+	cr_assert_eq(counters().messages, accepted[0] + accepted[1]);
+	cr_assert_eq(counters().unknown, counters().messages);
 }
 
 /* ---- Channels ----------------------------------------------------------------------------- */
