@@ -374,14 +374,9 @@ void nvsc_queue_disarm(struct nvsc_queue *q)
 
 /* ---- Set-up -------------------------------------------------------------------------------- */
 
-static uint32_t nr_recs(const struct nvsc_nic *nic)
-{
-	return nic->nr_rx_sections;
-}
-
 uint32_t nvsc_queue_bytes(const struct nvsc_nic *nic, uint32_t nr_sections)
 {
-	return nr_recs(nic) * (uint32_t)sizeof(struct nvsc_rec) +
+	return nic->nr_rx_sections * (uint32_t)sizeof(struct nvsc_rec) +
 	       NR_SLOTS * (uint32_t)sizeof(struct nvsc_slot) +
 	       NVSC_BACKLOG * (uint32_t)sizeof(struct nvsc_waiting) +
 	       nr_sections * (uint32_t)sizeof(uint32_t);
@@ -409,12 +404,12 @@ static void init_lists(struct nvsc_queue *q, uint32_t first_section, uint32_t nr
 
 /* @mem: nvsc_queue_bytes(). May be called again, once the section size is known, while nothing is
  * outstanding: the rings go on. */
-int nvsc_queue_init(struct nvsc_queue *q, struct nvsc_chan *ch, void *mem, uint32_t first_section,
-		    uint32_t nr_sections)
+void nvsc_queue_init(struct nvsc_queue *q, struct nvsc_chan *ch, void *mem, uint32_t first_section,
+		     uint32_t nr_sections)
 {
 	uint8_t *p = mem;
 
-	q->nr_recs = nr_recs(q->nic);
+	q->nr_recs = q->nic->nr_rx_sections;
 	q->rec = (void *)p;
 	p += q->nr_recs * sizeof(struct nvsc_rec);
 	q->slot = (void *)p;
@@ -430,5 +425,4 @@ int nvsc_queue_init(struct nvsc_queue *q, struct nvsc_chan *ch, void *mem, uint3
 		q->out = ch->out;
 		q->read_pub = q->write_pub = 0;
 	}
-	return 0;
 }

@@ -267,8 +267,8 @@ uint32_t nvsc_tx_pending(const struct nvsc_queue *q);
 /* ---- Between the driver's files ------------------------------------------------------------ */
 
 /* data.c */
-int nvsc_queue_init(struct nvsc_queue *q, struct nvsc_chan *ch, void *mem, uint32_t first_section,
-		    uint32_t nr_sections);
+void nvsc_queue_init(struct nvsc_queue *q, struct nvsc_chan *ch, void *mem, uint32_t first_section,
+		     uint32_t nr_sections);
 uint32_t nvsc_queue_bytes(const struct nvsc_nic *nic, uint32_t nr_sections);
 void nvsc_rec_put(struct nvsc_queue *q, uint32_t rec, uint32_t n);
 bool nvsc_out_room(struct nvsc_queue *q, uint32_t bytes);
