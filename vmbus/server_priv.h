@@ -122,7 +122,6 @@ struct vmbus_server {
 	bool is_offering; /* REQUEST_OFFERS came */
 	enum srv_reset reset;
 	struct vmbus_msg_initiate_contact contact; /* to answer after the reset */
-	uint32_t contact_len;
 	struct vmbus_gpadl_builds builds;
 	uint32_t nr_pages;		       /* of all GPADLs that are complete */
 	struct srv_chan chan[VMBUS_CHANS_MAX]; /* by relid */
