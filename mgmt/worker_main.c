@@ -93,7 +93,7 @@ static bool is_served(struct worker *w, bool is_first)
 	uint32_t offered = 0;
 
 	vmbus_server_status(w->server, &st);
-	if (strcmp(st.link, "up"))
+	if (strcmp(st.link, "up") || !st.is_settled)
 		return false;
 	for (uint32_t relid = 0; vmbus_server_chan_next(w->server, relid, &ch); relid = ch.relid) {
 		offered += ch.has_switch && ch.sub_index == 0;

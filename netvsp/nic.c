@@ -212,8 +212,12 @@ static int on_open(struct vmbus_chan *vch, enum vmbus_open_how how)
 		atomic_store(&nic->live[ch->q], NULL);
 		return rc;
 	}
-	if (ch->q == 0 && how == VMBUS_OPEN_RESUME)
-		offer_subs(nic);
+	if (how == VMBUS_OPEN_RESUME) {
+		/* Whatever the old switch committed without getting to the signal. */
+		netvsp_signal(ch, VMBUS_LCORE_CTL, true);
+		if (ch->q == 0)
+			offer_subs(nic);
+	}
 	return 0;
 }
 

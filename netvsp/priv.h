@@ -161,7 +161,7 @@ void netvsp_disarm(void *be, uint16_t q);
 uint16_t netvsp_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n, uint8_t *reason);
 /* lcore, lock held.  Room that frames must leave for completions and control. */
 uint32_t netvsp_out_reserve(const struct netvsp_chan *ch);
-/* lcore.  Signals the guest if @wanted. */
+/* lcore, or ctl as VMBUS_LCORE_CTL.  Signals the guest if @wanted. */
 void netvsp_signal(struct netvsp_chan *ch, unsigned int lcore, bool wanted);
 
 /* control.c: NVSP messages and the RNDIS control dialogue */

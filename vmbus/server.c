@@ -291,6 +291,7 @@ void vmbus_server_status(const struct vmbus_server *s, struct vmbus_server_statu
 	*out = (struct vmbus_server_status){.version = s->version,
 					    .link = link[s->link_state],
 					    .reason = s->reason,
+					    .is_settled = !s->pending,
 					    .counters = s->counters};
 	out->counters.posts_refused = __atomic_load_n(&s->posts_refused, __ATOMIC_RELAXED);
 }

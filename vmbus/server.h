@@ -127,6 +127,7 @@ struct vmbus_server_status {
 	uint32_t version;   /* enum vmbus_version; 0: the guest is not connected */
 	const char *link;   /* "up", "down", ... */
 	const char *reason; /* the partition's last trouble, or "" */
+	bool is_settled;    /* the switch has answered everything that it was asked */
 	struct vmbus_server_counters counters;
 };
 

@@ -22,7 +22,8 @@
 #define VMBUS_STATE_VERSION 1u
 #define VMBUS_CHANS_MAX	    64u /* relid 1..63 */
 #define VMBUS_VPS_MAX	    32u
-#define VMBUS_LCORES_MAX    16u
+#define VMBUS_LCORES_MAX    17u /* poll lcores, and last the switch's ctl thread */
+#define VMBUS_LCORE_CTL	    (VMBUS_LCORES_MAX - 1)
 #define VMBUS_BURST_MAX	    64u		/* VMBus packets taken in one burst */
 #define VMBUS_DEV_STATE	    (96u << 10) /* bytes of the device's own state, each channel */
 
@@ -116,7 +117,7 @@ static inline void vmbus_state_h2g_commit(struct vmbus_chan_state *cs, uint32_t 
 /* ctl (switch), no lcore uses the channel.  Starts a fresh open: indices 0, nothing outstanding. */
 void vmbus_state_chan_reset(struct vmbus_chan_state *cs);
 
-/* lcore.  Sets event flag @relid of SINT 2 in the VP's event-flag page and raises the VP's line by
+/* lcore, or ctl as VMBUS_LCORE_CTL.  Sets event flag @relid of SINT 2 in the VP's event-flag page and raises the VP's line by
  * writing @sint_fd when the flag was clear. @vp out of range: nothing (VMBUS_VP_NONE). */
 void vmbus_state_signal(struct vmbus_state *st, const struct gmem *gm, unsigned int lcore,
 			uint32_t vp, uint32_t relid, int sint_fd);
