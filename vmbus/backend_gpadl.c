@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* GPADLs as the switch sees them: host addresses. Lcores find them in a table of atomic pointers;
- * removal is unlink, quiesce, free. */
+ * removal is unlink, quiesce, gpadl_gone(), quiesce, free. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -127,6 +127,8 @@ void be_gpadl_del(struct vmbus_chan *ch, struct vmbus_gpadl *g)
 	if (!unlink_gpadl(ch, g))
 		return;
 	if (!be->is_muted) {
+		/* An lcore that has just found it may be about to put it where gpadl_gone() looks. */
+		be->ops->quiesce(be->ctx);
 		be->ops->gpadl_gone(ch, g);
 		be->ops->quiesce(be->ctx);
 	}

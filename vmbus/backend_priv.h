@@ -72,7 +72,7 @@ void be_graveyard_free(struct vmbus_backend *be);
 /* backend_gpadl.c */
 struct vmbus_gpadl *be_gpadl_find(const struct vmbus_chan *ch, uint32_t handle);
 int be_gpadl_add(struct vmbus_chan *ch, const struct vmbus_link_gpadl_add *m);
-/* unlink, gpadl_gone(), quiesce, free. */
+/* unlink, quiesce, gpadl_gone(), quiesce, free. */
 void be_gpadl_del(struct vmbus_chan *ch, struct vmbus_gpadl *g);
 void be_gpadl_del_all(struct vmbus_chan *ch);
 

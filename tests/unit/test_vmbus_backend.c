@@ -27,6 +27,8 @@ static struct {
 	enum vmbus_open_how how;
 	int up_rc, open_rc;
 	bool faults_in_open, rescinds_subs_in_close;
+	const struct vmbus_gpadl *found; /* an lcore holds it until its next quiescent point */
+	const struct vmbus_gpadl *used;	 /* then it is in use, and gone() must hear of it */
 	char order[64]; /* c<sub> close, g gpadl_gone, q quiesce */
 } pr;
 
@@ -91,6 +93,8 @@ static void gone(struct vmbus_chan *ch, const struct vmbus_gpadl *g)
 {
 	pr.nr_gone++;
 	cr_assert_null(vmbus_chan_gpadl(ch, g->handle), "nobody can find it any more");
+	if (pr.used == g)
+		pr.used = NULL;
 	note('g');
 }
 
@@ -98,6 +102,9 @@ static void quiesce(void *ctx)
 {
 	(void)ctx;
 	pr.nr_quiesce++;
+	if (pr.found)
+		pr.used = pr.found;
+	pr.found = NULL;
 	note('q');
 }
 
@@ -298,7 +305,7 @@ Test(vmbus_backend, all_of_a_worker_that_goes_is_cleaned_up)
 	cr_assert_eq(pr.nr_close, 1);
 	cr_assert_eq(pr.nr_gone, 1);
 	cr_assert_eq(pr.nr_down, 1);
-	cr_assert_str_eq(pr.order, "0gq");
+	cr_assert_str_eq(pr.order, "0qgq");
 	greet();
 	cr_assert_eq(pr.nr_up, 2, "and it may come back");
 }
@@ -668,13 +675,23 @@ Test(vmbus_backend, number_and_pages_of_gpadls_are_bounded)
 	cr_assert_eq(add(1, i, NULL, 1), 0);
 }
 
-Test(vmbus_backend, removal_is_unlink_then_gone_then_quiesce)
+Test(vmbus_backend, removal_is_unlink_then_quiesce_then_gone_then_quiesce)
 {
 	greet();
 	cr_assert_eq(add(1, 5, NULL, 4), 0);
 	cr_assert_eq(del(1, 5), 0);
-	cr_assert_str_eq(pr.order, "gq");
+	cr_assert_str_eq(pr.order, "qgq");
 	cr_assert_eq(del(1, 5), -ENOENT);
+}
+
+Test(vmbus_backend, a_gpadl_found_just_before_its_removal_is_not_used_after_it)
+{
+	greet();
+	cr_assert_eq(add(1, 5, NULL, 4), 0);
+	pr.found = vmbus_chan_gpadl(pr.chan[0], 5);
+	cr_assert_not_null(pr.found);
+	cr_assert_eq(del(1, 5), 0);
+	cr_assert_null(pr.used, "it is freed");
 }
 
 Test(vmbus_backend, deleting_a_ring_in_use_closes_its_channel)
@@ -683,7 +700,7 @@ Test(vmbus_backend, deleting_a_ring_in_use_closes_its_channel)
 	cr_assert_eq(add(1, 5, NULL, 64), 0);
 	cr_assert_eq(open_chan(1, 5, 32, VMBUS_OPEN_FRESH), 0);
 	cr_assert_eq(del(1, 5), 0);
-	cr_assert_str_eq(pr.order, "0gq");
+	cr_assert_str_eq(pr.order, "0qgq");
 	cr_assert_null(vmbus_chan_info(pr.chan[0])->ring);
 	cr_assert_eq(on_chan(VMBUS_LINK_CLOSE, 1), 0, "closing again harms nobody");
 	cr_assert_eq(pr.nr_close, 1);
