@@ -54,6 +54,19 @@ int control_listen_link(const char *instance)
 	return listen_at(instance, "/link", SOCK_SEQPACKET);
 }
 
+/* Root, or @uid, is at the other end. Anybody can bind and connect to an abstract name. */
+static bool is_peer(int fd, uid_t uid, pid_t *pid)
+{
+	socklen_t len = sizeof(struct ucred);
+	struct ucred cred;
+	bool is_known = !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+
+	if (is_known && pid)
+		*pid = cred.pid;
+	errno = EPERM;
+	return is_known && (cred.uid == 0 || cred.uid == uid);
+}
+
 static int connect_at(uid_t uid, const char *instance, const char *suffix, int type)
 {
 	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0), rc;
@@ -62,7 +75,7 @@ static int connect_at(uid_t uid, const char *instance, const char *suffix, int t
 
 	if (fd < 0)
 		return err_sys(-errno, "socket");
-	if (!connect(fd, (struct sockaddr *)&sa, len) && control_peer_ok(fd, NULL))
+	if (!connect(fd, (struct sockaddr *)&sa, len) && is_peer(fd, uid, NULL))
 		return fd;
 	rc = errno == ECONNREFUSED ? -ENOENT : -errno;
 	fd_close(&fd);
@@ -83,17 +96,7 @@ int control_connect_link(const char *instance)
 
 bool control_peer_ok(int fd, pid_t *pid)
 {
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
-		errno = EPERM;
-		return false;
-	}
-	if (pid)
-		*pid = cred.pid;
-	errno = EPERM;
-	return cred.uid == 0 || cred.uid == geteuid() || geteuid() == 0;
+	return is_peer(fd, geteuid(), pid);
 }
 
 /* A line of /proc/net/unix: "... Flags Type St Inode @nethv/0/demo"; 0x10000 in Flags: it listens. */
