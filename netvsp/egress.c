@@ -192,7 +192,8 @@ static bool section_next(struct give *w)
 		w->st->section[w->cur].next = sec;
 		s->owner = (uint16_t)w->ch->info->relid;
 	}
-	s->seq = w->seq;
+	/* Last: under an old owner it could pass for committed after a restart. */
+	__atomic_store_n(&s->seq, w->seq, __ATOMIC_RELEASE);
 	w->cur = sec;
 	w->fill = 0;
 	return true;
@@ -348,7 +349,7 @@ uint16_t netvsp_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
 		memset(reason, VSW_DROP_port_down, n);
 		return 0;
 	}
-	if (unlikely(nic->st->rss_on))
+	if (unlikely(__atomic_load_n(&nic->st->rss_on, __ATOMIC_RELAXED)))
 		return give_spread(nic, v, idx, n, reason, filter);
 	return give_burst(ch, v, idx, n, reason, filter);
 }

@@ -51,29 +51,47 @@ uint16_t netvsp_rss_queue(const struct netvsp_nic *nic, const struct vsw_slot *s
 {
 	const struct netvsp_state *st = nic->st;
 	uint32_t words[TUPLE_V6_W], n = flow_words(&s->pkt, words), hash;
+	uint32_t entries = __atomic_load_n(&st->rss_entries, __ATOMIC_RELAXED);
 
-	if (n == 0 || st->rss_entries == 0)
+	if (n == 0 || entries == 0)
 		return 0;
 	hash = rte_softrss(words, n, st->rss_key);
-	return st->rss_table[hash % st->rss_entries];
+	return __atomic_load_n(&st->rss_table[hash % entries], __ATOMIC_RELAXED);
 }
 
-/* Entries that name no channel fall to the primary. */
+/* Entries that name no channel fall to the primary. Other lcores look flows up meanwhile: an old and
+ * a new entry are both good. */
 static void take_table(struct netvsp_state *st, const uint8_t *table, uint32_t entries)
 {
 	uint32_t i, ch;
 
 	for (i = 0; i < entries; i++) {
 		memcpy(&ch, table + i * 4, 4);
-		st->rss_table[i] = (uint8_t)(ch <= st->nr_subs ? ch : 0);
+		__atomic_store_n(&st->rss_table[i], (uint8_t)(ch <= st->nr_subs ? ch : 0),
+				 __ATOMIC_RELAXED);
 	}
-	st->rss_entries = entries;
+	__atomic_store_n(&st->rss_entries, entries, __ATOMIC_RELAXED);
 }
 
+static bool is_table(const struct ndis_rss_params *p, uint32_t in_len)
+{
+	return p->table_offset <= in_len && p->table_size <= in_len - p->table_offset &&
+	       p->table_size % 4 == 0 && p->table_size != 0 &&
+	       p->table_size <= NDIS_RSS_TABLE_MAX * 4;
+}
+
+static bool is_key(const struct ndis_rss_params *p, uint32_t in_len)
+{
+	return p->key_offset <= in_len && p->key_size <= in_len - p->key_offset &&
+	       p->key_size == NDIS_RSS_KEY_SIZE;
+}
+
+/* A request that is wrong anywhere changes nothing. */
 uint32_t netvsp_rss_set(struct netvsp_nic *nic, const uint8_t *in, uint32_t in_len)
 {
 	struct netvsp_state *st = nic->st;
 	struct ndis_rss_params p;
+	bool has_table, has_key;
 
 	if (in_len < sizeof(p))
 		return RNDIS_STATUS_INVALID_LENGTH;
@@ -81,22 +99,18 @@ uint32_t netvsp_rss_set(struct netvsp_nic *nic, const uint8_t *in, uint32_t in_l
 	if (p.hdr.type != NDIS_OBJECT_RSS_PARAMS)
 		return RNDIS_STATUS_INVALID_DATA;
 	if (p.flags & NDIS_RSS_DISABLE) {
-		st->rss_on = 0;
+		__atomic_store_n(&st->rss_on, 0, __ATOMIC_RELAXED);
 		return RNDIS_STATUS_SUCCESS;
 	}
-	if (!(p.flags & NDIS_RSS_TABLE_UNCHANGED)) {
-		if (p.table_offset > in_len || p.table_size > in_len - p.table_offset ||
-		    p.table_size % 4 || p.table_size == 0 || p.table_size > NDIS_RSS_TABLE_MAX * 4)
-			return RNDIS_STATUS_INVALID_LENGTH;
+	has_table = !(p.flags & NDIS_RSS_TABLE_UNCHANGED);
+	has_key = !(p.flags & NDIS_RSS_KEY_UNCHANGED);
+	if ((has_table && !is_table(&p, in_len)) || (has_key && !is_key(&p, in_len)))
+		return RNDIS_STATUS_INVALID_LENGTH;
+	if (has_table)
 		take_table(st, in + p.table_offset, p.table_size / 4);
-	}
-	if (!(p.flags & NDIS_RSS_KEY_UNCHANGED)) {
-		if (p.key_offset > in_len || p.key_size > in_len - p.key_offset ||
-		    p.key_size != NDIS_RSS_KEY_SIZE)
-			return RNDIS_STATUS_INVALID_LENGTH;
+	if (has_key)
 		memcpy(st->rss_key, in + p.key_offset, NDIS_RSS_KEY_SIZE);
-	}
 	st->rss_hash_info = p.hash_info;
-	st->rss_on = st->nr_subs > 0;
+	__atomic_store_n(&st->rss_on, st->nr_subs > 0, __ATOMIC_RELAXED);
 	return RNDIS_STATUS_SUCCESS;
 }
