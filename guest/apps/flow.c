@@ -169,7 +169,7 @@ enum flow_verdict flow_parse(const uint8_t *frame, uint32_t len, struct flow_msg
 					len - FLOW_LEN_MIN)
 			       ? FLOW_CORRUPT
 			       : FLOW_GOOD;
-	if (m->type == FLOW_FIN)
+	if (m->type == FLOW_FIN || m->type == FLOW_HELLO)
 		return FLOW_GOOD;
 	if ((m->type != FLOW_CREDIT && m->type != FLOW_FIN_ACK) || len < FLOW_REPORT_LEN)
 		return FLOW_CORRUPT;

@@ -3,7 +3,7 @@
  * a pattern, all under the UDP checksum; and credits, which say how far the sink has come.
  *
  *	60 bytes: Ethernet, IPv4 (id = epoch), UDP, magic:2 type:1 flow:1 seq:8 tsc:6
- *	then: DATA: the pattern. CREDIT, FIN_ACK: struct flow_report, big-endian. FIN: nothing.  */
+ *	then: DATA: the pattern. CREDIT, FIN_ACK: struct flow_report, big-endian. FIN, HELLO: nothing. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,6 +20,7 @@ enum flow_type {
 	FLOW_CREDIT = 2,  /* seq: one more than the highest seen; tsc: of that frame */
 	FLOW_FIN = 3,	  /* seq: how many there were */
 	FLOW_FIN_ACK = 4, /* as credit */
+	FLOW_HELLO = 5,	  /* asks for a credit before the first frame: is somebody there? */
 };
 
 enum flow_verdict {

@@ -5,6 +5,7 @@
 #define PATIENCE_DIV 5u /* 200 ms at first */
 #define PATIENCE_MAX 2u /* seconds; it doubles up to there */
 #define FINS_MAX     40u
+#define HELLO_DIV    50u /* every 20 ms */
 
 static void be_patient(struct gen *g, uint64_t tsc)
 {
@@ -16,6 +17,7 @@ void gen_init(struct gen *g, const struct gen_cfg *cfg)
 {
 	__builtin_memset(g, 0, sizeof(*g));
 	g->cfg = *cfg;
+	flow_tmpl_init(&g->hello, &cfg->id, FLOW_HELLO, FLOW_LEN_MIN);
 	flow_tmpl_init(&g->data, &cfg->id, FLOW_DATA, cfg->len);
 	flow_tmpl_init(&g->fin, &cfg->id, FLOW_FIN, FLOW_LEN_MIN);
 }
@@ -79,6 +81,8 @@ static void take_credit(struct gen *g, const struct flow_msg *m, uint64_t tsc)
 	}
 	g->report = m->report;
 	g->is_probing = false;
+	if (g->state == GEN_HELLO)
+		g->state = GEN_RUN;
 	if (g->state == GEN_RUN)
 		be_patient(g, tsc);
 	if (g->state == GEN_FIN && m->type == FLOW_FIN_ACK) {
@@ -190,21 +194,34 @@ static unsigned int run(struct gen *g, struct nvsc_queue *q, uint64_t tsc)
 	return n;
 }
 
+static bool ask(const struct gen *g, struct nvsc_queue *q, const struct flow_tmpl *t, uint64_t tsc)
+{
+	uint8_t *p = nvsc_tx_alloc(q, FLOW_LEN_MIN, 0, 0);
+
+	if (p)
+		flow_build(t, p, g->seq, tsc, NULL);
+	return p;
+}
+
+static void greet(struct gen *g, struct nvsc_queue *q, uint64_t tsc)
+{
+	if (__atomic_load_n(&g->is_stop_wanted, __ATOMIC_RELAXED))
+		g->state = GEN_DONE; /* nothing was sent, nothing is to be confirmed */
+	else if (tsc >= g->deadline && ask(g, q, &g->hello, tsc))
+		g->deadline = tsc + g->cfg.tsc_hz / HELLO_DIV;
+}
+
 /* Asks for the final report, again and again. */
 static void finish(struct gen *g, struct nvsc_queue *q, uint64_t tsc)
 {
-	uint8_t *p;
-
 	if (tsc < g->deadline)
 		return;
 	if (g->fins == FINS_MAX) {
 		g->state = GEN_DONE;
 		return;
 	}
-	p = nvsc_tx_alloc(q, FLOW_LEN_MIN, 0, 0);
-	if (!p)
+	if (!ask(g, q, &g->fin, tsc))
 		return;
-	flow_build(&g->fin, p, g->seq, tsc, NULL);
 	g->fins++;
 	g->deadline = tsc + g->patience;
 	if (g->patience < PATIENCE_MAX * g->cfg.tsc_hz)
@@ -215,6 +232,8 @@ unsigned int gen_poll(struct gen *g, struct nvsc_queue *q, uint64_t tsc)
 {
 	unsigned int n = receive(g, q, tsc);
 
+	if (g->state == GEN_HELLO)
+		greet(g, q, tsc);
 	if (g->state == GEN_RUN)
 		n += run(g, q, tsc);
 	if (g->state == GEN_FIN)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Application `pktgen`, one flow: sends numbered frames, never more in flight than the window, which
+/* Application `pktgen`, one flow: says hello until the sink answers, then sends numbered frames, never more in flight than the window, which
  * the sink's credits move. A number is never sent twice. Without credits for a while it sends
  * single probes, each with a number of its own, until one is answered: so it survives a switch
  * that loses everything. At the end it has the sink's count confirmed. */
@@ -27,7 +27,8 @@ struct gen_mail {
 };
 
 enum gen_state {
-	GEN_RUN = 0,
+	GEN_HELLO = 0, /* nothing was sent yet: a sink that is not up would lose it */
+	GEN_RUN,
 	GEN_FIN,  /* all sent: asking for the final report */
 	GEN_DONE, /* has_report says whether it came */
 };
@@ -37,7 +38,7 @@ struct gen {
 	struct gen *all; /* flows 0.. of this application, or NULL: only this one */
 	unsigned int nr_all;
 	struct gen_mail mail; /* other threads write here */
-	struct flow_tmpl data, fin;
+	struct flow_tmpl hello, data, fin;
 	enum gen_state state;
 	uint64_t seq;	/* next to send */
 	uint64_t acked; /* the sink has come so far */

@@ -81,13 +81,19 @@ void sink_frame(struct sink *s, const uint8_t *frame, uint32_t len)
 	case FLOW_CORRUPT: s->corrupted++; return;
 	case FLOW_GOOD: break;
 	}
-	f = m.type == FLOW_DATA || m.type == FLOW_FIN ? find(s, &m) : NULL;
+	if (m.type != FLOW_DATA && m.type != FLOW_FIN && m.type != FLOW_HELLO) {
+		s->strange++;
+		return;
+	}
+	f = find(s, &m);
 	if (!f)
 		s->strange++;
 	else if (m.type == FLOW_DATA)
 		take_data(s, f, &m, len);
-	else
+	else if (m.type == FLOW_FIN)
 		take_fin(s, f, &m);
+	else
+		f->owes_credit = true;
 }
 
 /* Sends a report of @f with template @t. False: no room now. */
