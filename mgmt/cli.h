@@ -35,3 +35,6 @@ json_t *jo(json_t *o, const char *path);
 
 /* Prints @o as JSON for programs. */
 int cli_print_json(json_t *o);
+
+/* A verb that shows an instance's status: as JSON, or by @show for people. Returns the exit status. */
+int cli_show_status(const struct cli_args *a, void (*show)(json_t *status));

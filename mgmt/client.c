@@ -129,3 +129,18 @@ int cli_print_json(json_t *o)
 		return 1;
 	return 0;
 }
+
+int cli_show_status(const struct cli_args *a, void (*show)(json_t *status))
+{
+	json_t *s = NULL;
+	int rc = cli_status(a->operand, &s);
+
+	if (rc)
+		return cli_error(1);
+	if (a->is_json)
+		rc = cli_print_json(s);
+	else
+		show(s);
+	json_decref(s);
+	return rc;
+}

@@ -70,24 +70,19 @@ static void show_partition(json_t *s, json_t *p)
 			   nic) if (!strcmp(js(nic, "partition"), js(p, "name"))) show_nic(nic);
 }
 
-int cmd_ps(const struct cli_args *a)
+static void show_ps(json_t *s)
 {
-	json_t *s = NULL, *p;
+	json_t *p;
 	size_t i;
-	int rc = cli_status(a->operand, &s);
 
-	if (rc)
-		return cli_error(1);
-	if (a->is_json) {
-		rc = cli_print_json(s);
-		json_decref(s);
-		return rc;
-	}
 	show_head(s);
 	show_uplinks(s);
 	printf("\n  %-18s %-9s %3s %7s  %-8s %-6s %s\n", "PARTITION", "STATE", "VPS", "MIB", "PID",
 	       "VMBUS", "GUEST");
 	json_array_foreach(jo(s, "partitions"), i, p) show_partition(s, p);
-	json_decref(s);
-	return 0;
+}
+
+int cmd_ps(const struct cli_args *a)
+{
+	return cli_show_status(a, show_ps);
 }

@@ -127,26 +127,21 @@ static void show_report(json_t *p)
 		printf("  %-24s %lld\n", name, (long long)json_integer_value(v));
 }
 
-int cmd_stats(const struct cli_args *a)
+static void show_stats(json_t *s)
 {
-	json_t *s = NULL, *p;
+	json_t *p;
 	size_t i;
-	int rc = cli_status(a->operand, &s);
 
-	if (rc)
-		return cli_error(1);
-	if (a->is_json) {
-		rc = cli_print_json(s);
-		json_decref(s);
-		return rc;
-	}
 	show_ports(s);
 	show_lcores(s);
 	show_nics(s);
 	show_vps(s);
 	json_array_foreach(jo(s, "partitions"), i, p) show_report(p);
-	json_decref(s);
-	return 0;
+}
+
+int cmd_stats(const struct cli_args *a)
+{
+	return cli_show_status(a, show_stats);
 }
 
 static const char *text_of(const char *reason)

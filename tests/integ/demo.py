@@ -4,7 +4,7 @@
 
   left namespace --TAP-- [VLAN 10] -- l2fwd partition -- [VLAN 20] --TAP-- right namespace
                              |
-                       echo partition            pktgen partition --[VLAN 30]-- sink partition
+                       echo partition                      pktgen partition ---- sink partition
 
 Every packet from left to right goes through NetVSC twice. Ends with a table; exit status 0 only if
 nothing was lost that must not be, and the books balance.
@@ -39,19 +39,6 @@ partitions:
     memory: 64
     nics:
       - {{mac: "02:4e:00:00:00:03", vlan: {{pvid: 10}}}}
-"""
-
-FLOW = """\
-name: demo-{pid}
-partitions:
-  - name: sink
-    cmdline: app=sink
-    memory: 64
-    nics: [{{mac: "02:4e:00:00:00:05", vlan: {{pvid: 30}}}}]
-  - name: pktgen
-    cmdline: app=pktgen dst=02:4e:00:00:00:05 count={count} size={size}
-    memory: 64
-    nics: [{{mac: "02:4e:00:00:00:04", vlan: {{pvid: 30}}}}]
 """
 
 # Two pollers, one a core: the steady state that has no exit, no signal and no system call.
@@ -189,7 +176,7 @@ def finish(inst, left):
 def flow_part(size):
     step(f"pktgen -> sink, {FRAMES} frames of {size} B, interrupt mode")
     left = nv.Leftovers()
-    with nv.Instance(FLOW.format(pid=os.getpid(), count=FRAMES, size=size)) as inst:
+    with nv.Instance(nv.flow_config(f"demo-{os.getpid()}", FRAMES, size)) as inst:
         t0 = time.monotonic()
         nv.wait_until("pktgen to end", lambda: inst.json("stats") and
                       inst.guest("pktgen").get("done"), 60)

@@ -8,19 +8,6 @@ import nv
 
 FRAMES = int(os.environ.get("FRAMES", "10000000"))
 
-FLOW = """\
-name: frames-{pid}
-partitions:
-  - name: sink
-    cmdline: app=sink
-    memory: 64
-    nics: [{{mac: "02:4e:00:00:00:05"}}]
-  - name: pktgen
-    cmdline: app=pktgen dst=02:4e:00:00:00:05 size=64 count={count}
-    memory: 64
-    nics: [{{mac: "02:4e:00:00:00:04"}}]
-"""
-
 POLLED = """\
 name: frames-{pid}
 switch: {{lcores: [{a}], poll: busy}}
@@ -35,7 +22,7 @@ partitions:
 
 def flow():
     left = nv.Leftovers()
-    with nv.Instance(FLOW.format(pid=os.getpid(), count=FRAMES)) as inst:
+    with nv.Instance(nv.flow_config(f"frames-{os.getpid()}", FRAMES, 64)) as inst:
         inst.wait_running()
         nv.wait_until("pktgen to end", lambda: inst.guest("pktgen").get("done"), 120)
         s = inst.stats()

@@ -171,6 +171,22 @@ def hugepages_free():
         return next(int(l.split()[1]) for l in f if l.startswith("HugePages_Free"))
 
 
+def flow_config(name, count, size):
+    """pktgen -> sink, both in interrupt mode."""
+    return f"""\
+name: {name}
+partitions:
+  - name: sink
+    cmdline: app=sink
+    memory: 64
+    nics: [{{mac: "02:4e:00:00:00:05"}}]
+  - name: pktgen
+    cmdline: app=pktgen dst=02:4e:00:00:00:05 size={size} count={count}
+    memory: 64
+    nics: [{{mac: "02:4e:00:00:00:04"}}]
+"""
+
+
 class Leftovers:
     """What an instance made must be gone when it has ended, however it ended."""
 

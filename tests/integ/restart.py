@@ -12,25 +12,10 @@ KILLS = int(os.environ.get("KILLS", "10"))
 STEP = 50000  # frames that must arrive between two kills
 LIVES = 0.6  # s; a switch that dies sooner is one that cannot live, and waits before its next try
 
-CONFIG = """\
-name: restart-{pid}
-partitions:
-  - name: sink
-    cmdline: app=sink
-    memory: 64
-    nics: [{{mac: "02:4e:00:00:00:05"}}]
-  - name: pktgen
-    cmdline: app=pktgen dst=02:4e:00:00:00:05 size=128 count={count}
-    memory: 64
-    nics: [{{mac: "02:4e:00:00:00:04"}}]
-"""
-
 
 def main():
-    pid = os.getpid()
     left = nv.Leftovers()
-    pauses = []
-    with nv.Instance(CONFIG.format(pid=pid, count=(KILLS + 2) * 3000000)) as inst:
+    with nv.Instance(nv.flow_config(f"restart-{os.getpid()}", (KILLS + 2) * 3000000, 128)) as inst:
         inst.wait_running()
         for n in range(1, KILLS + 1):
             time.sleep(LIVES)
