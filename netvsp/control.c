@@ -74,28 +74,59 @@ static const struct vmbus_gpadl *whole_gpadl(struct netvsp_chan *ch, uint32_t ha
 	return g && g->offset == 0 && g->len >= VMBUS_PAGE_SIZE ? g : NULL;
 }
 
+/* Until writers_go() no packet to the guest is being put together, on any channel: none holds
+ * sections that it took from the pool, nor the buffer that it found. */
+static void writers_stop(struct netvsp_nic *nic)
+{
+	unsigned int i;
+
+	for (i = 0; i < NETVSP_CHANNELS_MAX; i++)
+		rte_spinlock_lock(&nic->chan[i].lock);
+}
+
+static void writers_go(struct netvsp_nic *nic)
+{
+	unsigned int i;
+
+	for (i = 0; i < NETVSP_CHANNELS_MAX; i++)
+		rte_spinlock_unlock(&nic->chan[i].lock);
+}
+
+static void take_recv(struct netvsp_nic *nic, const struct vmbus_gpadl *g, uint32_t size,
+		      uint32_t nr)
+{
+	writers_stop(nic);
+	nic->st->section_size = size;
+	nic->st->nr_sections = nr;
+	netvsp_pool_reset(nic);
+	nic->st->recv_gpadl = g->handle;
+	atomic_store_explicit(&nic->recv, g, memory_order_release);
+	writers_go(nic);
+}
+
+/* A second buffer while one is in use is refused. */
+static bool may_take(const struct netvsp_chan *ch, uint32_t has, uint32_t wants)
+{
+	return !has || (ch->may_repeat && has == wants);
+}
+
 static const char *on_recv_buf(struct netvsp_chan *ch, const struct nvsp_msg *m,
 			       struct netvsp_answer *a)
 {
 	const struct vmbus_gpadl *g = whole_gpadl(ch, m->buf.gpadl);
-	struct netvsp_nic *nic = ch->nic;
-	struct netvsp_state *st = nic->st;
-	uint32_t size = netvsp_section_size(st->mtu), nr;
+	uint32_t size = netvsp_section_size(ch->nic->st->mtu), nr;
 
 	a->has_completion = true;
 	a->completion.type = NVSP_MSG_RECV_BUF_COMPLETE;
 	a->completion.recv_buf_complete.status = NVSP_STATUS_FAIL;
-	/* Only whole sections count; a second buffer while one is in use is refused. */
+	/* Only whole sections count. */
 	nr = g ? (g->len & ~(VMBUS_PAGE_SIZE - 1)) / size : 0;
 	if (nr > NETVSP_SECTIONS_MAX)
 		nr = NETVSP_SECTIONS_MAX;
-	if (nr <= 2 * NETVSP_SECTIONS_RESERVE || st->recv_gpadl || m->buf.id != NVSP_RECV_BUF_ID)
+	if (nr <= 2 * NETVSP_SECTIONS_RESERVE || m->buf.id != NVSP_RECV_BUF_ID ||
+	    !may_take(ch, ch->nic->st->recv_gpadl, g->handle))
 		return NULL;
-	st->recv_gpadl = g->handle;
-	st->section_size = size;
-	st->nr_sections = nr;
-	netvsp_pool_reset(nic);
-	atomic_store_explicit(&nic->recv, g, memory_order_release);
+	take_recv(ch->nic, g, size, nr);
 	a->completion.recv_buf_complete.status = NVSP_STATUS_SUCCESS;
 	a->completion.recv_buf_complete.num_sections = 1;
 	a->completion.recv_buf_complete.offset = 0;
@@ -121,7 +152,7 @@ static const char *on_send_buf(struct netvsp_chan *ch, const struct nvsp_msg *m,
 	a->has_completion = true;
 	a->completion.type = NVSP_MSG_SEND_BUF_COMPLETE;
 	a->completion.send_buf_complete.status = NVSP_STATUS_FAIL;
-	if (!g || ch->nic->st->send_gpadl)
+	if (!g || !may_take(ch, ch->nic->st->send_gpadl, g->handle))
 		return NULL;
 	ch->nic->st->send_gpadl = g->handle;
 	atomic_store_explicit(&ch->nic->send, g, memory_order_release);
@@ -153,17 +184,18 @@ static const char *on_subchannel(struct netvsp_chan *ch, const struct nvsp_msg *
 				 struct netvsp_answer *a)
 {
 	struct netvsp_nic *nic = ch->nic;
-	uint32_t max = nic->cfg.max_channels - 1u, num = m->subchannel.num;
+	uint32_t max = nic->cfg.max_channels - 1u, has = nic->st->nr_subs;
+	uint32_t num = m->subchannel.num < max ? m->subchannel.num : max;
 
 	a->has_completion = true;
 	a->completion.type = NVSP_MSG_SUBCHANNEL;
 	a->completion.subchannel_complete.status = NVSP_STATUS_FAIL;
-	if (m->subchannel.op != 1 || num == 0 || max == 0 || nic->st->nr_subs ||
+	if (m->subchannel.op != 1 || num == 0 || !may_take(ch, has, num) ||
 	    nic->st->nvsp_version < NVSP_V5)
 		return NULL;
-	nic->st->nr_subs = num < max ? num : max;
+	nic->st->nr_subs = num;
 	if (!netvsp_want_subs(nic)) {
-		nic->st->nr_subs = 0;
+		nic->st->nr_subs = has;
 		return NULL;
 	}
 	a->completion.subchannel_complete.status = NVSP_STATUS_SUCCESS;

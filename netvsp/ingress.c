@@ -16,6 +16,8 @@
 
 #define COMPLETION_SIZE (sizeof(struct vmbus_pkt_desc) + NVSP_MSG_SIZE + VMBUS_PKT_TRAILER)
 
+#define ANSWER_ROOM 256u /* bytes of the ring: a completion, and the packet of an RNDIS answer */
+
 /* A burst being taken. */
 struct take {
 	struct netvsp_chan *ch;
@@ -373,10 +375,9 @@ static bool put_rndis_answer(struct netvsp_chan *ch, const struct netvsp_answer 
 	dst = g->page[h.r.byte_offset / VMBUS_PAGE_SIZE] + h.r.byte_offset % VMBUS_PAGE_SIZE;
 	memcpy(dst, a->rndis, a->rndis_len);
 	ch->rx_seq = netvsp_seq_next(ch->rx_seq);
-	st->section[sec] =
-		(struct netvsp_section){.seq = ch->rx_seq,
-					.owner = (uint16_t)(ch->info->relid | NETVSP_SEC_HEAD),
-					.next = NETVSP_SEC_END};
+	st->section[sec].owner = (uint16_t)(ch->info->relid | NETVSP_SEC_HEAD);
+	st->section[sec].next = NETVSP_SEC_END;
+	__atomic_store_n(&st->section[sec].seq, ch->rx_seq, __ATOMIC_RELEASE); /* as in egress.c */
 	vmbus_ring_put(&ch->out, &d, &h, sizeof(h), &m, NVSP_MSG_SIZE);
 	return true;
 }
@@ -384,20 +385,16 @@ static bool put_rndis_answer(struct netvsp_chan *ch, const struct netvsp_answer 
 static void write_answer(struct netvsp_chan *ch, const struct vmbus_pkt_desc *d,
 			 struct netvsp_answer *a, unsigned int lcore)
 {
-	bool wanted = false;
+	bool wanted;
 
 	rte_spinlock_lock(&ch->lock);
-	if (vmbus_ring_space(&ch->out) >= 256) {
-		if (a->has_completion)
-			put_completion(&ch->out, d->trans_id, &a->completion, a->is_empty);
-		if (a->rndis_len && !put_rndis_answer(ch, a))
-			a->rndis_len = 0;
-		ch->burst_done = ch->burst;
-		vmbus_state_h2g_commit(ch->cs, ch->out.own, ch->rx_seq, ch->burst_done);
-		wanted = vmbus_ring_publish_write(&ch->out);
-	} else if (a->has_completion || a->rndis_len) {
-		netvsp_fault(ch, "no room for a control answer in the ring");
-	}
+	if (a->has_completion)
+		put_completion(&ch->out, d->trans_id, &a->completion, a->is_empty);
+	if (a->rndis_len && !put_rndis_answer(ch, a))
+		a->rndis_len = 0;
+	ch->burst_done = ch->burst;
+	vmbus_state_h2g_commit(ch->cs, ch->out.own, ch->rx_seq, ch->burst_done);
+	wanted = vmbus_ring_publish_write(&ch->out);
 	rte_spinlock_unlock(&ch->lock);
 	netvsp_signal(ch, lcore, wanted);
 }
@@ -508,6 +505,22 @@ static enum step control_rndis(struct take *t, const struct vmbus_pkt_desc *d,
 	return STEP_NEXT;
 }
 
+/* Room for the answer is made sure of before anything is done that the guest must hear of. It stays:
+ * frames leave a margin, and completions are ours. A guest that is slow to read has us wait. */
+static enum step room_for_answer(struct take *t)
+{
+	struct netvsp_chan *ch = t->ch;
+	int32_t space;
+
+	rte_spinlock_lock(&ch->lock);
+	space = vmbus_ring_space(&ch->out);
+	rte_spinlock_unlock(&ch->lock);
+	if (space < 0)
+		return fault(t, "read index outside the ring");
+	ch->need_room = space < (int32_t)ANSWER_ROOM ? ANSWER_ROOM : 0;
+	return ch->need_room ? STEP_STOP : STEP_NEXT;
+}
+
 /* NVSP and RNDIS control: answered at once, alone in its burst. The g2h slot is filled first and
  * flipped last, the answer's commit names it in between: replay knows whether it was answered. */
 static enum step take_control(struct take *t, const struct vmbus_pkt_desc *d,
@@ -516,11 +529,15 @@ static enum step take_control(struct take *t, const struct vmbus_pkt_desc *d,
 	struct netvsp_chan *ch = t->ch;
 	struct netvsp_answer a = {0};
 	const char *why = NULL;
+	enum step room;
 
 	if (t->slot->nr_taken || t->slot->nr_freed || t->v->n || ch->nr_pending)
 		return STEP_STOP; /* what came before is finished first */
 	if (ch->q != 0)
 		return fault(t, "control message on a sub-channel");
+	room = room_for_answer(t);
+	if (room != STEP_NEXT)
+		return room;
 	if (m->type == NVSP_MSG_RNDIS_PKT) {
 		if (control_rndis(t, d, m, &a) == STEP_FAULT)
 			return STEP_FAULT;
@@ -533,6 +550,7 @@ static enum step take_control(struct take *t, const struct vmbus_pkt_desc *d,
 	vmbus_ring_skip(&ch->in, total);
 	t->slot->read_index = ch->in.own;
 	t->slot->burst = ++ch->burst;
+	ch->may_repeat = false;
 	write_answer(ch, d, &a, t->v->lcore);
 	vmbus_state_g2h_commit(ch->cs);
 	netvsp_signal(ch, t->v->lcore, vmbus_ring_publish_read(&ch->in));
@@ -583,6 +601,7 @@ static void commit_taken(struct take *t, uint16_t frames)
 	s->nr_frames = frames;
 	s->burst = ++ch->burst;
 	ch->nr_pending = s->nr_taken;
+	ch->may_repeat = false;
 	vmbus_state_g2h_commit(ch->cs);
 	netvsp_section_free(ch->nic, s->freed, s->nr_freed);
 }
@@ -625,10 +644,10 @@ uint16_t netvsp_rx(void *be, uint16_t q, struct vsw_vec *v)
 
 /* ---- Sleep --------------------------------------------------------------------------------- */
 
-/* Completions that found no room wait for the guest to read: it signals once enough is free. */
-static bool arm_for_room(struct netvsp_chan *ch)
+/* Completions or an answer that found no room wait for the guest to read: it signals once enough is
+ * free. */
+static bool arm_for_room(struct netvsp_chan *ch, uint32_t need)
 {
-	uint32_t need = (uint32_t)(ch->nr_pending * COMPLETION_SIZE);
 	int32_t space;
 
 	__atomic_store_n(&ch->out.ctrl->pending_send_sz, need, __ATOMIC_RELAXED);
@@ -647,7 +666,9 @@ bool netvsp_arm(void *be, uint16_t q)
 		return ch && !ch->is_reported;
 	ch->rx.armed++;
 	if (ch->nr_pending)
-		return arm_for_room(ch);
+		return arm_for_room(ch, (uint32_t)(ch->nr_pending * COMPLETION_SIZE));
+	if (ch->need_room)
+		return arm_for_room(ch, ch->need_room);
 	return vmbus_ring_arm(&ch->in);
 }
 

@@ -127,16 +127,41 @@ static int chan_fresh(struct netvsp_chan *ch)
 	return vmbus_chan_rings(ch->vch, 0, 0, &ch->in, &ch->out);
 }
 
+static bool is_state_ours(const struct netvsp_nic *nic)
+{
+	const struct netvsp_state *st = nic->st;
+	uint32_t i;
+
+	if (st->magic != NETVSP_STATE_MAGIC || st->mtu > nic->cfg.mtu ||
+	    st->nr_sections > NETVSP_SECTIONS_MAX || st->nr_subs >= NETVSP_CHANNELS_MAX ||
+	    st->rss_entries > NDIS_RSS_TABLE_MAX)
+		return false;
+	for (i = 0; i < st->rss_entries; i++) {
+		if (st->rss_table[i] >= NETVSP_CHANNELS_MAX)
+			return false;
+	}
+	return true;
+}
+
+/* The guest may have given the handle to other pages since: less than all sections is no buffer. */
+static const struct vmbus_gpadl *resumed_recv(const struct netvsp_nic *nic,
+					      const struct netvsp_chan *ch)
+{
+	const struct netvsp_state *st = nic->st;
+	const struct vmbus_gpadl *g = vmbus_chan_gpadl(ch->vch, st->recv_gpadl);
+
+	return g && (uint64_t)st->nr_sections * st->section_size <= g->len ? g : NULL;
+}
+
 static int primary_resume(struct netvsp_nic *nic, struct netvsp_chan *ch)
 {
 	struct netvsp_state *st = nic->st;
 
-	if (st->magic != NETVSP_STATE_MAGIC || st->nr_sections > NETVSP_SECTIONS_MAX ||
-	    st->nr_subs >= NETVSP_CHANNELS_MAX)
+	if (!is_state_ours(nic))
 		return err_set(-EPROTO, "%s: state of channel %u is not one of ours", nic->cfg.name,
 			       ch->info->relid);
 	if (st->recv_gpadl)
-		atomic_store(&nic->recv, vmbus_chan_gpadl(ch->vch, st->recv_gpadl));
+		atomic_store(&nic->recv, resumed_recv(nic, ch));
 	if (st->send_gpadl)
 		atomic_store(&nic->send, vmbus_chan_gpadl(ch->vch, st->send_gpadl));
 	if (st->has_mac)
@@ -170,7 +195,8 @@ static int chan_init(struct netvsp_chan *ch, struct vmbus_chan *vch, enum vmbus_
 	ch->is_faulted = false;
 	ch->is_reported = false;
 	ch->fault = NULL;
-	rte_spinlock_init(&ch->lock);
+	ch->need_room = 0;
+	ch->may_repeat = how == VMBUS_OPEN_RESUME;
 	memset(&ch->rx, 0, sizeof(ch->rx));
 	memset(&ch->tx, 0, sizeof(ch->tx));
 	rc = how == VMBUS_OPEN_RESUME ? chan_resume(ch) : chan_fresh(ch);
@@ -179,7 +205,6 @@ static int chan_init(struct netvsp_chan *ch, struct vmbus_chan *vch, enum vmbus_
 	rings_ready(ch);
 	if (ch->q == 0) {
 		nic->st = (struct netvsp_state *)ch->cs->dev;
-		rte_spinlock_init(&nic->pool.lock);
 		memcpy(nic->mac, nic->cfg.mac, 6);
 		if (how == VMBUS_OPEN_RESUME)
 			rc = primary_resume(nic, ch);
@@ -187,6 +212,38 @@ static int chan_init(struct netvsp_chan *ch, struct vmbus_chan *vch, enum vmbus_
 			state_fresh(nic);
 	}
 	return rc;
+}
+
+/* Nothing of a primary outlives its close, its sub-channels neither: the guest starts from zero. */
+static void primary_closed(struct netvsp_nic *nic)
+{
+	unsigned int i;
+
+	for (i = 1; i < NETVSP_CHANNELS_MAX; i++) {
+		if (nic->chan[i].vch)
+			vmbus_chan_rescind(nic->chan[i].vch);
+		nic->chan[i].vch = NULL;
+	}
+	atomic_store(&nic->rx_on, 0);
+	atomic_store(&nic->recv, NULL);
+	atomic_store(&nic->send, NULL);
+	nic->st = NULL;
+}
+
+/* When it returns no lcore polls the channel nor delivers to it. */
+static void chan_retire(struct netvsp_chan *ch)
+{
+	struct netvsp_nic *nic = ch->nic;
+
+	if (ch->q != 0 && nic->st)
+		nic->st->relid[ch->q] = 0;
+	atomic_store_explicit(&nic->live[ch->q], NULL, memory_order_release);
+	vsw_port_queue_stop(nic->port, ch->q);
+	vsw_quiesce(nic->nv->sw);
+	ch->is_faulted =
+		false; /* a report on its way to ctl is void: the state may be gone by then */
+	if (ch->q == 0)
+		primary_closed(nic);
 }
 
 static int on_open(struct vmbus_chan *vch, enum vmbus_open_how how)
@@ -209,7 +266,7 @@ static int on_open(struct vmbus_chan *vch, enum vmbus_open_how how)
 	atomic_store_explicit(&nic->live[ch->q], ch, memory_order_release);
 	rc = vsw_port_queue_start(nic->port, ch->q);
 	if (rc) {
-		atomic_store(&nic->live[ch->q], NULL);
+		chan_retire(ch);
 		return rc;
 	}
 	if (how == VMBUS_OPEN_RESUME) {
@@ -230,39 +287,16 @@ static void past_add(struct netvsp_chan_stats *to, const struct netvsp_chan_stat
 	to->armed += s->armed;
 }
 
-/* Nothing of a primary outlives its close, its sub-channels neither: the guest starts from zero. */
-static void primary_closed(struct netvsp_nic *nic)
-{
-	unsigned int i;
-
-	for (i = 1; i < NETVSP_CHANNELS_MAX; i++) {
-		if (nic->chan[i].vch)
-			vmbus_chan_rescind(nic->chan[i].vch);
-		nic->chan[i].vch = NULL;
-	}
-	atomic_store(&nic->recv, NULL);
-	atomic_store(&nic->send, NULL);
-	nic->st = NULL;
-}
-
 static void on_close(struct vmbus_chan *vch)
 {
 	struct netvsp_chan *ch = vmbus_chan_info(vch)->ctx;
 	struct netvsp_nic *nic = ch->nic;
 
-	if (ch->q == 0)
-		atomic_store(&nic->rx_on, 0);
-	else if (nic->st)
-		nic->st->relid[ch->q] = 0;
-	atomic_store_explicit(&nic->live[ch->q], NULL, memory_order_release);
-	vsw_port_queue_stop(nic->port, ch->q);
-	vsw_quiesce(nic->nv->sw); /* no lcore delivers to it any more, either */
+	chan_retire(ch);
 	past_add(&nic->past, &ch->rx);
 	past_add(&nic->past, &ch->tx);
 	memset(&ch->rx, 0, sizeof(ch->rx));
 	memset(&ch->tx, 0, sizeof(ch->tx));
-	if (ch->q == 0)
-		primary_closed(nic);
 }
 
 static void on_gpadl_gone(struct vmbus_chan *vch, const struct vmbus_gpadl *g)
@@ -455,10 +489,12 @@ int netvsp_nic_create(struct netvsp_nic **out, struct netvsp *nv, const struct n
 	nic->cfg.max_channels = cfg->max_channels ? cfg->max_channels : 8;
 	nic->cfg.link_mbps = cfg->link_mbps ? cfg->link_mbps : 100000;
 	nic->instance = instance_of(cfg);
+	rte_spinlock_init(&nic->pool.lock);
 	memcpy(nic->mac, cfg->mac, 6);
 	for (i = 0; i < NETVSP_CHANNELS_MAX; i++) {
 		nic->chan[i].nic = nic;
 		nic->chan[i].q = (uint16_t)i;
+		rte_spinlock_init(&nic->chan[i].lock);
 	}
 	rc = port_make(nic);
 	if (rc) {

@@ -84,10 +84,12 @@ struct netvsp_chan {
 	alignas(64) struct vmbus_ring in;
 	uint64_t burst;			 /* number of the last burst taken */
 	uint32_t nr_pending;		 /* completions of it not yet written */
+	uint32_t need_room;		 /* bytes that a control answer waits for; 0: none does */
 	uint8_t status[VMBUS_BURST_MAX]; /* NVSP status of each */
+	bool may_repeat; /* nothing was taken since a takeover: an earlier switch may have acted on
+			  * the next control message, and died before it answered */
 	bool is_faulted;
 	bool is_reported;
-	bool wants_send_table;
 	const char *fault; /* static text */
 	struct netvsp_chan_stats rx;
 	uint8_t control[NETVSP_CONTROL_MAX];

@@ -43,9 +43,9 @@ static void free_chain(struct netvsp_nic *nic, const struct vmbus_freed *f, bool
 	for (id = head->next; id < nic->st->nr_sections && left-- > 0;) {
 		struct netvsp_section *s = &nic->st->section[id];
 
-		s->seq = 0;
-		if (push)
+		if (push && s->seq)
 			nic->pool.stack[nic->pool.nr++] = (uint16_t)id;
+		s->seq = 0;
 		id = s->next;
 	}
 	__atomic_store_n(&head->seq, 0, __ATOMIC_RELEASE);
@@ -59,8 +59,15 @@ static void replay_freed(struct netvsp_nic *nic, uint32_t relid)
 	const struct vmbus_g2h_slot *g = vmbus_state_g2h(&nic->peer->state->chan[relid]);
 	uint32_t i;
 
-	for (i = 0; i < g->nr_freed && i < VMBUS_BURST_MAX; i++)
-		free_chain(nic, &g->freed[i], false);
+	for (i = 0; i < g->nr_freed && i < VMBUS_BURST_MAX; i++) {
+		const struct vmbus_freed *f = &g->freed[i];
+
+		/* Sequences are the channel's own: another one may have handed it out again under
+		 * the same number. */
+		if (f->section < nic->st->nr_sections &&
+		    (nic->st->section[f->section].owner & NETVSP_SEC_RELID) == relid)
+			free_chain(nic, f, false);
+	}
 }
 
 void netvsp_pool_recover(struct netvsp_nic *nic)
@@ -119,6 +126,8 @@ uint32_t netvsp_section_claim(struct netvsp_nic *nic, uint64_t id, uint32_t reli
 	s = &nic->st->section[id];
 	if (s->seq == 0 || s->owner != (relid | NETVSP_SEC_HEAD))
 		return 0; /* free, of another channel, not a first section, or claimed already */
+	if (!was_committed(nic, s))
+		return 0; /* another lcore is writing it: the guest guesses its number */
 	s->owner |= NETVSP_SEC_FREEING;
 	return s->seq;
 }

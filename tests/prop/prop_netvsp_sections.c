@@ -159,7 +159,46 @@ Test(netvsp_sections, a_claim_on_another_channel_is_refused, .init = setup)
 
 	cr_assert_eq(netvsp_pool_take(nic, &sec, 1, 0), 1);
 	nic->st->section[sec] = (struct netvsp_section){1, RELID | NETVSP_SEC_HEAD, NETVSP_SEC_END};
+	vmbus_state_h2g_commit(cs, 0, 1, 0);
 	cr_assert_eq(netvsp_section_claim(nic, sec, RELID + 1), 0);
 	cr_assert_eq(netvsp_section_claim(nic, (uint64_t)sec + (1ull << 32), RELID), 0);
 	cr_assert_eq(netvsp_section_claim(nic, sec, RELID), 1);
+}
+
+/* A hostile guest guesses: while one lcore writes a packet, it completes it to another. */
+Test(netvsp_sections, a_claim_of_what_was_not_committed_yet_is_refused, .init = setup)
+{
+	uint16_t sec;
+
+	cr_assert_eq(netvsp_pool_take(nic, &sec, 1, 0), 1);
+	nic->st->section[sec] = (struct netvsp_section){1, RELID | NETVSP_SEC_HEAD, NETVSP_SEC_END};
+	cr_assert_eq(netvsp_section_claim(nic, sec, RELID), 0);
+	vmbus_state_h2g_commit(cs, 0, 1, 0);
+	cr_assert_eq(netvsp_section_claim(nic, sec, RELID), 1);
+}
+
+/* Sequences are a channel's own: RELID freed it under number 1, then RELID + 1 handed it out under
+ * number 1, then the switch was killed before RELID's next burst. */
+Test(netvsp_sections, a_replay_frees_nothing_that_another_channel_handed_out_since, .init = setup)
+{
+	struct vmbus_g2h_slot *slot = vmbus_state_g2h_next(cs);
+	uint16_t sec;
+
+	nic->st->relid[1] = RELID + 1;
+	cr_assert_eq(netvsp_pool_take(nic, &sec, 1, 0), 1);
+	nic->st->section[sec] = (struct netvsp_section){1, RELID | NETVSP_SEC_HEAD, NETVSP_SEC_END};
+	vmbus_state_h2g_commit(cs, 0, 1, 0);
+	slot->freed[0] = (struct vmbus_freed){sec, netvsp_section_claim(nic, sec, RELID)};
+	slot->nr_freed = 1;
+	slot->burst = 1;
+	vmbus_state_g2h_commit(cs);
+	netvsp_section_free(nic, slot->freed, 1);
+	cr_assert_eq(netvsp_pool_take(nic, &sec, 1, 0), 1);
+	cr_assert_eq(sec, slot->freed[0].section, "last freed, first taken");
+	nic->st->section[sec] =
+		(struct netvsp_section){1, (RELID + 1) | NETVSP_SEC_HEAD, NETVSP_SEC_END};
+	vmbus_state_h2g_commit(&peer->state->chan[RELID + 1], 0, 1, 0);
+	netvsp_pool_recover(nic);
+	cr_assert_eq(nic->pool.nr, SECTIONS - 1, "the guest holds one");
+	cr_assert_eq(netvsp_section_claim(nic, sec, RELID + 1), 1);
 }
