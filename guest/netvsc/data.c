@@ -346,9 +346,12 @@ uint32_t nvsc_tx_pending(const struct nvsc_queue *q)
 /* Something waits for room in the ring to the host: have it say when there is. */
 static bool arm_out(struct nvsc_queue *q)
 {
-	__atomic_store_n(&q->out.ctrl->pending_send_sz, PENDING_SZ, __ATOMIC_RELAXED);
+	/* More than half of a small ring may never be free at once: nobody would wake us. */
+	uint32_t want = q->out.size / 2 < PENDING_SZ ? q->out.size / 2 : PENDING_SZ;
+
+	__atomic_store_n(&q->out.ctrl->pending_send_sz, want, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with vmbus_ring_publish_read() */
-	return vmbus_ring_space(&q->out) > (int32_t)PENDING_SZ;
+	return vmbus_ring_space(&q->out) > (int32_t)want;
 }
 
 bool nvsc_queue_arm(struct nvsc_queue *q)
