@@ -55,7 +55,8 @@ void netvsp_signal(struct netvsp_chan *ch, unsigned int lcore, bool wanted)
 	vp = __atomic_load_n(&ch->info->target_vp, __ATOMIC_RELAXED);
 	if (vp >= p->nr_vps)
 		return;
-	ch->tx.interrupts++;
+	/* Not under the lock: several lcores may signal at once. */
+	__atomic_fetch_add(&ch->tx.interrupts, 1, __ATOMIC_RELAXED);
 	vmbus_state_signal(p->state, &p->gm, lcore, vp, ch->info->relid, p->sint_fd[vp]);
 }
 

@@ -27,7 +27,7 @@ static bool was_committed(const struct netvsp_nic *nic, const struct netvsp_sect
 	if (s->seq == 0 || relid >= VMBUS_CHANS_MAX)
 		return false;
 	h = vmbus_state_h2g(&nic->peer->state->chan[relid]);
-	return (int32_t)(s->seq - h->rx_seq) <= 0;
+	return (int32_t)(s->seq - __atomic_load_n(&h->rx_seq, __ATOMIC_RELAXED)) <= 0;
 }
 
 /* Marks a packet's sections free, the first one last: killed in between, a replay finds the chain

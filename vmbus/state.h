@@ -109,8 +109,12 @@ static inline void vmbus_state_h2g_commit(struct vmbus_chan_state *cs, uint32_t 
 					  uint32_t rx_seq, uint64_t burst_done)
 {
 	uint32_t idle = (cs->h2g_sel ^ 1) & 1;
+	struct vmbus_h2g_slot *h = &cs->h2g[idle];
 
-	cs->h2g[idle] = (struct vmbus_h2g_slot){write_index, rx_seq, burst_done};
+	h->write_index = write_index;
+	h->burst_done = burst_done;
+	/* Read by other lcores, who may come two commits late: it only grows. */
+	__atomic_store_n(&h->rx_seq, rx_seq, __ATOMIC_RELAXED);
 	__atomic_store_n(&cs->h2g_sel, idle, __ATOMIC_RELEASE);
 }
 

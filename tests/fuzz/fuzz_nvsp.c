@@ -102,8 +102,8 @@ static void world_up(void)
 	bed_create(&bed, &cfg, NULL,
 		   BED_CHANS * 2 * BED_RING_PAGES + RECV_PAGES + SEND_PAGES + OWN_PAGES);
 	recv_pfn = bed_alloc(&bed, RECV_PAGES);
-	send_pfn = bed_alloc(&bed, SEND_PAGES);
 	own_pfn = bed_alloc(&bed, OWN_PAGES);
+	send_pfn = bed_alloc(&bed, SEND_PAGES); /* at the end: what lies behind is not RAM */
 	recv_gpadl[0] = bed_gpadl(&bed, 1, NULL, recv_pfn, RECV_PAGES);
 	recv_gpadl[1] = scattered(2, recv_pfn, RECV_PAGES);
 	send_gpadl[0] = bed_gpadl(&bed, 3, NULL, send_pfn, SEND_PAGES);
@@ -210,6 +210,7 @@ static void check_sections(void)
 static void check_frame(const struct vsw_slot *s)
 {
 	const struct vsw_pkt *p = &s->pkt;
+	uint64_t bytes = 0;
 	uint8_t *copy;
 	uint32_t i;
 
@@ -218,8 +219,11 @@ static void check_frame(const struct vsw_slot *s)
 	check(p->hdr_len <= p->len && p->hdr_len >= (p->len < 64 ? p->len : 64));
 	if (s->data)
 		check(in_ram(s->data, p->len));
-	for (i = 0; !s->data && i < s->sg_count; i++)
+	for (i = 0; !s->data && i < s->sg_count; i++) {
 		check(in_ram(vec.sg[s->sg_first + i].ptr, vec.sg[s->sg_first + i].len));
+		bytes += vec.sg[s->sg_first + i].len;
+	}
+	check(s->data || bytes >= (uint64_t)s->sg_off + p->len);
 	copy = malloc(p->len);
 	check(copy);
 	vsw_slot_copy_frame(&vec, s, copy);
@@ -360,14 +364,16 @@ static void guest_packet(struct input *in, unsigned int q)
 	bed_send(&bed, q, &d, list, list_len, &m, sizeof(m));
 }
 
+/* The first pages are the send sections', the others the guest's own. */
 static void *ram_at(uint32_t page, uint32_t off, uint32_t len)
 {
-	uint64_t at = (send_pfn + page % (SEND_PAGES + OWN_PAGES)) * VMBUS_PAGE_SIZE +
-		      off % VMBUS_PAGE_SIZE;
+	const uint64_t end = (uint64_t)bed.nr_pages * VMBUS_PAGE_SIZE;
+	uint64_t pfn, at;
 
-	if (at + len > (uint64_t)bed.nr_pages * VMBUS_PAGE_SIZE)
-		at = (uint64_t)bed.nr_pages * VMBUS_PAGE_SIZE - len;
-	return bed.ram + at;
+	page %= SEND_PAGES + OWN_PAGES;
+	pfn = page < SEND_PAGES ? send_pfn + page : own_pfn + page - SEND_PAGES;
+	at = pfn * VMBUS_PAGE_SIZE + off % VMBUS_PAGE_SIZE;
+	return bed.ram + (len <= end - at ? at : end - len);
 }
 
 /* A data message as it should be; later steps may write over it. */
@@ -523,7 +529,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!bed.nic)
 		world_up();
 	bed_renew(&bed, CHANS);
-	memset(bed.ram + send_pfn * VMBUS_PAGE_SIZE, 0, (SEND_PAGES + OWN_PAGES) * VMBUS_PAGE_SIZE);
+	memset(bed.ram + own_pfn * VMBUS_PAGE_SIZE, 0, (SEND_PAGES + OWN_PAGES) * VMBUS_PAGE_SIZE);
 	memset(owed, 0, sizeof(owed));
 	if (mode & 4)
 		bed.nic->st->mtu = mode & 8 ? 1500 : 4000;

@@ -153,6 +153,7 @@ static void renew_one(struct bed *b, unsigned int q)
 	ch->burst_done = 0;
 	ch->rx_seq = 0;
 	ch->nr_pending = 0;
+	ch->need_room = 0;
 	ch->is_faulted = false;
 	ch->is_reported = false;
 	ch->fault = NULL;

@@ -11,6 +11,7 @@
 #define RECV	   0x10u
 #define SEND	   0x20u
 #define SMALL	   0x30u
+#define OTHER	   0x40u
 
 static struct bed bed;
 static struct vsw_vec vec;
@@ -24,6 +25,7 @@ static void setup(void)
 	bed_gpadl(&bed, RECV, NULL, bed_alloc(&bed, RECV_PAGES), RECV_PAGES);
 	bed_gpadl(&bed, SEND, NULL, bed_alloc(&bed, 8), 8);
 	bed_gpadl(&bed, SMALL, NULL, bed_alloc(&bed, 1), 1);
+	bed_gpadl(&bed, OTHER, NULL, bed_alloc(&bed, RECV_PAGES), RECV_PAGES);
 	bed_open(&bed, 0);
 }
 
@@ -234,7 +236,8 @@ Test(netvsp_control, receive_buffers_that_cannot_be_are_refused)
 	cr_expect_eq(recv_buf(SMALL, 0xCAFE, &g), NVSP_STATUS_FAIL, "too small");
 	cr_expect_eq(recv_buf(RECV, 0xCAFF, &g), NVSP_STATUS_FAIL, "other id");
 	cr_expect_eq(recv_buf(RECV, 0xCAFE, &g), NVSP_STATUS_SUCCESS);
-	cr_expect_eq(recv_buf(RECV, 0xCAFE, &g), NVSP_STATUS_FAIL, "a second one");
+	cr_expect_eq(recv_buf(RECV, 0xCAFE, &g), NVSP_STATUS_FAIL, "the same again");
+	cr_expect_eq(recv_buf(OTHER, 0xCAFE, &g), NVSP_STATUS_FAIL, "a second one");
 	cr_expect_eq(ask(&revoke).len, 0);
 	cr_expect_eq(recv_buf(RECV, 0xCAFE, &g), NVSP_STATUS_SUCCESS, "after it was revoked");
 	cr_assert_not(is_faulted());
