@@ -174,6 +174,8 @@ Test(vmbus_link, hello_carries_its_fds_with_cloexec)
 		cr_assert(i == 0 || read(got[i], &v, 8) == 8);
 		cr_assert_eq(v, i, "in order");
 	}
+	vmbus_link_fini(&a);
+	vmbus_link_fini(&b);
 }
 
 /* Sends raw bytes with @nr fds. */
@@ -219,6 +221,8 @@ Test(vmbus_link, fds_that_nobody_asked_for_are_closed)
 	send_raw(a.fd, "rubbish", 7, 3);
 	cr_assert_eq(vmbus_link_recv(&b, &out, got), -EPROTO);
 	cr_assert_eq(open_fds(), before);
+	vmbus_link_fini(&a);
+	vmbus_link_fini(&b);
 }
 
 Test(vmbus_link, a_message_longer_than_any_is_refused)
@@ -231,6 +235,8 @@ Test(vmbus_link, a_message_longer_than_any_is_refused)
 	pair(&a, &b);
 	send_raw(a.fd, big, sizeof(big), 1);
 	cr_assert_eq(vmbus_link_recv(&b, &out, got), -EPROTO);
+	vmbus_link_fini(&a);
+	vmbus_link_fini(&b);
 }
 
 Test(vmbus_link, what_was_sent_before_the_close_still_arrives)
@@ -250,6 +256,7 @@ Test(vmbus_link, what_was_sent_before_the_close_still_arrives)
 	cr_assert_eq(vmbus_link_recv(&b, &out, got), -EPIPE);
 	m.id = 0;
 	cr_assert_eq(vmbus_link_send(&b, &m, NULL, 0), -EPIPE);
+	vmbus_link_fini(&b);
 }
 
 Test(vmbus_link, a_peer_that_does_not_read_costs_bounded_memory)
@@ -303,6 +310,8 @@ Test(vmbus_link, queued_fds_are_kept_until_sent)
 	} while (out.type != VMBUS_LINK_HELLO);
 	cr_assert_eq(read(got[0], &v, 8), 8);
 	cr_assert_eq(v, 7);
+	vmbus_link_fini(&a);
+	vmbus_link_fini(&b);
 }
 
 Test(vmbus_link, texts_are_made_printable)
