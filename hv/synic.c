@@ -208,7 +208,7 @@ static int page_enable(struct hv_vp *vp, uint64_t old, uint64_t v)
 	page = page_of(vp, v);
 	if (!page)
 		return -EINVAL;
-	if (v != old)
+	if ((v ^ old) & (HV_MSR_PFN_MASK | HV_MSR_ENABLE))
 		memset(page, 0, GMEM_PAGE_SIZE);
 	return 0;
 }

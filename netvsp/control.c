@@ -22,8 +22,11 @@ static bool knows_version(const struct netvsp_nic *nic, uint32_t v)
 
 /* ---- NVSP ---------------------------------------------------------------------------------- */
 
+/* NULL, why the guest is at fault, or not_now. */
 typedef const char *(*nvsp_fn)(struct netvsp_chan *ch, const struct nvsp_msg *m,
 			       struct netvsp_answer *a);
+
+static const char not_now[] = "to be read again";
 
 /* The highest version between min and max that we speak. */
 static const char *on_init(struct netvsp_chan *ch, const struct nvsp_msg *m,
@@ -196,7 +199,7 @@ static const char *on_subchannel(struct netvsp_chan *ch, const struct nvsp_msg *
 	nic->st->nr_subs = num;
 	if (!netvsp_want_subs(nic)) {
 		nic->st->nr_subs = has;
-		return NULL;
+		return not_now;
 	}
 	a->completion.subchannel_complete.status = NVSP_STATUS_SUCCESS;
 	a->completion.subchannel_complete.num = nic->st->nr_subs;
@@ -232,7 +235,10 @@ int netvsp_control_nvsp(struct netvsp_chan *ch, const struct nvsp_msg *m, struct
 			return -EPROTO;
 		}
 		*why = nvsp_table[i].fn(ch, m, a);
-		return *why ? -EPROTO : 0;
+		if (*why != not_now)
+			return *why ? -EPROTO : 0;
+		*why = NULL;
+		return -EAGAIN;
 	}
 	*why = "NVSP message of unknown type";
 	return -EPROTO;

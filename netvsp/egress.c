@@ -347,6 +347,8 @@ uint16_t netvsp_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
 	struct netvsp_chan *ch = atomic_load_explicit(&nic->live[0], memory_order_acquire);
 
 	if (unlikely(!ch || !filter || ch->is_faulted)) {
+		if (ch && ch->is_faulted)
+			netvsp_fault(ch, ch->fault); /* in case its report found no room */
 		memset(reason, VSW_DROP_port_down, n);
 		return 0;
 	}

@@ -615,8 +615,8 @@ uint16_t netvsp_rx(void *be, uint16_t q, struct vsw_vec *v)
 	int32_t avail;
 
 	if (!ch || unlikely(ch->is_faulted)) {
-		if (ch && !ch->is_reported)
-			netvsp_fault(ch, ch->fault);
+		if (ch)
+			netvsp_fault(ch, ch->fault); /* in case its report found no room */
 		return 0;
 	}
 	if (unlikely(ch->nr_pending) && !netvsp_flush_completions(ch, v->lcore))

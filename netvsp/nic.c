@@ -34,12 +34,14 @@ static void ctl_fault(void *ctx, uint64_t arg)
 
 void netvsp_fault(struct netvsp_chan *ch, const char *why)
 {
-	if (!ch->is_faulted)
-		ch->fault = why;
-	ch->is_faulted = true;
-	if (!ch->is_reported)
-		ch->is_reported =
-			vsw_event_post(ch->nic->nv->sw, ctl_fault, ch, ch->cs->generation);
+	const char *none = NULL;
+
+	atomic_compare_exchange_strong(&ch->fault, &none, why);
+	atomic_store(&ch->is_faulted, true);
+	if (atomic_exchange(&ch->is_reported, true))
+		return;
+	if (!vsw_event_post(ch->nic->nv->sw, ctl_fault, ch, ch->cs->generation))
+		atomic_store(&ch->is_reported, false); /* the next poll or delivery tries again */
 }
 
 static void offer_subs(struct netvsp_nic *nic)
@@ -235,15 +237,29 @@ static void chan_retire(struct netvsp_chan *ch)
 {
 	struct netvsp_nic *nic = ch->nic;
 
-	if (ch->q != 0 && nic->st)
-		nic->st->relid[ch->q] = 0;
 	atomic_store_explicit(&nic->live[ch->q], NULL, memory_order_release);
 	vsw_port_queue_stop(nic->port, ch->q);
 	vsw_quiesce(nic->nv->sw);
-	ch->is_faulted =
-		false; /* a report on its way to ctl is void: the state may be gone by then */
-	if (ch->q == 0)
+	/* A report on its way to ctl is void: the state may be gone by then. */
+	ch->is_faulted = false;
+	if (ch->q == 0) {
 		primary_closed(nic);
+	} else if (nic->st) {
+		netvsp_section_reclaim(nic, ch->info->relid);
+		nic->st->relid[ch->q] = 0;
+	}
+}
+
+/* The frames of a burst that the old switch took and did not complete; once, though the switch that
+ * completes it may be killed before it does. */
+static void count_restart(struct netvsp_chan *ch)
+{
+	uint64_t *counted = &ch->nic->st->counted[ch->q];
+
+	if (ch->nr_pending == 0 || *counted == ch->burst)
+		return;
+	*counted = ch->burst;
+	vsw_port_count_restart(ch->nic->port, vmbus_state_g2h(ch->cs)->nr_frames);
 }
 
 static int on_open(struct vmbus_chan *vch, enum vmbus_open_how how)
@@ -261,8 +277,7 @@ static int on_open(struct vmbus_chan *vch, enum vmbus_open_how how)
 		return rc;
 	}
 	nic->st->relid[ch->q] = (uint16_t)ch->info->relid;
-	if (ch->nr_pending)
-		vsw_port_count_restart(nic->port, vmbus_state_g2h(ch->cs)->nr_frames);
+	count_restart(ch);
 	atomic_store_explicit(&nic->live[ch->q], ch, memory_order_release);
 	rc = vsw_port_queue_start(nic->port, ch->q);
 	if (rc) {

@@ -59,6 +59,7 @@ struct netvsp_state {
 	uint8_t mac[6];
 	uint8_t has_mac; /* the guest set its own */
 	uint8_t data_path;
+	uint64_t counted[NETVSP_CHANNELS_MAX]; /* burst that was counted as `restart` */
 	struct netvsp_section section[NETVSP_SECTIONS_MAX];
 };
 _Static_assert(sizeof(struct netvsp_state) <= VMBUS_DEV_STATE, "fits the channel's device area");
@@ -88,9 +89,10 @@ struct netvsp_chan {
 	uint8_t status[VMBUS_BURST_MAX]; /* NVSP status of each */
 	bool may_repeat; /* nothing was taken since a takeover: an earlier switch may have acted on
 			  * the next control message, and died before it answered */
-	bool is_faulted;
-	bool is_reported;
-	const char *fault; /* static text */
+	/* Any lcore that finds the guest at fault; ctl reads. fault is set before is_faulted. */
+	atomic_bool is_faulted;
+	atomic_bool is_reported;
+	_Atomic(const char *) fault; /* static text */
 	struct netvsp_chan_stats rx;
 	uint8_t control[NETVSP_CONTROL_MAX];
 	uint8_t ranges[NETVSP_RANGE_BYTES_MAX];
@@ -148,6 +150,9 @@ void netvsp_pool_give(struct netvsp_nic *nic, const uint16_t *sec, uint32_t n);
 /* lcore.  The guest completed receive @id on @relid: marks it and returns its sequence, or 0 when
  * the guest does not hold it there. */
 uint32_t netvsp_section_claim(struct netvsp_nic *nic, uint64_t id, uint32_t relid);
+/* ctl, no lcore uses the channel.  Takes back what the guest holds on @relid: it cannot complete it
+ * any more. */
+void netvsp_section_reclaim(struct netvsp_nic *nic, uint32_t relid);
 /* lcore or ctl.  Frees what was claimed and committed. */
 void netvsp_section_free(struct netvsp_nic *nic, const struct vmbus_freed *f, uint32_t n);
 
@@ -177,8 +182,8 @@ struct netvsp_answer {
 	uint8_t rndis[512];
 };
 
-/* lcore, primary's reader.  In-band NVSP message other than RNDIS data. 0, or -EPROTO: close the
- * channel, *@why says why. */
+/* lcore, primary's reader.  In-band NVSP message other than RNDIS data. 0; -EPROTO: close the
+ * channel, *@why says why; -EAGAIN: nothing was done, try again at the next poll (*@why is NULL). */
 int netvsp_control_nvsp(struct netvsp_chan *ch, const struct nvsp_msg *m, struct netvsp_answer *a,
 			const char **why);
 /* lcore, primary's reader.  RNDIS control message of @len private bytes. */

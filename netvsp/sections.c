@@ -143,3 +143,19 @@ void netvsp_section_free(struct netvsp_nic *nic, const struct vmbus_freed *f, ui
 		free_chain(nic, &f[i], true);
 	rte_spinlock_unlock(&nic->pool.lock);
 }
+
+void netvsp_section_reclaim(struct netvsp_nic *nic, uint32_t relid)
+{
+	uint32_t i;
+
+	rte_spinlock_lock(&nic->pool.lock);
+	for (i = 0; i < nic->st->nr_sections; i++) {
+		struct netvsp_section *s = &nic->st->section[i];
+
+		if (s->seq == 0 || (s->owner & NETVSP_SEC_RELID) != relid)
+			continue;
+		*s = (struct netvsp_section){0};
+		nic->pool.stack[nic->pool.nr++] = (uint16_t)i;
+	}
+	rte_spinlock_unlock(&nic->pool.lock);
+}

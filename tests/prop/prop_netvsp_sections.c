@@ -138,6 +138,18 @@ static void give_back(struct prng *p)
 		restart();
 }
 
+/* The channel is closed alone: what the guest held comes back. */
+static void close_channel(void)
+{
+	unsigned int i;
+
+	netvsp_section_reclaim(nic, RELID + 1); /* holds nothing */
+	check_pool("after another channel's close");
+	netvsp_section_reclaim(nic, RELID);
+	for (i = 0; i < SECTIONS; i++)
+		naive[i] = SW;
+}
+
 Test(netvsp_sections, agree_with_a_table_of_owners_over_restarts, .init = setup)
 {
 	unsigned int i, steps = prng_steps(20000);
@@ -145,7 +157,9 @@ Test(netvsp_sections, agree_with_a_table_of_owners_over_restarts, .init = setup)
 
 	prng_init(&p);
 	for (i = 0; i < steps; i++) {
-		if (prng_below(&p, 2))
+		if (prng_below(&p, 500) == 0)
+			close_channel();
+		else if (prng_below(&p, 2))
 			hand_out(&p);
 		else
 			give_back(&p);

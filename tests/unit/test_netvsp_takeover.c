@@ -250,6 +250,25 @@ static bool send_frames(uint32_t section, uint32_t nr, uint64_t trans_id)
 	return bed_send_nvsp(&bed, &m, trans_id);
 }
 
+/* Takes 3 frames, is killed before their completion; its successor is killed before it, too. */
+Test(netvsp_takeover, frames_of_one_burst_are_counted_as_restart_once)
+{
+	static struct copy taken, again;
+	struct vsw_totals t;
+
+	bed_ready(&bed, recv_buf, send_buf);
+	cr_assert(send_frames(0, 3, 11));
+	vec.n = 0;
+	cr_assert_eq(netvsp_rx(bed.nic, 0, &vec), 3);
+	copy_take(&taken);
+	cr_assert_eq(resume(&taken), 0);
+	copy_take(&again);
+	cr_assert_eq(resume(&again), 0);
+	vsw_totals_get(bed.sw, &t);
+	cr_assert_eq(t.by_reason[VSW_DROP_restart], 3);
+	cr_assert_eq(t.in, t.out + t.drops);
+}
+
 Test(netvsp_takeover, control_waits_while_the_guest_leaves_its_ring_full)
 {
 	const struct nvsp_msg m = {.type = NVSP_MSG_NDIS_VER, .ndis_ver = {6, 30}};

@@ -29,7 +29,7 @@ static struct {
 	bool faults_in_open, rescinds_subs_in_close;
 	const struct vmbus_gpadl *found; /* an lcore holds it until its next quiescent point */
 	const struct vmbus_gpadl *used;	 /* then it is in use, and gone() must hear of it */
-	char order[64]; /* c<sub> close, g gpadl_gone, q quiesce */
+	char order[64];			 /* c<sub> close, g gpadl_gone, q quiesce */
 } pr;
 
 static void note(char what)
