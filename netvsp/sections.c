@@ -124,11 +124,12 @@ uint32_t netvsp_section_claim(struct netvsp_nic *nic, uint64_t id, uint32_t reli
 	if (id >= nic->st->nr_sections)
 		return 0;
 	s = &nic->st->section[id];
-	if (s->seq == 0 || s->owner != (relid | NETVSP_SEC_HEAD))
+	if (__atomic_load_n(&s->seq, __ATOMIC_ACQUIRE) == 0 ||
+	    s->owner != (relid | NETVSP_SEC_HEAD))
 		return 0; /* free, of another channel, not a first section, or claimed already */
 	if (!was_committed(nic, s))
 		return 0; /* another lcore is writing it: the guest guesses its number */
-	s->owner |= NETVSP_SEC_FREEING;
+	__atomic_store_n(&s->owner, (uint16_t)(s->owner | NETVSP_SEC_FREEING), __ATOMIC_RELAXED);
 	return s->seq;
 }
 
@@ -152,7 +153,9 @@ void netvsp_section_reclaim(struct netvsp_nic *nic, uint32_t relid)
 	for (i = 0; i < nic->st->nr_sections; i++) {
 		struct netvsp_section *s = &nic->st->section[i];
 
-		if (s->seq == 0 || (s->owner & NETVSP_SEC_RELID) != relid)
+		/* Acquire: other channels go on. With the sequence comes the owner. */
+		if (__atomic_load_n(&s->seq, __ATOMIC_ACQUIRE) == 0 ||
+		    (__atomic_load_n(&s->owner, __ATOMIC_RELAXED) & NETVSP_SEC_RELID) != relid)
 			continue;
 		*s = (struct netvsp_section){0};
 		nic->pool.stack[nic->pool.nr++] = (uint16_t)i;

@@ -8,7 +8,8 @@
 
 #include "tests/support/vmbus_loop.h"
 
-#define NIC   (&(struct vmbus_guid)VMBUS_CLASS_NIC)
+static const struct vmbus_guid nic_class = VMBUS_CLASS_NIC;
+#define NIC   (&nic_class)
 #define RING  0xe1e10u
 #define PAGES 64u
 
