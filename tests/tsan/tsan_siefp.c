@@ -3,6 +3,7 @@
  * touches the old page, and a flag set while there was none is in the next one. */
 #include <string.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <nethv/abi/vmbus.h>
 
@@ -27,10 +28,13 @@ static bool nobody_dies(void *ctx)
 
 static void *signal_on(void *arg)
 {
-	unsigned int lcore = (unsigned int)(uintptr_t)arg;
+	unsigned int lcore = (unsigned int)(uintptr_t)arg, n = 0;
 
-	while (!__atomic_load_n(&is_over, __ATOMIC_RELAXED))
+	while (!__atomic_load_n(&is_over, __ATOMIC_RELAXED)) {
 		vmbus_state_signal(st, &gm, lcore, 0, lcore + 1, sint_fd);
+		if (++n % 16 == 0)
+			usleep(1); /* between signals: else it is put off the CPU within one */
+	}
 	vmbus_state_signal(st, &gm, lcore, 0, lcore + 1, sint_fd);
 	return NULL;
 }
@@ -63,7 +67,7 @@ static void move_about(struct prng *p, unsigned int steps)
 
 int main(void)
 {
-	unsigned int i, steps = prng_steps(2000);
+	unsigned int i, steps = prng_steps(3000) / 10 + 1;
 	pthread_t t[LCORES];
 	struct prng p;
 	uint64_t *word;
