@@ -67,7 +67,7 @@ static void move_about(struct prng *p, unsigned int steps)
 
 int main(void)
 {
-	unsigned int i, steps = prng_steps(3000) / 10 + 1;
+	unsigned int i, steps = 10 * prng_steps(3000);
 	pthread_t t[LCORES];
 	struct prng p;
 	uint64_t *word;
