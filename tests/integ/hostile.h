@@ -190,6 +190,8 @@ void evil_fall(void);  /* unload and die, or die at once, in turns */
 /* Bytes onto ring @q, published and signalled. Waits for room. */
 void evil_push(unsigned int q, const void *bytes, uint32_t len);
 void evil_publish(unsigned int q, uint32_t write_index);
+/* As evil_push(), but not published. */
+void evil_put(unsigned int q, const void *bytes, uint32_t len);
 /* One turn: messages, completions, receives. */
 void evil_turn(void);
 /* Gives back receive packet @id on queue @q. */
@@ -197,8 +199,8 @@ void evil_give_back(unsigned int q, uint64_t id);
 void evil_give_back_all(void);
 /* Whether the channel of queue @q is gone; then *@why is the server's reason. */
 bool evil_is_closed(unsigned int q, const char **why);
-/* Waits. */
-void evil_must_be_closed(unsigned int q);
+/* Waits. @why: part of the reason, or NULL. */
+void evil_must_be_closed(unsigned int q, const char *why);
 const struct evil_done *evil_await(uint64_t id);
 /* All that lies in the rings is consumed and nothing is closed: the adapter still answers. */
 void evil_must_work(void);

@@ -44,7 +44,7 @@ static const struct evil_held *hoard(unsigned int n)
 static void complete_id(uint64_t id)
 {
 	evil_give_back(0, id);
-	evil_must_be_closed(0);
+	evil_must_be_closed(0, NULL);
 }
 
 static void complete_unknown(void)
@@ -60,6 +60,12 @@ static void complete_last_plus_one(void)
 static void complete_huge(void)
 {
 	complete_id(UINT64_MAX);
+}
+
+/* Far behind the table of sections. */
+static void complete_far(void)
+{
+	complete_id(1ull << 33);
 }
 
 static void complete_free(void)
@@ -87,7 +93,7 @@ static void complete_twice_at_once(void)
 	pkt_add(&both, p.b, p.len);
 	pkt_add(&both, p.b, p.len);
 	evil_push(0, both.b, both.len);
-	evil_must_be_closed(0);
+	evil_must_be_closed(0, NULL);
 }
 
 static void complete_middle(void)
@@ -102,7 +108,7 @@ static void complete_elsewhere(void)
 {
 	hoard(4);
 	evil_give_back(2, evil.held[0].id);
-	evil_must_be_closed(2);
+	evil_must_be_closed(2, NULL);
 	evil_give_back_all();
 	evil_must_work();
 }
@@ -114,14 +120,14 @@ static void control_on_sub(void)
 
 	pkt_nvsp(&p, &m);
 	evil_push(1, p.b, p.len);
-	evil_must_be_closed(1);
+	evil_must_be_closed(1, NULL);
 	evil_must_work();
 }
 
 static void bad_index_on_sub(void)
 {
 	evil_publish(3, 5);
-	evil_must_be_closed(3);
+	evil_must_be_closed(3, NULL);
 	evil_must_work();
 }
 
@@ -243,7 +249,7 @@ static void punched_memory(void)
 			(off_t)evil.part.nr_pages * PAGE),
 	     "punch: %s", strerror(errno));
 	fd_kick(evil.part.bell_fd[1]);
-	evil_must_be_closed(0);
+	evil_must_be_closed(0, NULL);
 }
 
 /* Memory that the guest got back is not written any more. */
@@ -284,7 +290,7 @@ static void teardown_send(void)
 		evil_push(0, p.b, p.len);
 	must(!nvsc_gpadl_teardown(&evil.bus, evil.ch[0], evil.nic.tx_gpadl), "teardown");
 	evil_push(0, p.b, p.len);
-	evil_must_be_closed(0);
+	evil_must_be_closed(0, NULL);
 }
 
 static void close_in_traffic(void)
@@ -390,7 +396,7 @@ static void everything_overlaps(void)
 		part_pump(&evil.part);
 		nap_us(20);
 	}
-	evil_must_be_closed(0);
+	evil_must_be_closed(0, NULL);
 }
 
 /* The buffer changes its section size while another lcore fills it. */
@@ -446,6 +452,41 @@ static void buffer_torn_down_while_given(void)
 		evil_push(0, p.b, p.len);
 		must(!nvsc_gpadl_teardown(&evil.bus, evil.ch[0], handle), "teardown");
 		evil_turn();
+	}
+	evil_must_work();
+}
+
+/* The switch has the page numbers of the packet before still in its buffer. */
+static void stale_pages(void)
+{
+	uint32_t len = rndis_marked(evil.page, 60, -1), at = 24;
+	struct pkt p;
+
+	memset(evil.page + 2 * PAGE, 0, 8 * PAGE);
+	pkt_gpa(&p, evil.page, 6 * PAGE, NVSP_CHANNEL_DATA);
+	evil_push(0, p.b, p.len);
+	must(evil_await(evil.next_id)->word != 0, "no status");
+	pkt_gpa(&p, evil.page, len, NVSP_CHANNEL_DATA);
+	memcpy(p.b + at, (uint32_t[]){4 * PAGE}, 4);
+	evil_push(0, p.b, p.len);
+	evil_must_be_closed(0, "longer than its page list");
+}
+
+/* More messages in a packet than the switch said that it takes; and more than a vector holds. */
+static void too_many_messages(void)
+{
+	static const unsigned int many[] = {33, 64, 65, 68};
+	uint8_t *section = evil.nic.tx + 3 * PAGE;
+	uint32_t i, k, len = 0;
+	struct pkt p;
+
+	for (i = 0; i < ARRAY(many); i++) {
+		for (k = 0; k < many[i]; k++)
+			len = rndis_marked(section + k * 60, 16, -1);
+		pkt_section(&p, 3, many[i] * len);
+		evil_push(0, p.b, p.len);
+		must(evil_await(evil.next_id)->word == NVSP_STATUS_INVALID_RNDIS, "%u are taken",
+		     many[i]);
 	}
 	evil_must_work();
 }
@@ -540,6 +581,7 @@ static const struct {
 	{"completes what does not exist", EVIL_UP, complete_unknown, WANT_CLOSED},
 	{"completes one behind the last section", EVIL_UP, complete_last_plus_one, WANT_CLOSED},
 	{"completes 2^64-1", EVIL_UP, complete_huge, WANT_CLOSED},
+	{"completes 2^33", EVIL_UP, complete_far, WANT_CLOSED},
 	{"completes what it does not hold", EVIL_UP, complete_free, WANT_CLOSED},
 	{"completes twice", EVIL_UP, complete_twice, WANT_CLOSED},
 	{"completes twice in one burst", EVIL_UP, complete_twice_at_once, WANT_CLOSED},
@@ -561,6 +603,8 @@ static const struct {
 	{"swaps receive buffers in traffic", EVIL_UP, buffer_swapped_in_traffic, WANT_NOTHING},
 	{"tears a buffer down while giving it", EVIL_UP, buffer_torn_down_while_given,
 	 WANT_NOTHING},
+	{"range longer than its pages, after a long one", EVIL_UP, stale_pages, WANT_CLOSED},
+	{"too many messages in a packet", EVIL_UP, too_many_messages, WANT_FAILED},
 	{"sub-channel storm", EVIL_OPEN, sub_channel_storm, WANT_NOTHING},
 };
 

@@ -17,6 +17,7 @@ enum base {
 	GPA,	 /* GPA-direct, one range that covers two pages */
 	TAGGED,	 /* as SECTION, with a VLAN tag */
 	MANY,	 /* as SECTION, three messages: the second is the wrong one */
+	DEEP,	 /* as TAGGED, the tag lies deeper than the switch looks */
 	QUERY,	 /* RNDIS control in a page */
 };
 
@@ -31,7 +32,8 @@ struct field {
 	uint8_t width;
 	enum want want;
 	uint64_t value;
-	uint16_t drop; /* WANT_DROPPED, WANT_FAILED: reason that is counted */
+	uint16_t drop;	 /* WANT_DROPPED, WANT_FAILED: reason that is counted */
+	const char *why; /* WANT_CLOSED: part of the reason */
 };
 
 #define DESC(f)	 offsetof(struct vmbus_pkt_desc, f)
@@ -50,40 +52,46 @@ static const struct field fields[] = {
 	{"good tag", TAGGED, RING, DESC(trans_id), 0, WANT_SENT, 0, 0},
 	{"good batch", MANY, RING, DESC(trans_id), 0, WANT_SENT, 0, 0},
 
-	{"descriptor: type 0", SECTION, RING, DESC(type), 2, WANT_CLOSED, 0, 0},
-	{"descriptor: type 7", SECTION, RING, DESC(type), 2, WANT_CLOSED, 7, 0},
-	{"descriptor: type 8", SECTION, RING, DESC(type), 2, WANT_CLOSED, 8, 0},
-	{"descriptor: type 10", SECTION, RING, DESC(type), 2, WANT_CLOSED, 10, 0},
-	{"descriptor: type 65535", SECTION, RING, DESC(type), 2, WANT_CLOSED, 65535, 0},
+	{"descriptor: type 0", SECTION, RING, DESC(type), 2, WANT_CLOSED, 0, 0, "unknown type"},
+	{"descriptor: type 7", SECTION, RING, DESC(type), 2, WANT_CLOSED, 7, 0, "unknown type"},
+	{"descriptor: type 8", SECTION, RING, DESC(type), 2, WANT_CLOSED, 8, 0, "unknown type"},
+	{"descriptor: type 10", SECTION, RING, DESC(type), 2, WANT_CLOSED, 10, 0, "unknown type"},
+	{"descriptor: type 65535", SECTION, RING, DESC(type), 2, WANT_CLOSED, 65535, 0,
+	 "unknown type"},
 	{"descriptor: in-band as GPA-direct", SECTION, RING, DESC(type), 2, WANT_CLOSED, 9, 0},
 	{"descriptor: data as completion", SECTION, RING, DESC(type), 2, WANT_CLOSED, 11, 0},
-	{"descriptor: offset 0", SECTION, RING, DESC(offset8), 2, WANT_CLOSED, 0, 0},
-	{"descriptor: offset 1", SECTION, RING, DESC(offset8), 2, WANT_CLOSED, 1, 0},
-	{"descriptor: offset behind the end", SECTION, RING, DESC(offset8), 2, WANT_CLOSED, 8, 0},
-	{"descriptor: offset 65535", SECTION, RING, DESC(offset8), 2, WANT_CLOSED, 65535, 0},
+	{"descriptor: offset 0", SECTION, RING, DESC(offset8), 2, WANT_CLOSED, 0, 0, "malformed"},
+	{"descriptor: offset 1", SECTION, RING, DESC(offset8), 2, WANT_CLOSED, 1, 0, "malformed"},
+	{"descriptor: offset behind the end", SECTION, RING, DESC(offset8), 2, WANT_CLOSED, 8, 0,
+	 "malformed"},
+	{"descriptor: offset 65535", SECTION, RING, DESC(offset8), 2, WANT_CLOSED, 65535, 0,
+	 "malformed"},
 	{"descriptor: no payload", SECTION, RING, DESC(offset8), 2, WANT_CLOSED, 7, 0},
-	{"descriptor: length 0", SECTION, RING, DESC(len8), 2, WANT_CLOSED, 0, 0},
-	{"descriptor: length 1", SECTION, RING, DESC(len8), 2, WANT_CLOSED, 1, 0},
-	{"descriptor: longer than what waits", SECTION, RING, DESC(len8), 2, WANT_CLOSED, 8, 0},
-	{"descriptor: length 65535", SECTION, RING, DESC(len8), 2, WANT_CLOSED, 65535, 0},
-	{"descriptor: no completion wanted", SECTION, RING, DESC(flags), 2, WANT_CLOSED, 0, 0},
+	{"descriptor: length 0", SECTION, RING, DESC(len8), 2, WANT_CLOSED, 0, 0, "malformed"},
+	{"descriptor: length 1", SECTION, RING, DESC(len8), 2, WANT_CLOSED, 1, 0, "malformed"},
+	{"descriptor: longer than what waits", SECTION, RING, DESC(len8), 2, WANT_CLOSED, 8, 0,
+	 "malformed"},
+	{"descriptor: length 65535", SECTION, RING, DESC(len8), 2, WANT_CLOSED, 65535, 0,
+	 "malformed"},
+	{"descriptor: no completion wanted", SECTION, RING, DESC(flags), 2, WANT_CLOSED, 0, 0,
+	 "no completion"},
 	{"descriptor: other flags", SECTION, RING, DESC(flags), 2, WANT_SENT, 0xffff, 0},
 
 	{"section: index behind the buffer", SECTION, RING, NVSP(rndis_pkt.section_index), 4,
-	 WANT_CLOSED, 32, 0},
+	 WANT_CLOSED, 32, 0, "outside the send buffer"},
 	{"section: index 2^31", SECTION, RING, NVSP(rndis_pkt.section_index), 4, WANT_CLOSED,
-	 1u << 31, 0},
+	 1u << 31, 0, "outside the send buffer"},
 	{"section: index overflows", SECTION, RING, NVSP(rndis_pkt.section_index), 4, WANT_CLOSED,
-	 0x100003, 0},
+	 0x100003, 0, "outside the send buffer"},
 	{"section: none, and no ranges", SECTION, RING, NVSP(rndis_pkt.section_index), 4, BAD,
 	 NVSP_SECTION_NONE, RNDIS_NO},
 	{"section: size 0", SECTION, RING, NVSP(rndis_pkt.section_size), 4, BAD, 0, RNDIS_NO},
 	{"section: one byte short", SECTION, RING, NVSP(rndis_pkt.section_size), 4, BAD,
 	 44 + FRAME - 1, RNDIS_NO},
 	{"section: larger than a section", SECTION, RING, NVSP(rndis_pkt.section_size), 4,
-	 WANT_CLOSED, 4097, 0},
+	 WANT_CLOSED, 4097, 0, "outside the send buffer"},
 	{"section: size 2^32-1", SECTION, RING, NVSP(rndis_pkt.section_size), 4, WANT_CLOSED,
-	 UINT32_MAX, 0},
+	 UINT32_MAX, 0, "outside the send buffer"},
 	{"section: channel type 7", SECTION, RING, NVSP(rndis_pkt.channel_type), 4, BAD, 7, 0},
 	{"NVSP type 0", SECTION, RING, NVSP(type), 4, WANT_CLOSED, 0, 0},
 	{"NVSP type 2", SECTION, RING, NVSP(type), 4, WANT_CLOSED, 2, 0},
@@ -92,29 +100,38 @@ static const struct field fields[] = {
 	{"NVSP type 134", SECTION, RING, NVSP(type), 4, WANT_CLOSED, 134, 0},
 	{"NVSP type 2^32-1", SECTION, RING, NVSP(type), 4, WANT_CLOSED, UINT32_MAX, 0},
 
-	{"ranges: count 0", GPA, RING, LIST + 4, 4, WANT_CLOSED, 0, 0},
-	{"ranges: count 2", GPA, RING, LIST + 4, 4, WANT_CLOSED, 2, 0},
-	{"ranges: count 2^32-1", GPA, RING, LIST + 4, 4, WANT_CLOSED, UINT32_MAX, 0},
+	{"ranges: count 0", GPA, RING, LIST + 4, 4, WANT_CLOSED, 0, 0, "range count"},
+	{"ranges: count 2", GPA, RING, LIST + 4, 4, WANT_CLOSED, 2, 0, "cut short"},
+	{"ranges: count 2^32-1", GPA, RING, LIST + 4, 4, WANT_CLOSED, UINT32_MAX, 0, "range count"},
 	{"ranges: length 0", GPA, RING, LIST + 8, 4, BAD, 0, RNDIS_NO},
 	{"ranges: one byte short", GPA, RING, LIST + 8, 4, BAD, 44 + FRAME - 1, RNDIS_NO},
-	{"ranges: longer than its pages", GPA, RING, LIST + 8, 4, WANT_CLOSED, 3 * PAGE, 0},
-	{"ranges: length 2^31", GPA, RING, LIST + 8, 4, WANT_CLOSED, 1u << 31, 0},
-	{"ranges: length 2^32-1", GPA, RING, LIST + 8, 4, WANT_CLOSED, UINT32_MAX, 0},
-	{"ranges: offset 4096", GPA, RING, LIST + 12, 4, WANT_CLOSED, 4096, 0},
-	{"ranges: offset 2^32-1", GPA, RING, LIST + 12, 4, WANT_CLOSED, UINT32_MAX, 0},
-	{"ranges: PFN 0", GPA, RING, LIST + 16, 8, WANT_CLOSED, 0, 0},
-	{"ranges: PFN before RAM", GPA, RING, LIST + 16, 8, WANT_CLOSED, RAM_FIRST - 1, 0},
-	{"ranges: PFN behind RAM", GPA, RING, LIST + 16, 8, WANT_CLOSED, RAM_END, 0},
-	{"ranges: second PFN behind RAM", GPA, RING, LIST + 24, 8, WANT_CLOSED, RAM_END, 0},
-	{"ranges: PFN 2^52", GPA, RING, LIST + 16, 8, WANT_CLOSED, 1ull << 52, 0},
+	{"ranges: longer than its pages", GPA, RING, LIST + 8, 4, WANT_CLOSED, 3 * PAGE, 0,
+	 "page list"},
+	{"ranges: length 2^31", GPA, RING, LIST + 8, 4, WANT_CLOSED, 1u << 31, 0,
+	 "bad offset or length"},
+	{"ranges: length 2^32-1", GPA, RING, LIST + 8, 4, WANT_CLOSED, UINT32_MAX, 0,
+	 "bad offset or length"},
+	{"ranges: offset 4096", GPA, RING, LIST + 12, 4, WANT_CLOSED, 4096, 0,
+	 "bad offset or length"},
+	{"ranges: offset 2^32-1", GPA, RING, LIST + 12, 4, WANT_CLOSED, UINT32_MAX, 0,
+	 "bad offset or length"},
+	{"ranges: PFN 0", GPA, RING, LIST + 16, 8, WANT_CLOSED, 0, 0, "outside of RAM"},
+	{"ranges: PFN before RAM", GPA, RING, LIST + 16, 8, WANT_CLOSED, RAM_FIRST - 1, 0,
+	 "outside of RAM"},
+	{"ranges: PFN behind RAM", GPA, RING, LIST + 16, 8, WANT_CLOSED, RAM_END, 0,
+	 "outside of RAM"},
+	{"ranges: second PFN behind RAM", GPA, RING, LIST + 24, 8, WANT_CLOSED, RAM_END, 0,
+	 "outside of RAM"},
+	{"ranges: PFN 2^52", GPA, RING, LIST + 16, 8, WANT_CLOSED, 1ull << 52, 0, "outside of RAM"},
 	{"ranges: PFN overflows into RAM", GPA, RING, LIST + 16, 8, WANT_CLOSED,
-	 (1ull << 52) + RAM_FIRST, 0},
-	{"ranges: PFN 2^64-1", GPA, RING, LIST + 16, 8, WANT_CLOSED, UINT64_MAX, 0},
+	 (1ull << 52) + RAM_FIRST, 0, "outside of RAM"},
+	{"ranges: PFN 2^64-1", GPA, RING, LIST + 16, 8, WANT_CLOSED, UINT64_MAX, 0,
+	 "outside of RAM"},
 	{"ranges: list cut by the offset", GPA, RING, DESC(offset8), 2, WANT_CLOSED, 4, 0},
 	{"ranges: no list", GPA, RING, DESC(offset8), 2, WANT_CLOSED, 2, 0},
 	{"ranges: and a section", GPA, RING, GNVSP(rndis_pkt.section_index), 4, WANT_SENT, 0, 0},
 	{"ranges: and a section outside", GPA, RING, GNVSP(rndis_pkt.section_index), 4, WANT_CLOSED,
-	 32, 0},
+	 32, 0, "outside the send buffer"},
 
 	{"message: type 0", SECTION, MSG, RNDIS(hdr.type), 4, BAD, 0, RNDIS_NO},
 	{"message: type 2", SECTION, MSG, RNDIS(hdr.type), 4, BAD, 2, RNDIS_NO},
@@ -179,6 +196,7 @@ static const struct field fields[] = {
 	{"PPI: length 12", TAGGED, MSG, RNDIS(ppi_len), 4, BAD, 12, RNDIS_NO},
 	{"PPI: length 17", TAGGED, MSG, RNDIS(ppi_len), 4, BAD, 17, RNDIS_NO},
 
+	{"PPI: behind the private bytes", DEEP, RING, DESC(trans_id), 0, BAD, 0, RNDIS_NO},
 	{"control: good", QUERY, RING, DESC(trans_id), 0, WANT_NOTHING, 0, 0},
 	{"control: type 0", QUERY, MSG, 0, 4, BAD, 0, 0},
 	{"control: type 1", QUERY, MSG, 0, 4, BAD, 1, 0},
@@ -198,7 +216,8 @@ static const struct field fields[] = {
 	{"control: set too short a filter", QUERY, MSG, 0, 4, WANT_NOTHING, RNDIS_MSG_SET, 0},
 	{"control: range of 11 bytes", QUERY, RING, LIST + 8, 4, BAD, 11, 0},
 	{"control: range of 4096 bytes", QUERY, RING, LIST + 8, 4, BAD, 4096, 0},
-	{"control: PFN behind RAM", QUERY, RING, LIST + 16, 8, WANT_CLOSED, RAM_END, 0},
+	{"control: PFN behind RAM", QUERY, RING, LIST + 16, 8, WANT_CLOSED, RAM_END, 0,
+	 "outside of RAM"},
 };
 
 /* Where the messages lie. */
@@ -207,6 +226,22 @@ static uint8_t *place(enum base b)
 	if (b == GPA)
 		return evil.page + PAGE - 100; /* the header in one page, the frame in two */
 	return b == QUERY ? evil.page : evil.nic.tx + 3 * PAGE;
+}
+
+#define DEPTH 120u /* bytes between header and tag */
+
+static uint32_t rndis_deep(uint8_t *at)
+{
+	const struct rndis_packet h = {.hdr = {RNDIS_MSG_PACKET, 60 + DEPTH + FRAME},
+				       .data_offset = 60 + DEPTH - RNDIS_REL,
+				       .data_len = FRAME,
+				       .ppi_offset = 44 + DEPTH - RNDIS_REL,
+				       .ppi_len = 16};
+
+	rndis_marked(at + DEPTH, FRAME, 20);
+	memset(at, 0, 44 + DEPTH);
+	memcpy(at, &h, sizeof(h));
+	return h.hdr.len;
 }
 
 /* Builds the good packet and its message. Returns the message that is going to be spoilt. */
@@ -223,7 +258,7 @@ static uint8_t *build(enum base b, struct pkt *p)
 		pkt_gpa(p, at, 32, NVSP_CHANNEL_CONTROL);
 		return at;
 	}
-	len = rndis_marked(at, FRAME, b == TAGGED ? 20 : -1);
+	len = b == DEEP ? rndis_deep(at) : rndis_marked(at, FRAME, b == TAGGED ? 20 : -1);
 	for (i = 1; b == MANY && i < 3; i++)
 		rndis_marked(at + i * len, FRAME, -1);
 	if (b == GPA)
@@ -248,7 +283,9 @@ static void judge(const struct field *f, const struct vsw_port_stats *before)
 	uint32_t status;
 
 	if (f->want == WANT_CLOSED) {
-		evil_must_be_closed(0);
+		evil_must_be_closed(0, f->why);
+		switch_port("evil/0", &s);
+		must(s.delivered == before->delivered, "and its frame is delivered");
 		return;
 	}
 	status = evil_await(evil.next_id)->word;
@@ -261,6 +298,8 @@ static void judge(const struct field *f, const struct vsw_port_stats *before)
 	if (f->drop)
 		must(s.drops[f->drop] == before->drops[f->drop] + 1, "no drop %s is counted",
 		     vsw_drop_name(f->drop));
+	if (f->want == WANT_FAILED || f->want == WANT_DROPPED)
+		must(s.delivered == before->delivered + (f->base == MANY), "it is delivered");
 	if (f->want == WANT_SENT)
 		must(s.delivered > before->delivered && drops_of(&s) == drops_of(before),
 		     "it is not delivered");
@@ -318,7 +357,7 @@ static void spoil_ctrl(const struct ctrl *c)
 	memcpy(at, &c->value, 4);
 	evil_publish(0, is_index ? c->value : r->own);
 	if (c->want == WANT_CLOSED) {
-		evil_must_be_closed(0);
+		evil_must_be_closed(0, "index outside the ring");
 		return;
 	}
 	must(evil_await(evil.next_id)->word == NVSP_STATUS_SUCCESS, "the packet fails");
@@ -410,7 +449,7 @@ static void say_nvsp(const struct nvsp *n)
 		p.b[6] = 0;
 	evil_push(0, p.b, p.len);
 	if (n->want == WANT_CLOSED) {
-		evil_must_be_closed(0);
+		evil_must_be_closed(0, NULL);
 		return;
 	}
 	d = n->is_asked ? evil_await(id) : NULL;

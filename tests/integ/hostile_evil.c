@@ -109,7 +109,7 @@ void evil_publish(unsigned int q, uint32_t write_index)
 	fd_kick(evil.part.bell_fd[evil.ch[q]->relid]);
 }
 
-void evil_push(unsigned int q, const void *bytes, uint32_t len)
+void evil_put(unsigned int q, const void *bytes, uint32_t len)
 {
 	struct vmbus_ring *r = &evil.out[q];
 	uint64_t until = now_ms() + PATIENCE_MS;
@@ -122,7 +122,13 @@ void evil_push(unsigned int q, const void *bytes, uint32_t len)
 	}
 	vmbus_ring_write(r, r->own, bytes, len);
 	r->own = vmbus_ring_wrap(r, r->own + len);
-	evil_publish(q, r->own);
+}
+
+void evil_push(unsigned int q, const void *bytes, uint32_t len)
+{
+	evil_put(q, bytes, len);
+	if (!evil_is_closed(q, NULL))
+		evil_publish(q, evil.out[q].own);
 }
 
 static void take_done(unsigned int q, const struct vmbus_pkt_desc *d)
@@ -233,17 +239,18 @@ static void reason_must_be_readable(const char *why)
 	must(n >= 10 && spaces >= 1, "the reason is \"%s\"", why);
 }
 
-void evil_must_be_closed(unsigned int q)
+void evil_must_be_closed(unsigned int q, const char *why)
 {
 	uint64_t until = now_ms() + PATIENCE_MS;
-	const char *why = "";
+	const char *reason = "";
 
-	while (!evil_is_closed(q, &why)) {
+	while (!evil_is_closed(q, &reason)) {
 		must(now_ms() < until, "queue %u is not closed", q);
 		part_pump(&evil.part);
 		nap_us(20);
 	}
-	reason_must_be_readable(why);
+	reason_must_be_readable(reason);
+	must(!why || strstr(reason, why), "the reason is \"%s\", not \"%s\"", reason, why);
 }
 
 const struct evil_done *evil_await(uint64_t id)

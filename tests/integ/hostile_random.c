@@ -168,6 +168,8 @@ void attacks_random(struct prng *r, unsigned int lives, unsigned int steps)
 			if (k % 8 == 0)
 				glance(&mine);
 		}
+		if (evil_is_closed(0, NULL))
+			evil_must_be_closed(0, " ");
 		attack_end(WANT_NOTHING);
 	}
 }
