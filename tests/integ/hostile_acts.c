@@ -413,7 +413,7 @@ static void buffer_swapped_in_traffic(void)
 
 	must(!nvsc_gpadl_create(&evil.bus, evil.ch[0], high, 512, &big), "GPADL");
 	crowd_noise(NOISE_LEN, mac_evil);
-	for (i = 0; i < 600; i++) {
+	for (i = 0; i < 3000; i++) {
 		evil.is_hoarding = true; /* what is not given back before is forgotten */
 		evil.nr_held = 0;
 		conf.ndis_config.mtu = i % 2 ? 9014 : 1514;
@@ -439,7 +439,7 @@ static void buffer_torn_down_while_given(void)
 	struct pkt p;
 
 	crowd_noise(NOISE_LEN, mac_evil);
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < 1000; i++) {
 		evil.is_hoarding = true;
 		evil.nr_held = 0;
 		pkt_nvsp(&p, &revoke);

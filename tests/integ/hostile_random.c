@@ -154,6 +154,7 @@ static void glance(struct prng *r)
 
 void attacks_random(struct prng *r, unsigned int lives, unsigned int steps)
 {
+	const char *why;
 	char name[64];
 	unsigned int i, k;
 
@@ -168,7 +169,8 @@ void attacks_random(struct prng *r, unsigned int lives, unsigned int steps)
 			if (k % 8 == 0)
 				glance(&mine);
 		}
-		if (evil_is_closed(0, NULL))
+		why = NULL;
+		if (evil_is_closed(0, &why) && why)
 			evil_must_be_closed(0, " ");
 		attack_end(WANT_NOTHING);
 	}
