@@ -212,7 +212,7 @@ def run_nethv(o, work, frame):
     name = f"bench-{os.getpid()}"
     with open(work + "/v2v.yaml", "w") as f:
         f.write(NETHV_CONFIG.format(name=name, engine=o.engine, a=o.core_a, b=o.core_b,
-                                    mac_a=MAC_A, mac_b=MAC_B, n=o.inflight, size=frame - 4))
+                                    mac_a=MAC_A, mac_b=MAC_B, n=o.inflight, size=frame))
     p = Process([o.nethv, "run", work + "/v2v.yaml"], work + "/nethv.log")
     try:
         end = time.monotonic() + 20
