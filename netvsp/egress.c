@@ -78,19 +78,31 @@ static inline void copy_exact(uint8_t *dst, const uint8_t *src, uint32_t n)
 		rte_mov16(dst + n - 16, src + n - 16);
 }
 
+static inline void put_pair(uint8_t *dst, size_t off, uint32_t lo, uint32_t hi)
+{
+	uint64_t v = lo | (uint64_t)hi << 32;
+
+	memcpy(dst + off, &v, sizeof(v));
+}
+
+#define AT(field) offsetof(struct rndis_packet, field)
+
+/* Written field by field, from registers: a struct put together on the stack and copied is loaded
+ * across its own stores, which waits until all stores before it, those to the guest's cache lines
+ * included, have been done. */
 static inline uint32_t message_head(const struct vsw_pkt *p, uint8_t *dst)
 {
 	const bool tagged = p->flags & VSW_PKT_VLAN;
 	const uint32_t head = HDR_LEN + (tagged ? PPI_LEN : 0);
-	const struct rndis_packet h = {
-		.hdr = {RNDIS_MSG_PACKET, (head + p->len + MSG_ALIGN - 1) & ~(MSG_ALIGN - 1)},
-		.data_offset = head - RNDIS_REL,
-		.data_len = p->len,
-		.ppi_offset = tagged ? HDR_LEN - RNDIS_REL : 0,
-		.ppi_len = tagged ? PPI_LEN : 0,
-	};
+	const uint32_t len = (head + p->len + MSG_ALIGN - 1) & ~(MSG_ALIGN - 1);
+	const uint32_t none = 0;
 
-	memcpy(dst, &h, sizeof(h));
+	put_pair(dst, AT(hdr), RNDIS_MSG_PACKET, len);
+	put_pair(dst, AT(data_offset), head - RNDIS_REL, p->len);
+	put_pair(dst, AT(oob_offset), 0, 0);
+	put_pair(dst, AT(num_oob), 0, tagged ? HDR_LEN - RNDIS_REL : 0);
+	put_pair(dst, AT(ppi_len), tagged ? PPI_LEN : 0, 0);
+	memcpy(dst + AT(reserved), &none, sizeof(none));
 	if (unlikely(tagged)) {
 		const struct rndis_ppi ppi = {PPI_LEN, RNDIS_PPI_VLAN, sizeof(struct rndis_ppi)};
 		uint32_t value = rndis_vlan_from_tci(p->vlan_tci);
