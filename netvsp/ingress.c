@@ -627,6 +627,8 @@ uint16_t netvsp_rx(void *be, uint16_t q, struct vsw_vec *v)
 	}
 	if (unlikely(ch->nr_pending) && !netvsp_flush_completions(ch, v->lcore))
 		return 0;
+	if (unlikely(q == 0 && atomic_load_explicit(&nic->wants_table, memory_order_relaxed)))
+		netvsp_send_table(ch, v->lcore);
 	avail = vmbus_ring_avail(&ch->in);
 	if (avail <= 0) {
 		if (avail < 0)

@@ -227,6 +227,7 @@ static void primary_closed(struct netvsp_nic *nic)
 		nic->chan[i].vch = NULL;
 	}
 	atomic_store(&nic->rx_on, 0);
+	atomic_store(&nic->wants_table, false);
 	atomic_store(&nic->recv, NULL);
 	atomic_store(&nic->send, NULL);
 	nic->st = NULL;
@@ -262,6 +263,18 @@ static void count_restart(struct netvsp_chan *ch)
 	vsw_port_count_restart(ch->nic->port, vmbus_state_g2h(ch->cs)->nr_frames);
 }
 
+/* When the last granted sub-channel is open the guest is told how to spread its flows. */
+static void table_when_complete(struct netvsp_nic *nic)
+{
+	uint32_t i;
+
+	for (i = 1; i <= nic->st->nr_subs; i++) {
+		if (!nic->st->relid[i])
+			return;
+	}
+	atomic_store(&nic->wants_table, nic->st->nr_subs > 0);
+}
+
 static int on_open(struct vmbus_chan *vch, enum vmbus_open_how how)
 {
 	struct netvsp_chan *ch = vmbus_chan_info(vch)->ctx;
@@ -278,6 +291,8 @@ static int on_open(struct vmbus_chan *vch, enum vmbus_open_how how)
 	}
 	nic->st->relid[ch->q] = (uint16_t)ch->info->relid;
 	count_restart(ch);
+	if (ch->q != 0)
+		table_when_complete(nic);
 	atomic_store_explicit(&nic->live[ch->q], ch, memory_order_release);
 	rc = vsw_port_queue_start(nic->port, ch->q);
 	if (rc) {

@@ -124,6 +124,7 @@ struct netvsp_nic {
 	_Atomic(const struct vmbus_gpadl *) send;
 	struct netvsp_state *st; /* while the primary is open */
 	atomic_uint rx_on;	 /* deliver: RNDIS is up and the filter is not 0; its value */
+	atomic_bool wants_table; /* the primary's reader is to send the send indirection table */
 	uint8_t mac[6];
 	struct netvsp_pool pool;
 	/* ctl only. */
@@ -170,6 +171,9 @@ uint16_t netvsp_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
 uint32_t netvsp_out_reserve(const struct netvsp_chan *ch);
 /* lcore, or ctl as VMBUS_LCORE_CTL.  Signals the guest if @wanted. */
 void netvsp_signal(struct netvsp_chan *ch, unsigned int lcore, bool wanted);
+
+/* lcore, primary's reader.  Tells the guest which channel to send a flow on, once there is room. */
+void netvsp_send_table(struct netvsp_chan *ch, unsigned int lcore);
 
 /* control.c: NVSP messages and the RNDIS control dialogue */
 

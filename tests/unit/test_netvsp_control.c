@@ -290,6 +290,35 @@ Test(netvsp_control, sub_channels_are_granted_once_and_no_more_than_there_are)
 	cr_expect_eq(subs(1, 1, &n), NVSP_STATUS_FAIL);
 }
 
+Test(netvsp_control, the_send_table_comes_once_when_the_last_sub_channel_is_open)
+{
+	uint32_t n, i, q, at;
+	struct got g;
+
+	init(NVSP_V6_1, NVSP_V6_1);
+	cr_assert_eq(subs(1, 3, &n), NVSP_STATUS_SUCCESS);
+	bed_open(&bed, 1);
+	bed_open(&bed, 2);
+	host();
+	cr_expect_eq(next().len, 0, "one is not open yet");
+	bed_open(&bed, 3);
+	host();
+	g = next();
+	cr_assert_eq(g.d.type, VMBUS_PKT_INBAND);
+	cr_expect_eq(g.d.flags, 0);
+	cr_assert_eq(g.m.type, NVSP_MSG_INDIRECTION_TABLE);
+	cr_assert_eq(g.m.indirection_table.count, NVSP_SEND_TABLE_COUNT);
+	at = g.m.indirection_table.offset;
+	cr_assert_eq(at, 12);
+	cr_assert_lt(g.len - 16, 104, "Linux would look at offset 40");
+	for (i = 0; i < NVSP_SEND_TABLE_COUNT; i++) {
+		memcpy(&q, g.bytes + at + i * 4, 4);
+		cr_expect_eq(q, i % 4);
+	}
+	host();
+	cr_expect_eq(next().len, 0, "once");
+}
+
 /* ---- RNDIS --------------------------------------------------------------------------------- */
 
 /* Sends an RNDIS control message by a GPA range; returns the status of its completion. */
