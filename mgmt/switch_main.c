@@ -20,7 +20,7 @@
 
 /* After a restart the lcores wait until all partitions are back, or for this long: what they would
  * forward before finds no destination. */
-#define HOLD_MS 1000
+#define HOLD_MS 2000
 
 static int open_stats(struct sw *sw, int fd)
 {

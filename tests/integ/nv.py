@@ -171,8 +171,8 @@ def hugepages_free():
         return next(int(l.split()[1]) for l in f if l.startswith("HugePages_Free"))
 
 
-def flow_config(name, count, size):
-    """pktgen -> sink, both in interrupt mode."""
+def flow_config(name, count, size, more=""):
+    """pktgen -> sink, both in interrupt mode; @more: further words for pktgen."""
     return f"""\
 name: {name}
 partitions:
@@ -181,7 +181,7 @@ partitions:
     memory: 64
     nics: [{{mac: "02:4e:00:00:00:05"}}]
   - name: pktgen
-    cmdline: app=pktgen dst=02:4e:00:00:00:05 size={size} count={count}
+    cmdline: app=pktgen dst=02:4e:00:00:00:05 size={size} count={count} {more}
     memory: 64
     nics: [{{mac: "02:4e:00:00:00:04"}}]
 """
