@@ -6,11 +6,11 @@
 #include <fcntl.h>
 #include <linux/memfd.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 #define HUGE_PAGE (2UL << 20)
 
@@ -31,23 +31,6 @@ int fd_nonblock(int fd)
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return err_sys(-errno, "fd %d: cannot make it non-blocking", fd);
 	return 0;
-}
-
-/* Bytes that can be allocated without pushing others out; 0 when the kernel does not say. */
-static uint64_t mem_available(void)
-{
-	unsigned long long kib = 0;
-	char line[128];
-	FILE *f = fopen("/proc/meminfo", "re");
-
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-			break;
-	}
-	fclose(f);
-	return (uint64_t)kib << 10;
 }
 
 /* Allocates all of it now: a page that cannot be had later would be a SIGBUS in another process. */
@@ -83,8 +66,8 @@ int fd_memfd(const char *name, size_t size, enum fd_huge huge, int *is_huge)
 		return fd;
 	}
 	/* Asked first: fallocate(2) of more than there is would call the OOM killer on bystanders. */
-	avail = mem_available();
-	if (avail && size > avail - avail / 16)
+	avail = mem_left();
+	if (size > avail - avail / 16)
 		return err_set(-ENOMEM,
 			       "memory %s: cannot allocate %zu MiB, %llu MiB are available", name,
 			       size >> 20, (unsigned long long)avail >> 20);

@@ -2,7 +2,6 @@
 /* Guest memory: a small region for the boot pages, and the RAM proper in 2 MiB pages where there
  * are some, placed on the wanted NUMA node, all of it allocated before the guest runs. */
 #include <errno.h>
-#include <inttypes.h>
 #include <numa.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "hv/priv.h"
 
 #define HUGE_PAGE (2ull << 20)
@@ -18,61 +18,11 @@
 #define MEM_MAX	  (1ull << 40)
 #define MEM_SPARE (64ull << 20) /* left to the host when small pages are taken */
 
-/* First number in a file, behind @key where given; UINT64_MAX: none, or "max". */
-static uint64_t number_in(const char *path, const char *key)
-{
-	uint64_t v = UINT64_MAX;
-	char line[128];
-	FILE *f = fopen(path, "re");
-
-	if (!f)
-		return v;
-	while (fgets(line, sizeof(line), f)) {
-		if (strncmp(line, key, strlen(key)))
-			continue;
-		if (sscanf(line + strlen(key), "%" SCNu64, &v) != 1)
-			v = UINT64_MAX;
-		break;
-	}
-	fclose(f);
-	return v;
-}
-
-static uint64_t cgroup_left(const char *limit_path, const char *used_path)
-{
-	uint64_t limit = number_in(limit_path, ""), used = number_in(used_path, "");
-
-	if (limit == UINT64_MAX || used == UINT64_MAX)
-		return UINT64_MAX;
-	return limit > used ? limit - used : 0;
-}
-
-/* Allocating more shared memory than there is does not fail: it wakes the OOM killer, and that
- * hits others. So look first: the machine, and the container's limit in either version. */
-static uint64_t memory_left(void)
-{
-	uint64_t kib = number_in("/proc/meminfo", "MemAvailable:"), left, cg;
-
-	left = kib == UINT64_MAX ? kib : kib << 10;
-	cg = cgroup_left("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current");
-	left = cg < left ? cg : left;
-	cg = cgroup_left("/sys/fs/cgroup/memory/memory.limit_in_bytes",
-			 "/sys/fs/cgroup/memory/memory.usage_in_bytes");
-	return cg < left ? cg : left;
-}
-
-static bool has_huge_pages(uint64_t len)
-{
-	uint64_t nr = number_in("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "");
-
-	return nr != UINT64_MAX && nr >= len / HUGE_PAGE;
-}
-
 static int memory_check(const struct hv_partition *p, const struct hv_cfg *cfg)
 {
-	uint64_t left = memory_left();
+	uint64_t left = mem_left();
 
-	if (!(cfg->flags & HV_CFG_NO_HUGE) && has_huge_pages(cfg->mem_bytes))
+	if (!(cfg->flags & HV_CFG_NO_HUGE) && mem_huge_free() >= cfg->mem_bytes)
 		return 0;
 	if (cfg->mem_bytes <= left && left - cfg->mem_bytes >= MEM_SPARE)
 		return 0;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 static bool has_cap(unsigned int cap)
 {
@@ -85,29 +86,14 @@ static int check_tap(const struct mgmt_uplink *up)
 	return 0;
 }
 
-static uint64_t number_in(const char *path, const char *key)
-{
-	unsigned long long v = 0;
-	char line[128];
-	FILE *f = fopen(path, "re");
-
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f))
-		if (!strncmp(line, key, strlen(key)) && sscanf(line + strlen(key), "%llu", &v) == 1)
-			break;
-	fclose(f);
-	return v;
-}
-
 static int check_memory(const struct mgmt_cfg *cfg)
 {
 	uint64_t want = cfg->sw.memory, have, huge;
 
 	for (uint32_t i = 0; i < cfg->partitions_count; i++)
 		want += cfg->partitions[i].memory;
-	have = number_in("/proc/meminfo", "MemAvailable:") / 1024;
-	huge = 2 * number_in("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "");
+	have = mem_left() >> 20;
+	huge = mem_huge_free() >> 20;
 	if (want > have + huge)
 		return err_set(-ENOMEM,
 			       "the partitions and the switch want %llu MiB, but %llu MiB are "
@@ -118,8 +104,7 @@ static int check_memory(const struct mgmt_cfg *cfg)
 
 static int resolve_huge(struct mgmt_cfg *cfg, struct preflight *out)
 {
-	uint64_t mib =
-		2 * number_in("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "");
+	uint64_t mib = mem_huge_free() >> 20;
 	struct mgmt_switch *sw = &cfg->sw;
 
 	if (sw->hugepages == MGMT_HUGE_NO) {
