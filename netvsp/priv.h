@@ -57,7 +57,7 @@ struct netvsp_state {
 	uint8_t rss_table[NDIS_RSS_TABLE_MAX];
 	uint8_t rss_key[NDIS_RSS_KEY_SIZE];
 	uint8_t mac[6];
-	uint8_t has_mac; /* the guest set its own */
+	uint8_t has_mac;		       /* the guest set its own */
 	uint64_t counted[NETVSP_CHANNELS_MAX]; /* burst that was counted as `restart` */
 	struct netvsp_section section[NETVSP_SECTIONS_MAX];
 };
