@@ -19,23 +19,35 @@ struct hv_exit {
 	uint32_t kind; /* enum hv_exit_kind; checked by the reader, a ring3 guest can forge it */
 	uint32_t msr;
 	uint64_t rip;	       /* of the instruction, where known */
-	uint64_t value;	       /* WRMSR and IO out: data; FAULT: CR2 */
+	uint64_t value;	       /* WRMSR, IO out, MMIO write: data; FAULT: CR2 */
+	uint64_t gpa;	       /* MMIO */
 	uint64_t rcx, rdx, r8; /* HYPERCALL */
 	uint16_t port;
-	uint8_t size; /* IO: 1, 2, 4 */
-	uint8_t is_out;
+	uint8_t size;	/* IO: 1, 2, 4; MMIO: 1, 2, 4, 8 */
+	uint8_t is_out; /* IO out, MMIO write */
 	uint32_t trap;	/* FAULT: x86 exception number */
 	uint32_t error; /* FAULT: its error code */
 	uint8_t nr_bytes;
 	uint8_t bytes[HV_EXIT_BYTES]; /* FAULT: the instruction */
 };
 
-/* How a VP begins; see nethv/abi/boot.h. */
+/* How a VP begins. */
+enum hv_start_kind {
+	HV_START_IMAGE, /* nethv/abi/boot.h: 64-bit, RDI = boot_gpa, RSI = VP index, stack, GS */
+	HV_START_LINUX, /* Linux 64-bit boot protocol: identity map, RSI = boot_gpa (boot_params) */
+	HV_START_PVH,	/* PVH: 32-bit protected mode without paging, EBX = boot_gpa */
+	HV_START_SIPI,	/* waits for INIT and SIPI of another VP */
+};
+
 struct hv_vp_start {
+	enum hv_start_kind kind;
 	uint64_t entry;
 	uint64_t boot_gpa;
-	uint64_t area_gpa; /* NETHV_VP_AREA bytes */
+	uint64_t area_gpa; /* IMAGE: NETHV_VP_AREA bytes. LINUX: HV_LINUX_START_BYTES of scratch for
+			    * page tables and GDT, in RAM that the memory map calls reserved */
 };
+
+#define HV_LINUX_START_BYTES 0x8000u
 
 struct hv_engine_cfg {
 	const char *name;
@@ -43,6 +55,8 @@ struct hv_engine_cfg {
 	unsigned int nr_doorbells;
 	int numa_node;
 	unsigned int flags; /* enum hv_cfg_flags */
+	enum hv_synic_kind synic;
+	bool is_linux; /* an unmodified kernel: a PC's interrupt controllers are wanted */
 	uint64_t boot_gpa;
 	void *arg; /* for test engines */
 };
@@ -76,12 +90,15 @@ struct hv_engine_ops {
 
 	/* vcpu.  Runs until an exit. 0, or -errno when the engine failed (text set). */
 	int (*vp_run)(void *vm, unsigned int vp, struct hv_exit *ex);
-	/* vcpu.  Result of the last RDMSR, IO in (value) or HYPERCALL (RAX); goes with the next run. */
+	/* vcpu.  Result of the last RDMSR, IO in, MMIO read (value) or HYPERCALL (RAX); goes with the
+	 * next run. */
 	void (*vp_complete)(void *vm, unsigned int vp, uint64_t value, enum hv_complete how);
 	void (*vp_kick)(void *vm, unsigned int vp); /* any.  This or the next vp_run returns INTR */
 
 	/* any.  Raises a vector on a VP. */
 	void (*irq)(void *vm, unsigned int vp, unsigned int vector);
+	/* any.  Delivers an x86 MSI (I/O APIC, later devices). NULL where there is no APIC. */
+	void (*msi)(void *vm, uint64_t address, uint32_t data);
 	/* ctl.  fd that raises @sint with its vector of the moment; -EOPNOTSUPP where there is none. */
 	int (*sint_fd)(void *vm, unsigned int vp, unsigned int sint);
 	/* vcpu.  @vector 0: masked. Ordered before the caller's next look at the SynIC pages. */

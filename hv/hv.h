@@ -22,6 +22,9 @@ struct hv_partition;
 
 enum hv_engine_kind { HV_ENGINE_AUTO, HV_ENGINE_KVM, HV_ENGINE_RING3 };
 
+/* Who keeps a VP's SynIC. KVM's own needs a kernel with CONFIG_KVM_HYPERV; ours works on all. */
+enum hv_synic_kind { HV_SYNIC_AUTO, HV_SYNIC_KVM, HV_SYNIC_NETHV };
+
 enum hv_cfg_flags {
 	HV_CFG_NO_CPUID_FAULT = 1u << 0, /* do without CPUID faulting even where it exists */
 	HV_CFG_NO_HUGE = 1u << 1,	 /* do not try huge pages, and do not warn */
@@ -36,13 +39,18 @@ struct hv_cfg {
 	const char *image_path; /* ELF file; or NULL with ... */
 	const void *image;	/* ... the same in memory (borrowed for the call) */
 	size_t image_len;
-	const char *cmdline;	   /* <= NETHV_CMDLINE_MAX bytes, or NULL */
+	const char *kernel_path;  /* Linux (bzImage, or ELF with a PVH note); instead of an image */
+	const char *initrd_path;  /* for the kernel, or NULL */
+	const char *cmdline;	  /* <= NETHV_CMDLINE_MAX bytes, or NULL */
+	enum hv_synic_kind synic; /* engine kvm only; the others have ours */
 	unsigned int nr_doorbells; /* 0: HV_DOORBELLS_DEF */
 	unsigned int flags;	   /* enum hv_cfg_flags */
 };
 
 enum hv_stop_reason {
 	HV_STOP_GUEST_EXIT,  /* the guest ended itself; status is valid */
+	HV_STOP_GUEST_OFF,   /* it switched its machine off */
+	HV_STOP_GUEST_RESET, /* it wants its machine reset */
 	HV_STOP_GUEST_CRASH, /* trap we do not emulate, bad MSR, crash MSR: text has RIP and bytes */
 	HV_STOP_ENGINE,	     /* the engine failed or its process died */
 };

@@ -48,6 +48,8 @@ static int engine_create(struct hv_partition *p, const struct hv_cfg *cfg, void 
 		.nr_doorbells = p->nr_doorbells,
 		.numa_node = cfg->numa_node,
 		.flags = cfg->flags,
+		.synic = cfg->synic,
+		.is_linux = cfg->kernel_path != NULL,
 		.boot_gpa = NETHV_RAM_BASE,
 		.arg = arg,
 	};

@@ -73,6 +73,8 @@ static void announce_end(struct worker *w)
 {
 	static const char *const how[] = {
 		[HV_STOP_GUEST_EXIT] = "the guest ended itself",
+		[HV_STOP_GUEST_OFF] = "the guest switched itself off",
+		[HV_STOP_GUEST_RESET] = "the guest resets itself",
 		[HV_STOP_GUEST_CRASH] = "the guest crashed",
 		[HV_STOP_ENGINE] = "the engine failed",
 	};

@@ -90,8 +90,8 @@ json_t *worker_status_json(struct worker *w)
 json_t *worker_last_json(struct worker *w)
 {
 	static const char *const how[] = {
-		[HV_STOP_GUEST_EXIT] = "exited",
-		[HV_STOP_GUEST_CRASH] = "crashed",
+		[HV_STOP_GUEST_EXIT] = "exited", [HV_STOP_GUEST_OFF] = "off",
+		[HV_STOP_GUEST_RESET] = "reset", [HV_STOP_GUEST_CRASH] = "crashed",
 		[HV_STOP_ENGINE] = "failed",
 	};
 	json_t *o = worker_status_json(w);
