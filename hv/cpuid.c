@@ -46,20 +46,22 @@ unsigned int hv_cpuid_host(struct nethv_cpuid *t, unsigned int max)
 }
 
 unsigned int hv_cpuid_add(struct nethv_cpuid *t, unsigned int n, unsigned int max,
-			  unsigned int nr_vps, uint32_t hints)
+			  const struct hv_cpuid_cfg *c)
 {
+	const uint32_t tsc = HV_FEAT_REFERENCE_TSC | HV_FEAT_TSC_INVARIANT;
 	const struct nethv_cpuid leaves[] = {
 		{HV_CPUID_VENDOR, 0, HV_CPUID_MAX, HV_VENDOR_EBX, HV_VENDOR_ECX, HV_VENDOR_EDX},
 		{HV_CPUID_INTERFACE, 0, HV_INTERFACE_EAX, 0, 0, 0},
 		{HV_CPUID_VERSION, 0, 20348, 0x000a0000, 0, 0},
 		{HV_CPUID_FEATURES, 0,
-		 HV_FEAT_TIME_REF | HV_FEAT_SYNIC | HV_FEAT_STIMER | HV_FEAT_HYPERCALL |
-			 HV_FEAT_VP_INDEX | HV_FEAT_REFERENCE_TSC | HV_FEAT_FREQ_MSRS |
-			 HV_FEAT_TSC_INVARIANT,
+		 HV_FEAT_TIME_REF | HV_FEAT_SYNIC | HV_FEAT_HYPERCALL | HV_FEAT_VP_INDEX |
+			 HV_FEAT_FREQ_MSRS | (c->has_tsc || !c->is_linux ? tsc : 0) |
+			 (c->is_linux ? 0 : HV_FEAT_STIMER),
 		 HV_FEAT_POST_MESSAGES | HV_FEAT_SIGNAL_EVENTS, 0,
-		 HV_FEAT_FREQ_AVAILABLE | HV_FEAT_CRASH_MSRS | HV_FEAT_STIMER_DIRECT},
-		{HV_CPUID_HINTS, 0, HV_HINT_RELAXED_TIMING | hints, 0xffffffff, 0, 0},
-		{HV_CPUID_LIMITS, 0, nr_vps, HV_VPS_MAX, 0, 0},
+		 HV_FEAT_FREQ_AVAILABLE | HV_FEAT_CRASH_MSRS |
+			 (c->is_linux ? 0 : HV_FEAT_STIMER_DIRECT)},
+		{HV_CPUID_HINTS, 0, HV_HINT_RELAXED_TIMING | c->hints, 0xffffffff, 0, 0},
+		{HV_CPUID_LIMITS, 0, c->nr_vps, HV_VPS_MAX, 0, 0},
 	};
 	unsigned int i;
 

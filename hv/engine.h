@@ -56,6 +56,7 @@ struct hv_engine_cfg {
 	int numa_node;
 	unsigned int flags; /* enum hv_cfg_flags */
 	enum hv_synic_kind synic;
+	bool has_tsc;  /* the host's TSC is good enough to be the guest's clock */
 	bool is_linux; /* an unmodified kernel: a PC's interrupt controllers are wanted */
 	uint64_t boot_gpa;
 	void *arg; /* for test engines */
@@ -85,6 +86,15 @@ struct hv_engine_ops {
 	int (*vm_pid)(void *vm); /* any.  Process that runs the guest, 0: this one */
 	/* any.  The CPUID leaves that the guest sees below 0x40000000 and above 0x4fffffff. Count. */
 	unsigned int (*cpuid)(void *vm, struct nethv_cpuid *table, unsigned int max);
+	/* Optional: an engine that keeps SynIC and timers itself, beside ours. NULL: it has neither. */
+	/* any.  Whose SynIC it is, for people. */
+	const char *(*synic_name)(void *vm);
+	/* any.  Synthetic timers and reference time are the engine's. */
+	bool (*has_timers)(void *vm);
+	/* vcpu.  A SynIC register was written, and taken by ours. */
+	void (*synic_msr)(void *vm, unsigned int vp, uint32_t msr, uint64_t value);
+	uint64_t (*ref_time)(void *vm); /* any.  100 ns; used if has_timers() */
+
 	/* any.  Writes the code of the hypercall page. */
 	void (*hypercall_page)(void *vm, uint8_t page[4096]);
 
@@ -108,4 +118,4 @@ struct hv_engine_ops {
 	void (*vp_stats)(void *vm, unsigned int vp, struct hv_vp_stats *out);
 };
 
-extern const struct hv_engine_ops hv_ring3_ops;
+extern const struct hv_engine_ops hv_ring3_ops, hv_kvm_ops;

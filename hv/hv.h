@@ -7,6 +7,7 @@
  * it: the partition's process dies with that thread. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -68,6 +69,8 @@ struct hv_partition_ops {
 	void (*stopped)(void *ctx, enum hv_stop_reason reason, uint32_t status, const char *text);
 	/* vcpu.  A line of the guest's console: @n printable bytes, no newline. */
 	void (*console)(void *ctx, const char *line, size_t n);
+	/* vcpu.  A Linux guest reported a crash of its kernel. It goes on (a crash kernel may follow). */
+	void (*crashed)(void *ctx, const char *text);
 };
 
 struct hv_engine_report {
@@ -85,6 +88,7 @@ enum hv_exit_kind {
 	HV_EXIT_HLT,
 	HV_EXIT_SHUTDOWN, /* the engine or its process is gone */
 	HV_EXIT_FAULT,	  /* something that we do not emulate */
+	HV_EXIT_EOI,	  /* of a level-triggered interrupt of the I/O APIC; value: its vector */
 	HV_EXIT_NR
 };
 
@@ -97,8 +101,15 @@ struct hv_vp_stats {
 	/* Counted by the engine on the guest's side (ring3), so a guest could forge them. */
 	uint64_t traps;	      /* SIGSEGV and its like */
 	uint64_t irq_signals; /* interrupt signals */
-	uint64_t injected;    /* interrupt frames pushed */
+	uint64_t injected;    /* interrupt frames pushed; kvm: interrupts injected */
 	uint64_t halts;
+	/* KVM's own statistics (KVM_GET_STATS_FD). */
+	bool has_kvm;
+	uint64_t kvm_exits; /* from guest mode, for whatever reason */
+	uint64_t kvm_io_exits, kvm_mmio_exits;
+	uint64_t halt_polls;	 /* halts at which KVM polled */
+	uint64_t halt_polls_won; /* ... and needed no sleep */
+	uint64_t halt_wakeups;
 };
 
 /* ctl.  Which engine @want means on this host; probes /dev/kvm for AUTO and KVM (< 1 s). 0, or
@@ -146,4 +157,5 @@ int hv_engine_pid(const struct hv_partition *p); /* any.  Process that runs the 
 void hv_vp_stats(struct hv_partition *p, unsigned int vp, struct hv_vp_stats *out);
 /* any.  One copy of the guest's report page, made safe to print. 0, or -ENODATA when there is none. */
 int hv_report_read(struct hv_partition *p, struct nethv_report *out);
-uint64_t hv_ref_time(const struct hv_partition *p); /* any.  Reference time, 100 ns units */
+uint64_t hv_ref_time(const struct hv_partition *p);	 /* any.  Reference time, 100 ns units */
+const char *hv_synic_name(const struct hv_partition *p); /* any.  Whose SynIC: "kvm", "nethv" */

@@ -49,13 +49,15 @@ void hv_boot_record(struct hv_partition *p, const struct hv_cfg *cfg, uint64_t i
 		.control_gpa = CONTROL_GPA,
 		.nr_doorbells = p->nr_doorbells,
 	};
+	const struct hv_cpuid_cfg cc = {
+		.nr_vps = p->nr_vps, .hints = p->eng->hints, .has_tsc = p->clock.is_tsc};
 	uint64_t free_from = (image_end + GMEM_PAGE_SIZE - 1) & ~(uint64_t)(GMEM_PAGE_SIZE - 1);
 
 	mem_add(&b, NETHV_RAM_BASE, free_from, NETHV_MEM_RESERVED);
 	mem_add(&b, free_from, b.vp_area_base, NETHV_MEM_USABLE);
 	mem_add(&b, b.vp_area_base, ram_end(p), NETHV_MEM_RESERVED);
 	b.nr_cpuid = p->eng->cpuid(p->vm, b.cpuid, NETHV_CPUID_MAX);
-	b.nr_cpuid = hv_cpuid_add(b.cpuid, b.nr_cpuid, NETHV_CPUID_MAX, p->nr_vps, p->eng->hints);
+	b.nr_cpuid = hv_cpuid_add(b.cpuid, b.nr_cpuid, NETHV_CPUID_MAX, &cc);
 	if (getrandom(b.seed, sizeof(b.seed), GRND_NONBLOCK) < 0)
 		memcpy(b.seed, &p->clock, sizeof(p->clock)); /* early boot: not for secrets */
 	if (cfg->cmdline)

@@ -290,7 +290,24 @@ static enum hv_verdict crash_notify(struct hv_vp *vp, uint64_t ctl, struct hv_st
 	pthread_mutex_lock(&vp->p->msr_lock);
 	crash_text(vp->p, ctl, stop);
 	pthread_mutex_unlock(&vp->p->msr_lock);
-	return HV_STOP;
+	if (!vp->p->is_linux)
+		return HV_STOP;
+	if (vp->p->ops->crashed)
+		vp->p->ops->crashed(vp->p->ctx, stop->text);
+	return HV_GO_ON;
+}
+
+/* What an engine's own SynIC must know. An interrupt of the switch may have come between our look
+ * and the engine's unmasking: look again. */
+static void synic_forward(struct hv_vp *vp, uint32_t msr, uint64_t value)
+{
+	const struct hv_partition *p = vp->p;
+
+	if (!p->eng->synic_msr || msr < HV_MSR_SCONTROL || msr > HV_MSR_SINT15)
+		return;
+	p->eng->synic_msr(p->vm, vp->index, msr, value);
+	if (msr == HV_MSR_SCONTROL || msr >= HV_MSR_SINT0)
+		hv_synic_recheck(vp);
 }
 
 enum hv_verdict hv_wrmsr(struct hv_vp *vp, uint32_t msr, uint64_t value, struct hv_stop *stop)
@@ -315,5 +332,6 @@ enum hv_verdict hv_wrmsr(struct hv_vp *vp, uint32_t msr, uint64_t value, struct 
 			 (unsigned long long)value);
 		return HV_REFUSE;
 	}
+	synic_forward(vp, msr, value);
 	return HV_GO_ON;
 }

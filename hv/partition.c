@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Life of a partition, and the small public calls. */
 #include <errno.h>
+#include <numa.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,8 @@ static int engine_create(struct hv_partition *p, const struct hv_cfg *cfg, void 
 		.numa_node = cfg->numa_node,
 		.flags = cfg->flags,
 		.synic = cfg->synic,
-		.is_linux = cfg->kernel_path != NULL,
+		.has_tsc = p->clock.is_tsc,
+		.is_linux = p->is_linux,
 		.boot_gpa = NETHV_RAM_BASE,
 		.arg = arg,
 	};
@@ -97,6 +99,8 @@ int hv_partition_create_on(struct hv_partition **out, const struct hv_cfg *cfg,
 	p->ctx = ctx;
 	p->nr_vps = cfg->nr_vps;
 	p->nr_doorbells = cfg->nr_doorbells ? cfg->nr_doorbells : HV_DOORBELLS_DEF;
+	p->is_linux = cfg->kernel_path != NULL;
+	p->numa_node = cfg->numa_node;
 	p->timers.fd = -1;
 	pthread_mutex_init(&p->msr_lock, NULL);
 	hv_clock_init(&p->clock, HV_CLOCK_BEST);
@@ -126,12 +130,18 @@ int hv_partition_create(struct hv_partition **out, const struct hv_cfg *cfg,
 	struct hv_engine_report report;
 	int rc;
 
-	if (!cfg->image_path && !cfg->image)
-		return err_set(-EINVAL, "%s: no image", cfg->name ? cfg->name : "partition");
+	if (!cfg->image_path && !cfg->image && !cfg->kernel_path)
+		return err_set(-EINVAL, "%s: no image and no kernel",
+			       cfg->name ? cfg->name : "partition");
 	rc = hv_engine_probe(cfg->engine, &report);
 	if (rc)
 		return rc;
-	return hv_partition_create_on(out, cfg, ops, ctx, &hv_ring3_ops, NULL);
+	if (cfg->kernel_path && report.kind != HV_ENGINE_KVM)
+		return err_set(-ENOTSUP, "%s: a kernel needs the engine kvm, here is %s", cfg->name,
+			       report.text);
+	return hv_partition_create_on(out, cfg, ops, ctx,
+				      report.kind == HV_ENGINE_KVM ? &hv_kvm_ops : &hv_ring3_ops,
+				      NULL);
 }
 
 static void *vp_thread(void *arg)
@@ -141,6 +151,8 @@ static void *vp_thread(void *arg)
 
 	snprintf(name, sizeof(name), "hv-vp%u", vp->index);
 	pthread_setname_np(pthread_self(), name);
+	if (vp->p->numa_node >= 0)
+		numa_run_on_node(vp->p->numa_node);
 	hv_vp_loop(vp);
 	return NULL;
 }
@@ -256,7 +268,14 @@ int hv_engine_pid(const struct hv_partition *p)
 
 uint64_t hv_ref_time(const struct hv_partition *p)
 {
+	if (p->eng->has_timers && p->eng->has_timers(p->vm))
+		return p->eng->ref_time(p->vm);
 	return hv_clock_now(&p->clock);
+}
+
+const char *hv_synic_name(const struct hv_partition *p)
+{
+	return p->eng->synic_name ? p->eng->synic_name(p->vm) : "nethv";
 }
 
 void hv_vp_stats(struct hv_partition *p, unsigned int vp, struct hv_vp_stats *out)

@@ -99,6 +99,8 @@ struct hv_partition {
 	_Atomic bool is_stopping; /* VP threads leave their loops */
 	_Atomic bool has_stopped; /* `stopped` was called, or never will be */
 	bool is_started;
+	bool is_linux; /* an unmodified kernel runs, on a PC of a kind */
+	int numa_node;
 };
 
 /* What dispatching an exit came to. */
@@ -129,9 +131,17 @@ int hv_load(struct hv_partition *p, const struct hv_cfg *cfg, struct hv_vp_start
 void hv_boot_record(struct hv_partition *p, const struct hv_cfg *cfg, uint64_t image_end);
 uint64_t hv_vp_areas(const struct hv_partition *p); /* GPA of VP 0's area */
 
+/* What the TLFS leaves say. */
+struct hv_cpuid_cfg {
+	unsigned int nr_vps;
+	uint32_t hints; /* HV_CPUID_HINTS, EAX */
+	bool has_tsc;	/* the TSC is invariant and the TSC page can be had */
+	bool is_linux;	/* no synthetic timers: the local APIC's are as good, and exit-free */
+};
+
 /* cpuid.c, any.  Adds the hypervisor leaves to a table that holds @n entries; the new count. */
 unsigned int hv_cpuid_add(struct nethv_cpuid *t, unsigned int n, unsigned int max,
-			  unsigned int nr_vps, uint32_t hints);
+			  const struct hv_cpuid_cfg *c);
 /* The host's own leaves without any hypervisor's. */
 unsigned int hv_cpuid_host(struct nethv_cpuid *t, unsigned int max);
 
@@ -158,6 +168,8 @@ int hv_synic_set_siefp(struct hv_vp *vp, uint64_t v);
 int hv_synic_set_simp(struct hv_vp *vp, uint64_t v);
 int hv_synic_set_sint(struct hv_vp *vp, unsigned int sint, uint64_t v);
 void hv_synic_eom(struct hv_vp *vp);
+/* vcpu.  Raises SINTs for which something waits: after the engine's own SynIC has been told. */
+void hv_synic_recheck(struct hv_vp *vp);
 /* Lock held.  Delivers what the slot of @sint can take. */
 void hv_synic_deliver(struct hv_vp *vp, unsigned int sint);
 void hv_vp_raise(struct hv_vp *vp, unsigned int vector); /* lock held */

@@ -21,23 +21,21 @@ const char *hv_engine_name(enum hv_engine_kind kind)
 int hv_engine_probe(enum hv_engine_kind want, struct hv_engine_report *out)
 {
 	char kvm[160];
+	bool works;
 
 	out->kind = HV_ENGINE_RING3;
 	if (want == HV_ENGINE_RING3) {
 		snprintf(out->text, sizeof(out->text), "ring3: as configured");
 		return 0;
 	}
-	hv_probe_kvm(kvm, sizeof(kvm));
-	if (want == HV_ENGINE_KVM) {
-		out->kind = HV_ENGINE_KVM;
-		snprintf(out->text, sizeof(out->text),
-			 "kvm: %s; the kvm engine is not in this build: use engine ring3 or auto",
-			 kvm);
-		return err_set(-ENOTSUP, "%s", out->text);
-	}
-	if (want != HV_ENGINE_AUTO)
+	if (want != HV_ENGINE_AUTO && want != HV_ENGINE_KVM)
 		return err_set(-EINVAL, "engine %d does not exist", (int)want);
-	snprintf(out->text, sizeof(out->text),
-		 "kvm: %s; the kvm engine is not in this build, using ring3", kvm);
-	return 0;
+	works = hv_probe_kvm(kvm, sizeof(kvm));
+	if (works || want == HV_ENGINE_KVM)
+		out->kind = HV_ENGINE_KVM;
+	snprintf(out->text, sizeof(out->text), "kvm: %s%s", kvm,
+		 works			  ? ""
+		 : want == HV_ENGINE_AUTO ? "; using ring3"
+					  : "; use engine ring3 or auto");
+	return works || want == HV_ENGINE_AUTO ? 0 : err_set(-ENOTSUP, "%s", out->text);
 }

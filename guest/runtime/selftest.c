@@ -412,10 +412,13 @@ static void hostile_simp(void)
 	rt_wrmsr(HV_MSR_SIMP, ~0ull);
 }
 
-/* An interrupt finds no stack. */
+/* An interrupt finds no stack: the first that comes after the instruction, however late that is. */
 static void hostile_stack(void)
 {
-	rt_timer_set(rt_ref_time() + MS);
+	rt_wrmsr(HV_MSR_STIMER0_CONFIG + 2, HV_STIMER_AUTO_ENABLE | HV_STIMER_PERIODIC |
+						    HV_STIMER_DIRECT |
+						    HV_STIMER_VECTOR_OF(RT_VECTOR_TIMER));
+	rt_wrmsr(HV_MSR_STIMER0_COUNT + 2, MS);
 	__asm__ volatile("xorl %%esp, %%esp; 1: jmp 1b" ::: "memory");
 }
 
