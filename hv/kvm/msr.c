@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which MSRs are the worker's. With our own SynIC: the whole synthetic range. With KVM's: what KVM
- * must not answer (identity, hypercall page, reset, crash, TSC control), and all writes to SynIC
+ * must not answer (identity, hypercall page, frequencies, reset, crash, TSC control), and all writes to SynIC
  * registers: they are judged and kept here first, as for every engine, and then handed to KVM. */
 #include <errno.h>
 #include <string.h>
@@ -35,6 +35,7 @@ int kvm_msr_filter(struct kvm_vm *vm)
 		f.ranges[1] = range(HV_MSR_RESET, HV_MSR_RESET, both);
 		f.ranges[2] = range(HV_MSR_SCONTROL, HV_MSR_SINT15, KVM_MSR_FILTER_WRITE);
 		f.ranges[3] = range(HV_MSR_CRASH_P0, HV_MSR_CRASH_CTL, both);
+		f.ranges[5] = range(HV_MSR_TSC_FREQUENCY, HV_MSR_APIC_FREQUENCY, both);
 		f.ranges[4] = range(HV_MSR_TSC_INVARIANT, HV_MSR_TSC_INVARIANT, both);
 	} else {
 		f.ranges[0] =
