@@ -21,6 +21,8 @@ struct hv_partition;
 #define HV_DOORBELLS_MAX 256u
 #define HV_DOORBELLS_DEF 64u
 
+#define HV_LINUX_CMDLINE_MAX 2047u /* without the closing NUL; the kernel may take less */
+
 enum hv_engine_kind { HV_ENGINE_AUTO, HV_ENGINE_KVM, HV_ENGINE_RING3 };
 
 /* Who keeps a VP's SynIC. KVM's own needs a kernel with CONFIG_KVM_HYPERV; ours works on all. */
@@ -40,10 +42,11 @@ struct hv_cfg {
 	const char *image_path; /* ELF file; or NULL with ... */
 	const void *image;	/* ... the same in memory (borrowed for the call) */
 	size_t image_len;
-	const char *kernel_path;  /* Linux (bzImage, or ELF with a PVH note); instead of an image */
-	const char *initrd_path;  /* for the kernel, or NULL */
-	const char *cmdline;	  /* <= NETHV_CMDLINE_MAX bytes, or NULL */
-	enum hv_synic_kind synic; /* engine kvm only; the others have ours */
+	const char *kernel_path; /* Linux (bzImage, or ELF with a PVH note); instead of an image */
+	const char *initrd_path; /* for the kernel, or NULL */
+	const char *
+		cmdline; /* <= NETHV_CMDLINE_MAX, for a kernel HV_LINUX_CMDLINE_MAX bytes; or NULL */
+	enum hv_synic_kind synic;  /* engine kvm only; the others have ours */
 	unsigned int nr_doorbells; /* 0: HV_DOORBELLS_DEF */
 	unsigned int flags;	   /* enum hv_cfg_flags */
 };
@@ -125,7 +128,8 @@ int hv_partition_start(struct hv_partition *p);	   /* ctl, once.  0 or -errno (t
 void hv_partition_stop(struct hv_partition *p);	   /* ctl.  No VP runs after it. Idempotent */
 void hv_partition_destroy(struct hv_partition *p); /* ctl.  Stops first; NULL is fine */
 
-/* any.  Asks the guest to end (control page, and NETHV_VECTOR_WAKE to every VP). */
+/* any.  Asks our guest image to end (control page, and NETHV_VECTOR_WAKE to every VP). Does nothing to
+ * an unmodified kernel: its memory and vectors are its own. */
 void hv_request_stop(struct hv_partition *p);
 
 /* ctl.  Queues a SynIC message; order per (vp, sint) is kept. 0, -EAGAIN (queue full: the guest does

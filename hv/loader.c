@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "hv/image.h"
+#include "hv/linux/load.h"
 #include "hv/priv.h"
 
 #define BOOT_GPA    NETHV_RAM_BASE
@@ -124,6 +125,8 @@ static int file_load(struct hv_partition *p, const struct hv_cfg *cfg, struct hv
 int hv_load(struct hv_partition *p, const struct hv_cfg *cfg, struct hv_vp_start *start)
 {
 	*start = (struct hv_vp_start){.entry = NETHV_IMAGE_BASE, .boot_gpa = BOOT_GPA};
+	if (p->is_linux)
+		return hv_linux_load(p, cfg, start);
 	if (cfg->image_path)
 		return file_load(p, cfg, start);
 	if (cfg->image)
@@ -132,11 +135,25 @@ int hv_load(struct hv_partition *p, const struct hv_cfg *cfg, struct hv_vp_start
 	return 0;
 }
 
+struct hv_vp_start hv_start_of(const struct hv_partition *p, const struct hv_vp_start *first,
+			       unsigned int vp)
+{
+	struct hv_vp_start start = *first;
+
+	if (first->kind == HV_START_IMAGE)
+		start.area_gpa = hv_vp_areas(p) + (uint64_t)vp * NETHV_VP_AREA;
+	else if (vp != 0)
+		start = (struct hv_vp_start){.kind = HV_START_SIPI};
+	return start;
+}
+
 void hv_request_stop(struct hv_partition *p)
 {
 	struct nethv_control *c = gmem_map(&p->gm, gpa(CONTROL_GPA), sizeof(*c));
 	unsigned int i;
 
+	if (p->is_linux)
+		return;
 	__atomic_store_n(&c->stop, 1, __ATOMIC_RELEASE);
 	for (i = 0; i < p->nr_vps; i++)
 		hv_raise_vector(p, i, NETHV_VECTOR_WAKE);
@@ -168,7 +185,7 @@ int hv_report_read(struct hv_partition *p, struct nethv_report *out)
 {
 	unsigned int i;
 
-	if (gmem_read(&p->gm, gpa(REPORT_GPA), out, sizeof(*out)) ||
+	if (p->is_linux || gmem_read(&p->gm, gpa(REPORT_GPA), out, sizeof(*out)) ||
 	    out->magic != NETHV_REPORT_MAGIC) {
 		memset(out, 0, sizeof(*out));
 		return -ENODATA;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Guest memory: a small region for the boot pages, and the RAM proper in 2 MiB pages where there
- * are some, placed on the wanted NUMA node, all of it allocated before the guest runs. */
+/* Guest memory, placed on the wanted NUMA node, in 2 MiB pages where there are some, all of it
+ * allocated before the guest runs. Our image: a small region for the boot pages, and the RAM proper.
+ * Linux: RAM as a PC has it, below and above the hole for devices. */
 #include <errno.h>
 #include <numa.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "hv/linux/layout.h"
 #include "hv/priv.h"
 
 #define HUGE_PAGE (2ull << 20)
@@ -84,9 +86,27 @@ static int cfg_check(const struct hv_cfg *cfg)
 	return 0;
 }
 
+static int image_regions(struct hv_partition *p, const struct hv_cfg *cfg, enum fd_huge huge)
+{
+	int rc = region_add(p, NETHV_RAM_BASE, NETHV_IMAGE_BASE - NETHV_RAM_BASE, FD_HUGE_NO,
+			    cfg->numa_node);
+
+	return rc ? rc : region_add(p, NETHV_IMAGE_BASE, cfg->mem_bytes, huge, cfg->numa_node);
+}
+
+static int linux_regions(struct hv_partition *p, const struct hv_cfg *cfg, enum fd_huge huge)
+{
+	uint64_t low = hv_linux_low_end(cfg->mem_bytes);
+	int rc = region_add(p, 0, low, huge, cfg->numa_node);
+
+	if (rc || low == cfg->mem_bytes)
+		return rc;
+	return region_add(p, HV_PC_HIGH_RAM, cfg->mem_bytes - low, huge, cfg->numa_node);
+}
+
 int hv_memory_create(struct hv_partition *p, const struct hv_cfg *cfg)
 {
-	bool want_huge = !(cfg->flags & HV_CFG_NO_HUGE);
+	enum fd_huge huge = cfg->flags & HV_CFG_NO_HUGE ? FD_HUGE_NO : FD_HUGE_TRY;
 	int rc;
 
 	rc = cfg_check(cfg);
@@ -94,17 +114,13 @@ int hv_memory_create(struct hv_partition *p, const struct hv_cfg *cfg)
 		rc = memory_check(p, cfg);
 	if (rc)
 		return rc;
-	rc = region_add(p, NETHV_RAM_BASE, NETHV_IMAGE_BASE - NETHV_RAM_BASE, FD_HUGE_NO,
-			cfg->numa_node);
-	if (!rc)
-		rc = region_add(p, NETHV_IMAGE_BASE, cfg->mem_bytes,
-				want_huge ? FD_HUGE_TRY : FD_HUGE_NO, cfg->numa_node);
+	rc = (p->is_linux ? linux_regions : image_regions)(p, cfg, huge);
 	if (rc == -ENOMEM || rc == -ENOSPC)
 		return err_set(-ENOMEM,
 			       "%s: %llu MiB of memory cannot be had: give the partition less, or "
 			       "free some (container and tmpfs limits count, too)",
 			       p->name, (unsigned long long)(cfg->mem_bytes >> 20));
-	if (!rc && want_huge && !p->region[1].is_huge)
+	if (!rc && huge == FD_HUGE_TRY && !p->region[p->nr_regions - 1].is_huge)
 		log_warn(p->name,
 			 "no free 2 MiB pages for %llu MiB of guest memory, using small pages: "
 			 "slower (vm.nr_hugepages=%llu would do)",

@@ -11,6 +11,8 @@
 
 static int cfg_check(const struct hv_cfg *cfg)
 {
+	unsigned int cmdline_max = cfg->kernel_path ? HV_LINUX_CMDLINE_MAX : NETHV_CMDLINE_MAX;
+
 	if (!cfg->name || !cfg->name[0])
 		return err_set(-EINVAL, "partition without a name");
 	if (cfg->nr_vps == 0 || cfg->nr_vps > HV_VPS_MAX)
@@ -19,9 +21,13 @@ static int cfg_check(const struct hv_cfg *cfg)
 	if (cfg->nr_doorbells > HV_DOORBELLS_MAX)
 		return err_set(-EINVAL, "%s: %u doorbells, want 1..%u", cfg->name,
 			       cfg->nr_doorbells, HV_DOORBELLS_MAX);
-	if (cfg->cmdline && strlen(cfg->cmdline) > NETHV_CMDLINE_MAX)
+	if (cfg->kernel_path && (cfg->image_path || cfg->image))
+		return err_set(-EINVAL, "%s: both a kernel and an image", cfg->name);
+	if (cfg->initrd_path && !cfg->kernel_path)
+		return err_set(-EINVAL, "%s: an initrd without a kernel", cfg->name);
+	if (cfg->cmdline && strlen(cfg->cmdline) > cmdline_max)
 		return err_set(-EINVAL, "%s: command line of %zu bytes, want at most %u", cfg->name,
-			       strlen(cfg->cmdline), NETHV_CMDLINE_MAX);
+			       strlen(cfg->cmdline), cmdline_max);
 	return 0;
 }
 
@@ -65,14 +71,15 @@ static int engine_create(struct hv_partition *p, const struct hv_cfg *cfg, void 
 }
 
 /* After the image is in memory: the engine may start a process that maps it. */
-static int engine_seal(struct hv_partition *p, struct hv_vp_start *start)
+static int engine_seal(struct hv_partition *p, const struct hv_vp_start *first)
 {
+	struct hv_vp_start start;
 	unsigned int i;
 	int rc;
 
 	for (i = 0; i < p->nr_vps; i++) {
-		start->area_gpa = hv_vp_areas(p) + (uint64_t)i * NETHV_VP_AREA;
-		rc = p->eng->vp_create(p->vm, i, start);
+		start = hv_start_of(p, first, i);
+		rc = p->eng->vp_create(p->vm, i, &start);
 		if (rc)
 			return rc;
 	}
@@ -97,9 +104,9 @@ int hv_partition_create_on(struct hv_partition **out, const struct hv_cfg *cfg,
 	p->eng = eng;
 	p->ops = ops;
 	p->ctx = ctx;
+	p->is_linux = cfg->kernel_path != NULL;
 	p->nr_vps = cfg->nr_vps;
 	p->nr_doorbells = cfg->nr_doorbells ? cfg->nr_doorbells : HV_DOORBELLS_DEF;
-	p->is_linux = cfg->kernel_path != NULL;
 	p->numa_node = cfg->numa_node;
 	p->timers.fd = -1;
 	pthread_mutex_init(&p->msr_lock, NULL);
@@ -137,7 +144,7 @@ int hv_partition_create(struct hv_partition **out, const struct hv_cfg *cfg,
 	if (rc)
 		return rc;
 	if (cfg->kernel_path && report.kind != HV_ENGINE_KVM)
-		return err_set(-ENOTSUP, "%s: a kernel needs the engine kvm, here is %s", cfg->name,
+		return err_set(-ENOTSUP, "%s: a kernel needs the engine kvm (%s)", cfg->name,
 			       report.text);
 	return hv_partition_create_on(out, cfg, ops, ctx,
 				      report.kind == HV_ENGINE_KVM ? &hv_kvm_ops : &hv_ring3_ops,

@@ -89,6 +89,7 @@ struct hv_partition {
 	struct gmem gm;
 	struct hv_region region[HV_MEM_REGIONS];
 	unsigned int nr_regions;
+	bool is_linux; /* an unmodified kernel, not our image */
 	struct hv_clock clock;
 	struct hv_timers timers;
 	struct hv_vp *vp; /* [nr_vps] */
@@ -99,7 +100,6 @@ struct hv_partition {
 	_Atomic bool is_stopping; /* VP threads leave their loops */
 	_Atomic bool has_stopped; /* `stopped` was called, or never will be */
 	bool is_started;
-	bool is_linux; /* an unmodified kernel runs, on a PC of a kind */
 	int numa_node;
 };
 
@@ -126,8 +126,12 @@ int hv_partition_create_on(struct hv_partition **out, const struct hv_cfg *cfg,
 int hv_memory_create(struct hv_partition *p, const struct hv_cfg *cfg); /* ctl */
 void hv_memory_destroy(struct hv_partition *p);				/* ctl */
 
-/* loader.c, ctl.  Loads the image and writes the boot record; fills the VPs' start. */
+/* loader.c, ctl.  Loads the image and writes the boot record, or loads the kernel; fills the start of
+ * VP 0. */
 int hv_load(struct hv_partition *p, const struct hv_cfg *cfg, struct hv_vp_start *start);
+/* How @vp begins when VP 0 begins as @first. */
+struct hv_vp_start hv_start_of(const struct hv_partition *p, const struct hv_vp_start *first,
+			       unsigned int vp);
 void hv_boot_record(struct hv_partition *p, const struct hv_cfg *cfg, uint64_t image_end);
 uint64_t hv_vp_areas(const struct hv_partition *p); /* GPA of VP 0's area */
 
