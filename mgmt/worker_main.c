@@ -99,7 +99,7 @@ static bool is_served(struct worker *w, bool is_first)
 		return false;
 	for (uint32_t relid = 0; vmbus_server_chan_next(w->server, relid, &ch); relid = ch.relid) {
 		offered += ch.has_switch && ch.sub_index == 0;
-		if (ch.open == VMBUS_CH_OPEN && !ch.has_switch && !ch.is_rescinded)
+		if (ch.open == VMBUS_CH_OPEN && !strcmp(ch.server, "none") && !ch.is_rescinded)
 			return false;
 	}
 	return !is_first || offered >= w->part->nics_count;

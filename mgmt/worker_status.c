@@ -38,10 +38,11 @@ static json_t *channels_json(struct worker *w)
 
 	for (uint32_t relid = 0; vmbus_server_chan_next(w->server, relid, &ch); relid = ch.relid)
 		json_array_append_new(list,
-				      json_pack("{s:i, s:s, s:i, s:i, s:i, s:b, s:s}", "relid",
+				      json_pack("{s:i, s:s, s:i, s:i, s:i, s:b, s:s, s:s}", "relid",
 						ch.relid, "state", ch.word, "sub", ch.sub_index,
 						"vp", (int)ch.target_vp, "gpadls", ch.nr_gpadls,
-						"served", ch.has_switch, "reason", ch.reason));
+						"served", strcmp(ch.server, "none") != 0, "server",
+						ch.server, "reason", ch.reason));
 	return list;
 }
 

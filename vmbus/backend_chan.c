@@ -147,26 +147,6 @@ int be_chan_offered(struct be_peer *p, const struct vmbus_link_msg *m)
 
 /* ---- Open and close ----------------------------------------------------------------------- */
 
-static struct vmbus_ring_ctrl *ctrl(const struct vmbus_chan *ch, uint32_t page)
-{
-	return (struct vmbus_ring_ctrl *)(void *)ch->info.ring->page[page];
-}
-
-/* A fresh channel starts with our indices at 0, as guests leave them. The fields that we own may
- * hold anything that an earlier user of the pages left. */
-static int start_rings(const struct vmbus_chan *ch)
-{
-	struct vmbus_ring_ctrl *in = ctrl(ch, 0), *out = ctrl(ch, ch->info.split);
-	uint32_t r = __atomic_load_n(&in->read_index, __ATOMIC_RELAXED);
-	uint32_t w = __atomic_load_n(&out->write_index, __ATOMIC_RELAXED);
-
-	if (r || w)
-		return err_set(-EPROTO, "open: ring indices %u and %u, want 0", r, w);
-	__atomic_store_n(&in->interrupt_mask, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&out->pending_send_sz, 0, __ATOMIC_RELEASE);
-	return 0;
-}
-
 static int set_ring(struct vmbus_chan *ch, const struct vmbus_link_open *o)
 {
 	const struct vmbus_gpadl *g = be_gpadl_find(ch, o->ring);
@@ -203,7 +183,8 @@ static int open_chan(struct vmbus_chan *ch, const struct vmbus_link_open *o)
 		return rc;
 	if (how == VMBUS_OPEN_FRESH) {
 		vmbus_state_chan_reset(ch->info.state);
-		rc = start_rings(ch);
+		if (!vmbus_ring_start(ch->info.ring->page, ch->info.split))
+			rc = err_set(-EPROTO, "open: the rings' indices of ours are not 0");
 	}
 	ch->is_open = rc == 0;
 	if (!rc)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Channels in the control server: offer, open, close, modify, rescind, release. While no living
  * switch serves a channel its open waits for one (the debt is in the state), and what gives
- * something back to the guest is done at once. */
+ * something back to the guest is done at once. A channel of the worker's own never waits. */
 #include <errno.h>
 #include <string.h>
 
@@ -54,6 +54,8 @@ static void announce(struct vmbus_server *s, struct srv_chan *ch)
 
 	if (ch->is_announced || !s->is_offering || s->reset != RESET_NONE)
 		return;
+	m.flags = ch->local.flags;
+	memcpy(m.user_defined, &ch->local.pipe_mode, sizeof(ch->local.pipe_mode));
 	ch->is_announced = true;
 	srv_say(s, &m, sizeof(m));
 }
@@ -73,14 +75,11 @@ void srv_chan_announce_all(struct vmbus_server *s)
 	}
 }
 
-static int offer_new(struct vmbus_server *s, const struct vmbus_link_offer *o)
+static int offer_new(struct vmbus_server *s, const struct vmbus_link_offer *o,
+		     const struct srv_local *local)
 {
-	struct srv_chan *primary = find_offered(s, o, 0);
 	uint32_t relid = 1;
 
-	if (o->sub_index && (!primary || !primary->has_switch))
-		return err_set(-EINVAL, "sub-channel %u offered without its primary channel",
-			       o->sub_index);
 	while (relid < VMBUS_CHANS_MAX && s->chan[relid].state != CHAN_FREE)
 		relid++;
 	if (relid == VMBUS_CHANS_MAX)
@@ -90,7 +89,8 @@ static int offer_new(struct vmbus_server *s, const struct vmbus_link_offer *o)
 					   .relid = relid,
 					   .serial = ++s->last_serial,
 					   .offer = *o,
-					   .has_switch = true,
+					   .local = local ? *local : (struct srv_local){0},
+					   .has_switch = !local,
 					   .target_vp = VMBUS_VP_NONE};
 	announce(s, &s->chan[relid]);
 	return (int)relid;
@@ -98,14 +98,29 @@ static int offer_new(struct vmbus_server *s, const struct vmbus_link_offer *o)
 
 int srv_chan_offer(struct vmbus_server *s, const struct vmbus_link_offer *o)
 {
-	struct srv_chan *ch = find_offered(s, o, o->sub_index);
+	struct srv_chan *primary, *ch = find_offered(s, o, o->sub_index);
 
-	if (!ch)
-		return offer_new(s, o);
-	if (ch->has_switch)
+	if (ch && (ch->has_switch || srv_is_local(ch)))
 		return err_set(-EEXIST, "channel %u is offered already", ch->relid);
-	ch->has_switch = true;
-	return (int)ch->relid;
+	if (ch) {
+		ch->has_switch = true;
+		return (int)ch->relid;
+	}
+	primary = find_offered(s, o, 0);
+	if (o->sub_index && (!primary || !primary->has_switch))
+		return err_set(-EINVAL, "sub-channel %u offered without its primary channel",
+			       o->sub_index);
+	return offer_new(s, o, NULL);
+}
+
+int srv_chan_offer_local(struct vmbus_server *s, const struct vmbus_link_offer *o,
+			 const struct srv_local *local)
+{
+	const struct srv_chan *ch = find_offered(s, o, 0);
+
+	if (ch)
+		return err_set(-EEXIST, "channel %u is offered already", ch->relid);
+	return offer_new(s, o, local);
 }
 
 /* ---- Withdrawal --------------------------------------------------------------------------- */
@@ -119,7 +134,7 @@ void srv_chan_try_free(struct vmbus_server *s, struct srv_chan *ch)
 }
 
 /* From here on the guest may free the memory of the channel without asking. The caller knows that
- * the switch does not touch it. */
+ * nobody touches it. */
 static void rescind(struct vmbus_server *s, struct srv_chan *ch)
 {
 	struct vmbus_msg_relid m = {.hdr.msgtype = VMBUS_MSG_RESCIND, .child_relid = ch->relid};
@@ -169,6 +184,7 @@ static void rescind_subs(struct vmbus_server *s, const struct srv_chan *primary)
 
 void srv_chan_gone(struct vmbus_server *s, struct srv_chan *ch)
 {
+	srv_local_stop(ch);
 	ch->has_switch = false;
 	if (ch->open == VMBUS_CH_OPENING)
 		say_open_result(s, ch->relid, ch->openid, SRV_STATUS_FAILED);
@@ -196,7 +212,8 @@ void srv_chan_release(struct vmbus_server *s, uint32_t relid)
  * keeps its relid reserved; nobody but the switch knows of it then. */
 void srv_chan_forget(struct vmbus_server *s, struct srv_chan *ch)
 {
-	bool stays = ch->offer.sub_index == 0 && ch->has_switch;
+	bool is_kept = ch->has_switch || (srv_is_local(ch) && ch->state == CHAN_OFFERED);
+	bool stays = is_kept && ch->offer.sub_index == 0;
 
 	if (ch->state == CHAN_FREE)
 		return;
@@ -272,7 +289,9 @@ void srv_chan_open(struct vmbus_server *s, const struct vmbus_msg_open *m)
 	ch->split = m->downstream_offset;
 	ch->target_vp = m->target_vp;
 	ch->reason[0] = 0;
-	if (ch->has_switch)
+	if (srv_is_local(ch))
+		srv_local_open(s, ch);
+	else if (ch->has_switch)
 		request_open(s, ch, VMBUS_OPEN_FRESH);
 }
 
@@ -315,6 +334,7 @@ static void request_close(struct vmbus_server *s, struct srv_chan *ch)
 {
 	struct vmbus_link_msg m = {.type = VMBUS_LINK_CLOSE, .chan = {.relid = ch->relid}};
 
+	srv_local_stop(ch);
 	ch->open = VMBUS_CH_CLOSING;
 	if (ch->has_switch)
 		srv_request(s, &m, ch);
@@ -402,6 +422,11 @@ void srv_chan_modify(struct vmbus_server *s, const struct vmbus_msg_modify *m)
 		srv_fault(s, ch, "wants the interrupts of channel %u at VP %u", m->child_relid,
 			  m->target_vp);
 		say_modified(s, m->child_relid, -EINVAL);
+		return;
+	}
+	if (srv_is_local(ch)) {
+		srv_local_retarget(ch, m->target_vp);
+		say_modified(s, ch->relid, 0);
 		return;
 	}
 	rq.retarget.relid = ch->relid;

@@ -88,6 +88,7 @@ void srv_reset_begin(struct vmbus_server *s, enum srv_reset why)
 	s->counters.resets += s->version != 0;
 	srv_outbox_drop(s);
 	vmbus_gpadl_drop(&s->builds);
+	srv_local_stop_all(s);
 	if (s->version && s->link_state == LINK_UP)
 		srv_request(s, &m, NULL);
 	else

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Channels that the worker serves itself (disks, integration components), beside those of the
  * switch. The control server treats both alike; it calls the provider where it would ask the switch,
- * and the provider answers at once.
+ * and the provider answers at once. At open the rings are ready: our indices are 0, and so are
+ * interrupt_mask and pending_send_sz of ours. A switch that dies or hangs does not touch an open
+ * channel; while one hangs, only control messages of the guest wait for its end.
  *
  * Life: vmbus_server_offer_local() -> open() -> close() -> [open() ...] -> vmbus_server_rescind_local(),
  * or until the server is destroyed. */
@@ -45,7 +47,7 @@ struct vmbus_local_ops {
  * or destroy. Relid (> 0), or -EEXIST, -ENOSPC (text set). */
 int vmbus_server_offer_local(struct vmbus_server *s, const struct vmbus_local_cfg *cfg,
 			     const struct vmbus_local_ops *ops, void *ctx);
-/* ctl.  Withdraws it; close() is called first when it is open. */
+/* ctl, also within a callback.  Withdraws it; close() is called first when it is open. */
 void vmbus_server_rescind_local(struct vmbus_server *s, uint32_t relid);
-/* ctl.  The guest broke the device's protocol: closes the channel, shows @why, and rescinds it. */
+/* ctl, also within a callback.  The guest broke the device's protocol: closes the channel, shows @why, and rescinds it. */
 void vmbus_server_fault_local(struct vmbus_server *s, uint32_t relid, const char *why);

@@ -97,8 +97,12 @@ static int adopt(struct vmbus_server *s, struct srv_chan *ch, struct vmbus_gpadl
 	ch->gpadls = g;
 	ch->nr_gpadls++;
 	s->nr_pages += b->nr_pages;
-	if (ch->has_switch)
+	if (srv_is_local(ch)) {
+		g->state = GPADL_LIVE; /* a list is all that we want of it */
+		say_created(s, ch->relid, b->handle, 0);
+	} else if (ch->has_switch) {
 		request_add(s, ch, g);
+	}
 	return 0;
 }
 

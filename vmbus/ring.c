@@ -25,6 +25,18 @@ void vmbus_ring_init_pages(struct vmbus_ring *r, uint8_t *const *page, uint32_t 
 	}
 }
 
+bool vmbus_ring_start(uint8_t *const *page, uint32_t split)
+{
+	struct vmbus_ring_ctrl *in = (void *)page[0], *out = (void *)page[split];
+
+	if (__atomic_load_n(&in->read_index, __ATOMIC_RELAXED) ||
+	    __atomic_load_n(&out->write_index, __ATOMIC_RELAXED))
+		return false;
+	__atomic_store_n(&in->interrupt_mask, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&out->pending_send_sz, 0, __ATOMIC_RELEASE);
+	return true;
+}
+
 /* The longest run from @at that is contiguous, at most @len. */
 static uint8_t *run_at(const struct vmbus_ring *r, uint32_t at, uint32_t len, uint32_t *run)
 {

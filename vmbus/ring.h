@@ -29,6 +29,12 @@ void vmbus_ring_init(struct vmbus_ring *r, void *ctrl, void *data, uint32_t size
 void vmbus_ring_init_pages(struct vmbus_ring *r, uint8_t *const *page, uint32_t nr_pages,
 			   uint32_t index);
 
+/* any.  Two rings that a guest opens: control pages @page[0] (guest->host) and @page[@split]
+ * (host->guest). False when our index in one of them is not 0, as guests leave it: then nothing was
+ * done. Else sets the other fields that are ours; they may hold what an earlier user of the pages
+ * left. */
+bool vmbus_ring_start(uint8_t *const *page, uint32_t split);
+
 /* any.  Copies between the ring and private memory; @at is an offset into the data area and wraps.
  * @len <= size. */
 void vmbus_ring_read_slow(const struct vmbus_ring *r, uint32_t at, void *dst, uint32_t len);

@@ -270,6 +270,7 @@ void vmbus_server_destroy(struct vmbus_server *s)
 
 	if (!s)
 		return;
+	srv_local_stop_all(s);
 	srv_link_fini(s);
 	srv_outbox_drop(s);
 	vmbus_gpadl_drop(&s->builds);
@@ -302,9 +303,16 @@ static const char *chan_word(const struct srv_chan *ch)
 
 	if (ch->state == CHAN_RESCINDED)
 		return "rescinded";
-	if (!ch->has_switch)
+	if (!ch->has_switch && !srv_is_local(ch))
 		return "waits for a switch";
 	return word[ch->open];
+}
+
+static const char *server_word(const struct srv_chan *ch)
+{
+	if (srv_is_local(ch))
+		return "worker";
+	return ch->has_switch ? "switch" : "none";
 }
 
 bool vmbus_server_chan_next(const struct vmbus_server *s, uint32_t after,
@@ -325,6 +333,7 @@ bool vmbus_server_chan_next(const struct vmbus_server *s, uint32_t after,
 						 .open = ch->open,
 						 .is_rescinded = ch->state == CHAN_RESCINDED,
 						 .has_switch = ch->has_switch,
+						 .server = server_word(ch),
 						 .word = chan_word(ch),
 						 .target_vp = ch->target_vp,
 						 .nr_gpadls = ch->nr_gpadls,

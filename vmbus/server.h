@@ -102,9 +102,10 @@ struct vmbus_server_chan_status {
 	struct vmbus_guid if_instance;
 	uint32_t sub_index;
 	enum vmbus_server_open open;
-	bool is_rescinded; /* withdrawn; waits for the guest to release the relid */
-	bool has_switch;   /* a living switch serves it */
-	const char *word;  /* "open", "closed", "rescinded", ... */
+	bool is_rescinded;  /* withdrawn; waits for the guest to release the relid */
+	bool has_switch;    /* a living switch serves it */
+	const char *server; /* who serves it: "switch", "worker"; "none": no switch now */
+	const char *word;   /* "open", "closed", "rescinded", ... */
 	uint32_t target_vp;
 	uint32_t nr_gpadls;
 	const char *reason; /* why it was closed; "" when it was not. Until the next process(). */

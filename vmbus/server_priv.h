@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside the control server. server.c owns the loop, control.c the guest's messages, chan.c the
- * channels and their GPADLs, uplink.c the life with a switch, outbox.c the messages to the guest. */
+ * channels, pages.c their GPADLs, local.c those that the worker serves itself, uplink.c the life
+ * with a switch, outbox.c the messages to the guest. */
 #pragma once
 
 #include <pthread.h>
 
 #include "vmbus/gpadl.h"
+#include "vmbus/local.h"
 #include "vmbus/server.h"
 
 #define SRV_QUEUE_MAX 64u /* guest messages that wait */
@@ -35,11 +37,21 @@ struct srv_gpadl {
 
 enum srv_chan_state { CHAN_FREE, CHAN_OFFERED, CHAN_RESCINDED };
 
+/* Who serves a channel in the worker, instead of a switch. */
+struct srv_local {
+	const struct vmbus_local_ops *ops; /* NULL: the switch serves it */
+	void *ctx;
+	uint16_t flags;
+	uint32_t pipe_mode;
+	uint8_t **page; /* of the rings while it is open; owned */
+};
+
 struct srv_chan {
 	enum srv_chan_state state;
 	uint32_t relid;
 	uint32_t serial; /* tells this use of the relid from earlier ones */
 	struct vmbus_link_offer offer;
+	struct srv_local local;
 	bool is_announced; /* the guest has got the OFFER, on this connection */
 	bool is_released;  /* rescinded, and the guest does not know it any more */
 	bool has_switch;   /* the linked switch serves it */
@@ -174,12 +186,15 @@ void srv_reset_done(struct vmbus_server *s);
 struct srv_chan *srv_chan_get(struct vmbus_server *s, uint32_t relid);
 /* The offer of the switch: relid, or -EEXIST, -EINVAL, -ENOSPC (text set). */
 int srv_chan_offer(struct vmbus_server *s, const struct vmbus_link_offer *o);
+/* As above, of the worker. */
+int srv_chan_offer_local(struct vmbus_server *s, const struct vmbus_link_offer *o,
+			 const struct srv_local *local);
 void srv_chan_announce_all(struct vmbus_server *s);
 void srv_chan_open(struct vmbus_server *s, const struct vmbus_msg_open *m);
 void srv_chan_close(struct vmbus_server *s, struct srv_chan *ch);
 void srv_chan_release(struct vmbus_server *s, uint32_t relid);
 void srv_chan_modify(struct vmbus_server *s, const struct vmbus_msg_modify *m);
-/* The switch has no channel (any more): tells the guest and answers all that is owed. */
+/* Nobody serves the channel any more: tells the guest and answers all that is owed. */
 void srv_chan_gone(struct vmbus_server *s, struct srv_chan *ch);
 /* The switch stopped touching rings and GPADLs of the channel. */
 void srv_chan_closed(struct vmbus_server *s, struct srv_chan *ch);
@@ -191,6 +206,18 @@ void srv_chan_try_free(struct vmbus_server *s, struct srv_chan *ch);
 /* At the end of a connection. */
 void srv_chan_forget(struct vmbus_server *s, struct srv_chan *ch);
 void srv_chan_replay(struct vmbus_server *s, struct srv_chan *ch);
+
+/* local.c */
+static inline bool srv_is_local(const struct srv_chan *ch)
+{
+	return ch->local.ops;
+}
+/* Asks the provider; answers the guest. */
+void srv_local_open(struct vmbus_server *s, struct srv_chan *ch);
+void srv_local_retarget(struct srv_chan *ch, uint32_t target_vp);
+/* The provider stops using the rings, if it does. */
+void srv_local_stop(struct srv_chan *ch);
+void srv_local_stop_all(struct vmbus_server *s);
 
 /* pages.c: GPADLs of channels */
 void srv_gpadl_header(struct vmbus_server *s, const struct srv_inbound *in);

@@ -252,7 +252,7 @@ static void withdraw_missing(struct vmbus_server *s, bool (*is_late)(const struc
 	for (i = 1; i < VMBUS_CHANS_MAX; i++) {
 		struct srv_chan *ch = &s->chan[i];
 
-		if (ch->state != CHAN_OFFERED || ch->has_switch || !is_late(ch))
+		if (ch->state != CHAN_OFFERED || ch->has_switch || srv_is_local(ch) || !is_late(ch))
 			continue;
 		srv_event(s, "channel %u: the new switch does not offer it", i);
 		srv_chan_gone(s, ch);
