@@ -196,12 +196,21 @@ void srv_chan_gone(struct vmbus_server *s, struct srv_chan *ch)
 	srv_chan_try_free(s, ch);
 }
 
+/* Linux releases an offer that it cannot make a device of. It has forgotten the channel then, and
+ * would never release it after a rescind. */
+static bool is_refused_offer(const struct srv_chan *ch)
+{
+	return ch && ch->state == CHAN_OFFERED && ch->open == VMBUS_CH_CLOSED && !ch->gpadls;
+}
+
 void srv_chan_release(struct vmbus_server *s, uint32_t relid)
 {
 	struct srv_chan *ch = srv_chan_get(s, relid);
 
 	if (!ch || ch->state != CHAN_RESCINDED || ch->is_released) {
 		srv_fault(s, ch, "releases channel %u, which was not rescinded", relid);
+		if (is_refused_offer(ch))
+			ch->is_announced = false;
 		return;
 	}
 	ch->is_released = true;
@@ -262,6 +271,12 @@ static int judge_open(const struct vmbus_server *s, const struct srv_chan *ch,
 	return 0;
 }
 
+/* What the guest posted before it saw the rescind is no fault of it. */
+static bool is_revoked(const struct srv_chan *ch)
+{
+	return ch && ch->state == CHAN_RESCINDED && !ch->is_released;
+}
+
 static void request_open(struct vmbus_server *s, const struct srv_chan *ch, enum vmbus_open_how how)
 {
 	struct vmbus_link_msg m = {.type = VMBUS_LINK_OPEN};
@@ -279,7 +294,8 @@ void srv_chan_open(struct vmbus_server *s, const struct vmbus_msg_open *m)
 	struct srv_chan *ch = srv_chan_get(s, m->child_relid);
 
 	if (judge_open(s, ch, m)) {
-		srv_fault(s, ch, "%s", err_text());
+		if (!is_revoked(ch))
+			srv_fault(s, ch, "%s", err_text());
 		say_open_result(s, m->child_relid, m->openid, SRV_STATUS_FAILED);
 		return;
 	}
@@ -419,8 +435,9 @@ void srv_chan_modify(struct vmbus_server *s, const struct vmbus_msg_modify *m)
 
 	if (s->version < VMBUS_V4_1 || !ch || ch->open != VMBUS_CH_OPEN ||
 	    !is_vp(s, m->target_vp)) {
-		srv_fault(s, ch, "wants the interrupts of channel %u at VP %u", m->child_relid,
-			  m->target_vp);
+		if (!is_revoked(ch))
+			srv_fault(s, ch, "wants the interrupts of channel %u at VP %u",
+				  m->child_relid, m->target_vp);
 		say_modified(s, m->child_relid, -EINVAL);
 		return;
 	}

@@ -77,13 +77,20 @@ static int check_pages(const struct vmbus_server *s, const struct vmbus_gpadl_bu
 	return 0;
 }
 
+/* A guest that sent it before it saw the rescind copes badly with a failure: so a revoked channel
+ * takes lists until it is released. */
+static bool takes_lists(const struct srv_chan *ch)
+{
+	return ch && (ch->state == CHAN_OFFERED || !ch->is_released);
+}
+
 /* Takes over @b, unless it fails. */
 static int adopt(struct vmbus_server *s, struct srv_chan *ch, struct vmbus_gpadl_build *b)
 {
 	struct srv_gpadl *g;
 	int rc;
 
-	if (!ch || ch->state != CHAN_OFFERED)
+	if (!takes_lists(ch))
 		return err_set(-ENODEV, "GPADL 0x%x: channel %u is not offered", b->handle,
 			       b->relid);
 	rc = check_pages(s, b);
@@ -97,7 +104,7 @@ static int adopt(struct vmbus_server *s, struct srv_chan *ch, struct vmbus_gpadl
 	ch->gpadls = g;
 	ch->nr_gpadls++;
 	s->nr_pages += b->nr_pages;
-	if (srv_is_local(ch)) {
+	if (srv_is_local(ch) || ch->state == CHAN_RESCINDED) {
 		g->state = GPADL_LIVE; /* a list is all that we want of it */
 		say_created(s, ch->relid, b->handle, 0);
 	} else if (ch->has_switch) {
@@ -119,7 +126,7 @@ static void complete(struct vmbus_server *s, struct vmbus_gpadl_build *b)
 
 static int judge_header(const struct srv_chan *ch, uint32_t relid, uint32_t handle)
 {
-	if (!ch || ch->state != CHAN_OFFERED)
+	if (!takes_lists(ch))
 		return err_set(-ENODEV, "GPADL 0x%x: channel %u is not offered", handle, relid);
 	if (srv_gpadl_find(ch, handle))
 		return err_set(-EEXIST, "GPADL 0x%x: exists already", handle);
@@ -292,8 +299,8 @@ void srv_gpadl_gone(struct vmbus_server *s, struct srv_chan *ch)
 		if (g->wants_teardown || g->state == GPADL_DELETING) {
 			torn_down(s, ch, g);
 		} else if (g->state == GPADL_ADDING) {
-			say_created(s, ch->relid, g->list->handle, SRV_STATUS_FAILED);
-			unlink_free(s, ch, g);
+			g->state = GPADL_LIVE; /* until the release: see takes_lists() */
+			say_created(s, ch->relid, g->list->handle, 0);
 		}
 	}
 }

@@ -10,7 +10,7 @@
 #include "vmbus/local.h"
 #include "vmbus/server.h"
 
-#define SRV_QUEUE_MAX 64u /* guest messages that wait */
+#define SRV_QUEUE_MAX 256u /* guest messages that wait: the bodies of a 16 MiB GPADL fit */
 #define SRV_OUTBOX_MAX \
 	1024u /* messages to the guest; 256 replies to a burst and all rescinds fit */
 #define SRV_OUTBOX_STALL  64u /* the guest is not served while it leaves so many unread */
@@ -230,7 +230,7 @@ void srv_gpadl_added(struct vmbus_server *s, const struct srv_request *rq, int s
 void srv_gpadl_deleted(struct vmbus_server *s, const struct srv_request *rq);
 /* The channel is closed: starts the teardowns that waited for it. */
 void srv_gpadl_closed(struct vmbus_server *s, struct srv_chan *ch);
-/* The switch has none of them: answers what is owed. */
+/* Nobody has any of them, and the channel is being rescinded: answers what is owed. */
 void srv_gpadl_gone(struct vmbus_server *s, struct srv_chan *ch);
 void srv_gpadl_drop(struct vmbus_server *s, struct srv_chan *ch);
 void srv_gpadl_replay(struct vmbus_server *s, struct srv_chan *ch);

@@ -21,6 +21,7 @@
 
 struct loop_msg {
 	size_t len;
+	uint32_t vp;
 	uint8_t data[VMBUS_MSG_PAYLOAD_MAX];
 };
 
@@ -35,6 +36,8 @@ struct loop {
 	uint64_t end_pfn;
 	struct loop_msg msg[POSTS_MAX]; /* a ring */
 	unsigned int head, tail;
+	uint32_t msg_vp; /* of the last one taken */
+	bool is_blocked;
 	struct vmbus_msg_offer offer[OFFERS_MAX];
 	unsigned int nr_offers;
 	uint32_t version;
@@ -151,9 +154,10 @@ static int guest_post(void *ctx, uint32_t vp, const void *msg, size_t len)
 	struct loop_msg *m = &l->msg[l->tail % POSTS_MAX];
 
 	must(vp < l->cfg.nr_vps && len <= sizeof(m->data));
-	if (l->tail - l->head == POSTS_MAX)
+	if (l->is_blocked || l->tail - l->head == POSTS_MAX)
 		return -EAGAIN;
 	m->len = len;
+	m->vp = vp;
 	memcpy(m->data, msg, len);
 	l->tail++;
 	return 0;
@@ -347,9 +351,22 @@ size_t loop_next_msg(struct loop *l, void *buf)
 	if (l->head == l->tail)
 		return 0;
 	l->head++;
+	l->msg_vp = m->vp;
 	keep_offer(l, m);
 	memcpy(buf, m->data, m->len);
 	return m->len;
+}
+
+uint32_t loop_msg_vp(const struct loop *l)
+{
+	return l->msg_vp;
+}
+
+void loop_block(struct loop *l, bool on)
+{
+	l->is_blocked = on;
+	vmbus_server_wake(l->server);
+	loop_pump(l);
 }
 
 size_t loop_expect(struct loop *l, enum vmbus_msgtype type, void *buf)

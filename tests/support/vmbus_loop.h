@@ -52,6 +52,12 @@ int loop_post(struct loop *l, const void *msg, size_t len);
 /* Pumps, then takes the oldest message to the guest (any VP). Returns its length, 0 when none. */
 size_t loop_next_msg(struct loop *l, void *buf /* 240 bytes */);
 
+/* The VP that the message taken last was sent to. */
+uint32_t loop_msg_vp(const struct loop *l);
+
+/* The guest leaves its message slot full, until @on is false. */
+void loop_block(struct loop *l, bool on);
+
 /* As above, but skips messages of other types; asserts that one of @type comes. */
 size_t loop_expect(struct loop *l, enum vmbus_msgtype type, void *buf);
 

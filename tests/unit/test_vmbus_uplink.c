@@ -321,7 +321,7 @@ Test(vmbus_uplink, a_vp_never_waits_for_a_silent_switch)
 	play_open();
 	post_relid(VMBUS_MSG_CLOSE, 1);
 	hear(VMBUS_LINK_CLOSE);
-	for (i = 0; i < 64; i++)
+	for (i = 0; i < 256; i++)
 		post_relid(VMBUS_MSG_CLOSE, 1);
 	cr_assert_eq(loop_post(l, buf, 8), VMBUS_POST_NO_BUFFERS);
 }
