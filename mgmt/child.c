@@ -78,6 +78,7 @@ int child_init(struct child *c, const char *config_fd, const char *ctl_fd,
 	if (!rc)
 		rc = loop_add(&c->loop, &c->src, ctl, EPOLLIN);
 	mgmt_host_get(&host, "");
+	host.no_files = true; /* the supervisor has looked */
 	if (!rc)
 		rc = mgmt_config_load_fd(&c->cfg, config, &host);
 	return rc;

@@ -46,19 +46,31 @@ static int default_text(char **field, const char *value)
 
 #define DEFAULT(field, value) ((field) = (field) ? (field) : (value))
 
+static int default_nic(struct mgmt_nic *nic, uint32_t at, uint32_t vps)
+{
+	DEFAULT(nic->mtu, 1500);
+	DEFAULT(nic->channels, vps < 8 ? vps : 8);
+	DEFAULT(nic->link_mbps, 100000);
+	if (nic->index)
+		return 0;
+	nic->index = malloc(sizeof(*nic->index));
+	if (!nic->index)
+		return err_set(-ENOMEM, "configuration: out of memory");
+	*nic->index = (uint8_t)at;
+	return 0;
+}
+
 static int default_partition(struct mgmt_partition *p, const struct mgmt_host *host)
 {
-	int rc = default_text(&p->image, host->default_image);
+	int rc = p->kernel ? 0 : default_text(&p->image, host->default_image);
 
 	if (!rc)
 		rc = default_text(&p->cmdline, "");
 	DEFAULT(p->vps, 1);
 	DEFAULT(p->memory, PARTITION_MIB);
-	for (uint32_t i = 0; i < p->nics_count; i++) {
-		DEFAULT(p->nics[i].mtu, 1500);
-		DEFAULT(p->nics[i].channels, p->vps < 8 ? p->vps : 8);
-		DEFAULT(p->nics[i].link_mbps, 100000);
-	}
+	DEFAULT(p->vmbus_version, VMBUS_V5_3);
+	for (uint32_t i = 0; i < p->nics_count && !rc; i++)
+		rc = default_nic(&p->nics[i], i, p->vps);
 	return rc;
 }
 
@@ -115,6 +127,20 @@ int mgmt_config_load(struct mgmt_cfg **out, const char *label, const char *text,
 	}
 	*out = cfg;
 	return 0;
+}
+
+int mgmt_config_load_json(struct mgmt_cfg **out, const char *label, const json_t *json,
+			  const struct mgmt_host *host)
+{
+	char *text = json_dumps(json, JSON_COMPACT);
+	int rc;
+
+	*out = NULL;
+	if (!text)
+		return err_set(-ENOMEM, "%s: out of memory", label);
+	rc = mgmt_config_load(out, label, text, strlen(text), host);
+	free(text);
+	return rc;
 }
 
 static int read_all(int fd, const char *label, char **out, size_t *len)
@@ -196,6 +222,20 @@ const struct mgmt_partition *mgmt_config_partition(const struct mgmt_cfg *cfg, c
 		if (!strcmp(cfg->partitions[i].name, name))
 			return &cfg->partitions[i];
 	return NULL;
+}
+
+const struct mgmt_nic *mgmt_config_nic(const struct mgmt_partition *part, unsigned int index)
+{
+	for (uint32_t i = 0; i < part->nics_count; i++)
+		if (*part->nics[i].index == index)
+			return &part->nics[i];
+	return NULL;
+}
+
+enum hv_engine_kind mgmt_config_engine(const struct mgmt_cfg *cfg,
+				       const struct mgmt_partition *part)
+{
+	return part->engine == HV_ENGINE_AUTO ? cfg->engine : part->engine;
 }
 
 void mgmt_vlan_bits(const struct mgmt_vlan *vlan, uint64_t allowed[64])

@@ -4,9 +4,12 @@
  * YAML) from a memfd, so that an edit of the file after the start changes nothing. */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <nethv/abi/vmbus.h>
 
 #include "hv/hv.h"
 #include "vswitch/port.h"
@@ -16,6 +19,9 @@
 #define MGMT_PARTITIONS_MAX 64u
 #define MGMT_NICS_MAX	    16u /* in a partition */
 #define MGMT_UPLINKS_MAX    16u
+#define MGMT_DISKS_MAX	    16u	  /* in a partition */
+#define MGMT_CMDLINE_MAX    2047u /* of a kernel; an image takes NETHV_CMDLINE_MAX */
+#define MGMT_KERNEL_MIB	    64u	  /* less is too little for any kernel */
 #define MGMT_FILE_MAX	    (1u << 20)
 
 enum mgmt_huge { MGMT_HUGE_AUTO, MGMT_HUGE_YES, MGMT_HUGE_NO };
@@ -34,13 +40,33 @@ struct mgmt_nic {
 	struct mgmt_vlan vlan;
 	bool allow_spoofing;
 	uint32_t link_mbps;
+	uint8_t *index;	 /* number in the partition, always set after load: unique, it stays */
+	bool no_offload; /* key "offload", negated */
+	bool monitor;	 /* offer a monitor page */
+	bool link_down;	 /* key "link" */
 	uint8_t addr[6]; /* mac, parsed */
 };
 
+struct mgmt_disk {
+	char *path;
+	bool readonly;
+};
+
+enum mgmt_on_crash { MGMT_CRASH_STOP, MGMT_CRASH_RESTART };
+
 struct mgmt_partition {
 	char *name;
-	char *image;
+	enum hv_engine_kind engine; /* HV_ENGINE_AUTO: the instance's */
+	char *image;		    /* NULL with a kernel, else always set after load */
+	char *kernel;		    /* NULL: an image */
+	char *initrd;
 	char *cmdline;
+	enum hv_synic_kind synic;
+	enum vmbus_version vmbus_version; /* highest to offer */
+	struct mgmt_disk *disks;
+	uint32_t disks_count;
+	bool integration; /* offer heartbeat, shutdown, time and key-value exchange */
+	enum mgmt_on_crash on_crash;
 	uint32_t vps;
 	uint32_t memory; /* MiB */
 	int *numa_node;	 /* NULL: any */
@@ -82,6 +108,7 @@ struct mgmt_cfg {
 struct mgmt_host {
 	uint64_t cpus[16];	   /* bit per CPU that we may use, 0..1023 */
 	const char *default_image; /* borrowed */
+	bool no_files;		   /* images, kernels and disks were looked at before */
 };
 
 /* ctl.  This host; @default_image is borrowed. */
@@ -94,13 +121,25 @@ int mgmt_config_load(struct mgmt_cfg **out, const char *label, const char *text,
 		     const struct mgmt_host *host);
 int mgmt_config_load_file(struct mgmt_cfg **out, const char *path, const struct mgmt_host *host);
 int mgmt_config_load_fd(struct mgmt_cfg **out, int fd, const struct mgmt_host *host);
+int mgmt_config_load_json(struct mgmt_cfg **out, const char *label, const json_t *json,
+			  const struct mgmt_host *host);
 void mgmt_config_free(struct mgmt_cfg *cfg); /* NULL is fine */
+
+/* ctl.  All of it as JSON, in the file's own keys. New reference, or NULL: out of memory. */
+json_t *mgmt_config_json(const struct mgmt_cfg *cfg);
 
 /* ctl.  A sealed memfd that mgmt_config_load_fd() reads, or -errno (text set). */
 int mgmt_config_memfd(const struct mgmt_cfg *cfg);
 
 /* any.  The partition of that name or NULL. */
 const struct mgmt_partition *mgmt_config_partition(const struct mgmt_cfg *cfg, const char *name);
+
+/* any.  The partition's adapter of that number or NULL. */
+const struct mgmt_nic *mgmt_config_nic(const struct mgmt_partition *part, unsigned int index);
+
+/* any.  The engine that @part asks for. */
+enum hv_engine_kind mgmt_config_engine(const struct mgmt_cfg *cfg,
+				       const struct mgmt_partition *part);
 
 /* any.  Fills a port's VLAN fields. */
 void mgmt_vlan_bits(const struct mgmt_vlan *vlan, uint64_t allowed[64]);

@@ -90,18 +90,25 @@ static int check_bool(const struct walk *w, const struct ytree *node)
 	return bad_value(w, node, "true, false");
 }
 
+/* Appends to a list "a, b, c". */
+static void add_word(char *list, size_t size, const char *word)
+{
+	size_t n = strlen(list);
+
+	snprintf(list + n, size - n, "%s%s", n ? ", " : "", word);
+}
+
 static int check_enum(const struct walk *w, const struct ytree *node,
 		      const cyaml_schema_value_t *schema)
 {
 	char allowed[128] = "";
-	size_t n = 0;
 
 	for (uint32_t i = 0; i < schema->enumeration.count; i++) {
 		const char *word = schema->enumeration.strings[i].str;
 
 		if (node->kind == YTREE_SCALAR && !strcmp(word, node->value))
 			return 0;
-		n += snprintf(allowed + n, sizeof(allowed) - n, "%s%s", i ? ", " : "", word);
+		add_word(allowed, sizeof(allowed), word);
 	}
 	return bad_value(w, node, allowed);
 }
@@ -160,12 +167,11 @@ static const cyaml_schema_field_t *field_of(const cyaml_schema_value_t *schema, 
 static int unknown_key(const struct walk *w, const struct ytree *node,
 		       const cyaml_schema_value_t *schema)
 {
-	char found[80], allowed[160] = "", buf[64];
+	char found[80], allowed[320] = "", buf[64];
 	const cyaml_schema_field_t *f;
-	size_t n = 0;
 
 	for (f = schema->mapping.fields; f->key; f++)
-		n += snprintf(allowed + n, sizeof(allowed) - n, "%s%s", n ? ", " : "", f->key);
+		add_word(allowed, sizeof(allowed), f->key);
 	snprintf(found, sizeof(found), "unknown key %s", quoted(node->key, buf, sizeof(buf)));
 	return complain(w, node->line, found, allowed);
 }

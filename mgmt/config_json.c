@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A checked configuration as JSON in a sealed memfd: what the switch and the workers are given. */
+/* A checked configuration as JSON: what the switch and the workers are given in a sealed memfd, and
+ * what changes at run time are made on. It walks the schema that loads it again, so that no key can
+ * be forgotten on the way. */
 #include "mgmt/config.h"
 
 #include <errno.h>
@@ -11,105 +13,79 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "mgmt/config_priv.h"
 
-static const char *const engine_word[] = {
-	[HV_ENGINE_AUTO] = "auto",
-	[HV_ENGINE_KVM] = "kvm",
-	[HV_ENGINE_RING3] = "ring3",
-};
+static uint64_t read_uint(const void *at, size_t size)
+{
+	uint64_t v = 0;
 
-static const char *const poll_word[] = {
-	[VSW_POLL_AUTO] = "auto",
-	[VSW_POLL_BUSY] = "busy",
-	[VSW_POLL_ADAPTIVE] = "adaptive",
-	[VSW_POLL_SHARED] = "shared",
-};
+	memcpy(&v, at, size); /* x86: little endian */
+	return v;
+}
 
-static const char *const huge_word[] = {
-	[MGMT_HUGE_AUTO] = "auto",
-	[MGMT_HUGE_YES] = "yes",
-	[MGMT_HUGE_NO] = "no",
-};
+static int64_t read_int(const void *at, size_t size)
+{
+	unsigned int shift = 64 - 8 * (unsigned int)size;
 
-static json_t *list_u32(const uint32_t *v, uint32_t nr)
+	return (int64_t)(read_uint(at, size) << shift) >> shift;
+}
+
+/* The first word of a value; NULL when it has none, which means that the key was not given. */
+static json_t *enum_json(const cyaml_schema_value_t *v, uint64_t value)
+{
+	for (uint32_t i = 0; i < v->enumeration.count; i++)
+		if ((uint64_t)v->enumeration.strings[i].val == value)
+			return json_string(v->enumeration.strings[i].str);
+	return NULL;
+}
+
+static json_t *value_json(const cyaml_schema_value_t *v, const void *at, uint64_t count);
+
+static json_t *list_json(const cyaml_schema_value_t *entry, const char *at, uint64_t count)
 {
 	json_t *list = json_array();
 
-	for (uint32_t i = 0; i < nr; i++)
-		json_array_append_new(list, json_integer(v[i]));
+	for (uint64_t i = 0; i < count; i++)
+		json_array_append_new(list, value_json(entry, at + i * entry->data_size, 0));
 	return list;
 }
 
-static json_t *vlan_json(const struct mgmt_vlan *vlan)
+static json_t *map_json(const cyaml_schema_field_t *f, const char *base)
 {
-	json_t *o =
-		json_pack("{s:s, s:i}", "mode", vlan->mode == VSW_VLAN_TRUNK ? "trunk" : "access",
-			  "pvid", vlan->pvid);
-	json_t *list;
+	json_t *o = json_object();
 
-	if (!vlan->allowed)
-		return o;
-	list = json_array();
-	for (uint32_t i = 0; i < vlan->allowed_count; i++)
-		json_array_append_new(list, json_integer(vlan->allowed[i]));
-	json_object_set_new(o, "allowed", list);
+	for (; f->key; f++) {
+		const void *at = base + f->data_offset;
+		json_t *value = NULL;
+
+		if (f->value.flags & CYAML_FLAG_POINTER)
+			memcpy(&at, base + f->data_offset, sizeof(at));
+		if (at)
+			value = value_json(&f->value, at,
+					   read_uint(base + f->count_offset, f->count_size));
+		if (value)
+			json_object_set_new(o, f->key, value);
+	}
 	return o;
 }
 
-static json_t *nic_json(const struct mgmt_nic *nic)
+/* @at: the value itself. @count: of a list. */
+static json_t *value_json(const cyaml_schema_value_t *v, const void *at, uint64_t count)
 {
-	return json_pack("{s:s, s:i, s:i, s:o, s:b, s:I}", "mac", nic->mac, "mtu", nic->mtu,
-			 "channels", nic->channels, "vlan", vlan_json(&nic->vlan), "allow_spoofing",
-			 nic->allow_spoofing, "link_mbps", (json_int_t)nic->link_mbps);
+	switch (v->type) {
+	case CYAML_INT: return json_integer(read_int(at, v->data_size));
+	case CYAML_UINT: return json_integer((json_int_t)read_uint(at, v->data_size));
+	case CYAML_BOOL: return json_boolean(read_uint(at, v->data_size));
+	case CYAML_ENUM: return enum_json(v, read_uint(at, v->data_size));
+	case CYAML_STRING: return json_string(at);
+	case CYAML_SEQUENCE: return list_json(v->sequence.entry, at, count);
+	default: return map_json(v->mapping.fields, at);
+	}
 }
 
-static json_t *partition_json(const struct mgmt_partition *p)
+json_t *mgmt_config_json(const struct mgmt_cfg *cfg)
 {
-	json_t *nics = json_array(), *o;
-
-	for (uint32_t i = 0; i < p->nics_count; i++)
-		json_array_append_new(nics, nic_json(&p->nics[i]));
-	o = json_pack("{s:s, s:s, s:s, s:i, s:i, s:o}", "name", p->name, "image", p->image,
-		      "cmdline", p->cmdline, "vps", p->vps, "memory", p->memory, "nics", nics);
-	if (p->numa_node)
-		json_object_set_new(o, "numa_node", json_integer(*p->numa_node));
-	if (p->cpus_count)
-		json_object_set_new(o, "cpus", list_u32(p->cpus, p->cpus_count));
-	return o;
-}
-
-static json_t *uplink_json(const struct mgmt_uplink *up)
-{
-	json_t *o = json_pack("{s:s, s:s, s:o, s:i}", "name", up->name, "devargs", up->devargs,
-			      "vlan", vlan_json(&up->vlan), "queues", up->queues);
-
-	if (up->netns)
-		json_object_set_new(o, "netns", json_string(up->netns));
-	return o;
-}
-
-static json_t *switch_json(const struct mgmt_switch *sw)
-{
-	json_t *o = json_pack("{s:s, s:i, s:s, s:i, s:i}", "poll", poll_word[sw->poll], "memory",
-			      sw->memory, "hugepages", huge_word[sw->hugepages], "fdb_size",
-			      sw->fdb_size, "ageing_s", sw->ageing_s);
-
-	if (sw->lcores_count)
-		json_object_set_new(o, "lcores", list_u32(sw->lcores, sw->lcores_count));
-	return o;
-}
-
-static json_t *config_json(const struct mgmt_cfg *cfg)
-{
-	json_t *ups = json_array(), *parts = json_array();
-
-	for (uint32_t i = 0; i < cfg->uplinks_count; i++)
-		json_array_append_new(ups, uplink_json(&cfg->uplinks[i]));
-	for (uint32_t i = 0; i < cfg->partitions_count; i++)
-		json_array_append_new(parts, partition_json(&cfg->partitions[i]));
-	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", cfg->name, "engine",
-			 engine_word[cfg->engine], "switch", switch_json(&cfg->sw), "uplinks", ups,
-			 "partitions", parts);
+	return value_json(&mgmt_schema, cfg, 0);
 }
 
 static int write_sealed(int fd, const char *text, size_t len)
@@ -123,7 +99,7 @@ static int write_sealed(int fd, const char *text, size_t len)
 
 int mgmt_config_memfd(const struct mgmt_cfg *cfg)
 {
-	json_t *o = config_json(cfg);
+	json_t *o = mgmt_config_json(cfg);
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	int fd, rc;
 

@@ -14,15 +14,7 @@
 #include "base/err.h"
 #include "vmbus/state.h"
 
-struct check {
-	const char *label;
-	const struct ytree *root;
-	struct mgmt_cfg *cfg;
-	const struct mgmt_host *host;
-};
-
-/* @path is formatted from the arguments after @rest; @rest is "found ...; allowed: ...". */
-static int complain(const struct check *c, const char *rest, const char *path, ...)
+int mgmt_complain(const struct check *c, const char *rest, const char *path, ...)
 {
 	char at[160], safe[512];
 	va_list ap;
@@ -53,20 +45,20 @@ static int check_names(const struct check *c)
 
 	snprintf(rest, sizeof(rest), "found \"%s\"; allowed: " NAME_RULE, cfg->name);
 	if (!is_name(cfg->name))
-		return complain(c, rest, "name");
+		return mgmt_complain(c, rest, "name");
 	for (uint32_t i = 0; i < cfg->partitions_count; i++) {
 		const char *name = cfg->partitions[i].name;
 
 		snprintf(rest, sizeof(rest), "found \"%s\"; allowed: " NAME_RULE, name);
 		if (!is_name(name))
-			return complain(c, rest, "partitions[%u].name", i);
+			return mgmt_complain(c, rest, "partitions[%u].name", i);
 		for (uint32_t k = 0; k < i; k++) {
 			snprintf(rest, sizeof(rest),
 				 "found \"%s\", which partitions[%u] has, too; allowed: each name "
 				 "once",
 				 name, k);
 			if (!strcmp(cfg->partitions[k].name, name))
-				return complain(c, rest, "partitions[%u].name", i);
+				return mgmt_complain(c, rest, "partitions[%u].name", i);
 		}
 	}
 	return 0;
@@ -79,13 +71,13 @@ static int check_uplink_name(const struct check *c, uint32_t i)
 
 	snprintf(rest, sizeof(rest), "found \"%s\"; allowed: " NAME_RULE, up[i].name);
 	if (!is_name(up[i].name))
-		return complain(c, rest, "uplinks[%u].name", i);
+		return mgmt_complain(c, rest, "uplinks[%u].name", i);
 	for (uint32_t k = 0; k < i; k++) {
 		snprintf(rest, sizeof(rest),
 			 "found \"%s\", which uplinks[%u] has, too; allowed: each name once",
 			 up[i].name, k);
 		if (!strcmp(up[k].name, up[i].name))
-			return complain(c, rest, "uplinks[%u].name", i);
+			return mgmt_complain(c, rest, "uplinks[%u].name", i);
 	}
 	return 0;
 }
@@ -102,7 +94,7 @@ static int check_uplink_device(const struct check *c, uint32_t i)
 			 "found device \"%.60s\", which uplinks[%u] uses, too; allowed: each once",
 			 up[i].devargs, k);
 		if (strcspn(up[k].devargs, ",") == n && !memcmp(up[k].devargs, up[i].devargs, n))
-			return complain(c, rest, "uplinks[%u].devargs", i);
+			return mgmt_complain(c, rest, "uplinks[%u].devargs", i);
 	}
 	return 0;
 }
@@ -110,8 +102,8 @@ static int check_uplink_device(const struct check *c, uint32_t i)
 static int check_vlan(const struct check *c, const struct mgmt_vlan *vlan, const char *path)
 {
 	if (vlan->mode == VSW_VLAN_ACCESS && vlan->allowed)
-		return complain(c, "found with mode access; allowed: with mode: trunk only",
-				"%s.vlan.allowed", path);
+		return mgmt_complain(c, "found with mode access; allowed: with mode: trunk only",
+				     "%s.vlan.allowed", path);
 	return 0;
 }
 
@@ -128,9 +120,9 @@ static int check_uplinks(const struct check *c)
 		if (!rc)
 			rc = check_vlan(c, &c->cfg->uplinks[i].vlan, path);
 		if (!rc && c->cfg->uplinks[i].netns && strchr(c->cfg->uplinks[i].netns, '/'))
-			rc = complain(c,
-				      "found a path; allowed: a name as `ip netns list` shows it",
-				      "%s.netns", path);
+			rc = mgmt_complain(
+				c, "found a path; allowed: a name as `ip netns list` shows it",
+				"%s.netns", path);
 	}
 	return rc;
 }
@@ -168,12 +160,12 @@ static int check_cpu_list(const struct check *c, const uint32_t *cpu, uint32_t n
 		snprintf(rest, sizeof(rest), "found CPU %u; allowed: %s (CPUs nethv may use here)",
 			 cpu[i], cpu_list(c->host, list, sizeof(list)));
 		if (!has_cpu(c->host, cpu[i]))
-			return complain(c, rest, "%s[%u]", path, i);
+			return mgmt_complain(c, rest, "%s[%u]", path, i);
 		for (uint32_t k = 0; k < i; k++) {
 			snprintf(rest, sizeof(rest), "found CPU %u again; allowed: each once",
 				 cpu[i]);
 			if (cpu[k] == cpu[i])
-				return complain(c, rest, "%s[%u]", path, i);
+				return mgmt_complain(c, rest, "%s[%u]", path, i);
 		}
 	}
 	return 0;
@@ -205,7 +197,7 @@ static int check_cpus(const struct check *c)
 				 "(poll: busy); allowed: another CPU, or another switch.poll",
 				 p->cpus[k]);
 			if (sw->poll == VSW_POLL_BUSY && is_lcore(sw, p->cpus[k]))
-				rc = complain(c, rest, "%s[%u]", path, k);
+				rc = mgmt_complain(c, rest, "%s[%u]", path, k);
 		}
 	}
 	return rc;
@@ -257,10 +249,10 @@ static int resolve_mac(const struct check *c, uint32_t part, uint32_t index)
 			 nic->mac);
 		if (parse_mac(nic->mac, nic->addr) || (a[0] & 1) ||
 		    !(a[0] | a[1] | a[2] | a[3] | a[4] | a[5]))
-			return complain(c, rest, "partitions[%u].nics[%u].mac", part, index);
+			return mgmt_complain(c, rest, "partitions[%u].nics[%u].mac", part, index);
 		return 0;
 	}
-	derive_mac(nic, c->cfg->name, p->name, index);
+	derive_mac(nic, c->cfg->name, p->name, *nic->index);
 	if (asprintf(&nic->mac, "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4],
 		     a[5]) < 0) {
 		nic->mac = NULL;
@@ -286,23 +278,47 @@ static int check_mac_unique(const struct check *c, uint32_t part, uint32_t index
 				 "found %s, which partitions[%u].nics[%u] has, too; allowed: each "
 				 "address once",
 				 nic->mac, i, k);
-			return complain(c, rest, "partitions[%u].nics[%u].mac", part, index);
+			return mgmt_complain(c, rest, "partitions[%u].nics[%u].mac", part, index);
 		}
 	}
 	return 0;
 }
 
+static int check_index(const struct check *c, uint32_t part, uint32_t at)
+{
+	const struct mgmt_nic *nic = c->cfg->partitions[part].nics;
+	char rest[128];
+
+	for (uint32_t i = 0; i < at; i++) {
+		snprintf(rest, sizeof(rest),
+			 "found %u, which partitions[%u].nics[%u] has, too; allowed: each number "
+			 "once",
+			 *nic[at].index, part, i);
+		if (*nic[i].index == *nic[at].index)
+			return mgmt_complain(c, rest, "partitions[%u].nics[%u].index", part, at);
+	}
+	return 0;
+}
+
+/* Channels that the worker serves itself: a controller for all disks, and the components. */
+static uint32_t local_channels(const struct mgmt_partition *p)
+{
+	return (p->disks_count ? 1 : 0) + (p->integration ? 4 : 0);
+}
+
 static int check_nics(const struct check *c, uint32_t part)
 {
 	const struct mgmt_partition *p = &c->cfg->partitions[part];
-	uint32_t channels = 0;
+	uint32_t channels = local_channels(p);
 	char path[64], rest[128];
 	int rc = 0;
 
 	for (uint32_t i = 0; i < p->nics_count && !rc; i++) {
 		snprintf(path, sizeof(path), "partitions[%u].nics[%u]", part, i);
 		channels += p->nics[i].channels;
-		rc = resolve_mac(c, part, i);
+		rc = check_index(c, part, i);
+		if (!rc)
+			rc = resolve_mac(c, part, i);
 		if (!rc)
 			rc = check_mac_unique(c, part, i);
 		if (!rc)
@@ -311,22 +327,8 @@ static int check_nics(const struct check *c, uint32_t part)
 	snprintf(rest, sizeof(rest), "found %u channels in all; allowed: %u in a partition",
 		 channels, VMBUS_CHANS_MAX - 1);
 	if (!rc && channels > VMBUS_CHANS_MAX - 1)
-		rc = complain(c, rest, "partitions[%u].nics", part);
+		rc = mgmt_complain(c, rest, "partitions[%u].nics", part);
 	return rc;
-}
-
-static int check_image(const struct check *c, uint32_t part)
-{
-	const struct mgmt_partition *p = &c->cfg->partitions[part];
-	char rest[512];
-
-	if (!access(p->image, R_OK))
-		return 0;
-	snprintf(rest, sizeof(rest),
-		 "found \"%.300s\" (%s); allowed: an ELF file that can be read, or no key for the "
-		 "built-in guest image",
-		 p->image, strerror(errno));
-	return complain(c, rest, "partitions[%u].image", part);
 }
 
 int mgmt_check_meaning(const char *label, const struct ytree *root, struct mgmt_cfg *cfg,
@@ -346,11 +348,13 @@ int mgmt_check_meaning(const char *label, const struct ytree *root, struct mgmt_
 		ports += cfg->partitions[i].nics_count;
 		rc = check_nics(&c, i);
 		if (!rc)
-			rc = check_image(&c, i);
+			rc = mgmt_check_boot(&c, i);
 	}
+	if (!rc)
+		rc = mgmt_check_disks(&c);
 	snprintf(rest, sizeof(rest), "found %u nics and uplinks; allowed: %u ports", ports,
 		 VSW_PORTS_MAX);
 	if (!rc && ports > VSW_PORTS_MAX)
-		rc = complain(&c, rest, "partitions");
+		rc = mgmt_complain(&c, rest, "partitions");
 	return rc;
 }

@@ -41,3 +41,21 @@ int mgmt_check_schema(const char *label, const struct ytree *root);
 /* ctl.  What depends on more than one key or on the host; also parses MACs. 0 or -EINVAL. */
 int mgmt_check_meaning(const char *label, const struct ytree *root, struct mgmt_cfg *cfg,
 		       const struct mgmt_host *host);
+
+/* What the checks of meaning share. */
+struct check {
+	const char *label;
+	const struct ytree *root;
+	struct mgmt_cfg *cfg;
+	const struct mgmt_host *host;
+};
+
+/* ctl.  Sets the text "<label>:<line>: <path>: <rest>" and returns -EINVAL. @path is formatted from the
+ * arguments after it; @rest is "found ...; allowed: ...". */
+int mgmt_complain(const struct check *c, const char *rest, const char *path, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ctl.  config_boot.c: image or kernel, what goes with it, and disks of partition @part. */
+int mgmt_check_boot(const struct check *c, uint32_t part);
+/* ctl.  No file is written by two: after all mgmt_check_boot(). */
+int mgmt_check_disks(const struct check *c);

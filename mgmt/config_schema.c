@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The configuration's schema for libcyaml, and the limits of its numbers. Pure tables: a new key is
- * added here, in config.h, in config_json.c and in docs/configuration.md. */
+ * added here, in config.h and in docs/configuration.md (config_json.c walks these tables). */
 #include "mgmt/config_priv.h"
 
 #include <string.h>
@@ -36,6 +36,33 @@ static const cyaml_strval_t vlan_modes[] = {
 	{"trunk", VSW_VLAN_TRUNK},
 };
 
+static const cyaml_strval_t synics[] = {
+	{"auto", HV_SYNIC_AUTO},
+	{"kvm", HV_SYNIC_KVM},
+	{"nethv", HV_SYNIC_NETHV},
+};
+
+static const cyaml_strval_t vmbus_versions[] = {
+	{"2.4", VMBUS_V2_4}, {"3.0", VMBUS_V3_0}, {"4.0", VMBUS_V4_0}, {"4.1", VMBUS_V4_1},
+	{"5.0", VMBUS_V5_0}, {"5.1", VMBUS_V5_1}, {"5.2", VMBUS_V5_2}, {"5.3", VMBUS_V5_3},
+};
+
+static const cyaml_strval_t on_crashes[] = {
+	{"stop", MGMT_CRASH_STOP},
+	{"restart", MGMT_CRASH_RESTART},
+};
+
+/* A bool that is true unless told otherwise is kept negated, since libcyaml begins with zeroes. */
+static const cyaml_strval_t negated[] = {
+	{"true", false}, {"false", true}, {"yes", false},
+	{"no", true},	 {"on", false},	  {"off", true},
+};
+
+static const cyaml_strval_t links[] = {
+	{"up", false},
+	{"down", true},
+};
+
 static const cyaml_schema_value_t value_u16 = {CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint16_t)};
 static const cyaml_schema_value_t value_u32 = {CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint32_t)};
 
@@ -54,18 +81,45 @@ static const cyaml_schema_field_t nic_fields[] = {
 	CYAML_FIELD_MAPPING("vlan", OPT, struct mgmt_nic, vlan, vlan_fields),
 	CYAML_FIELD_BOOL("allow_spoofing", OPT, struct mgmt_nic, allow_spoofing),
 	CYAML_FIELD_UINT("link_mbps", OPT, struct mgmt_nic, link_mbps),
+	CYAML_FIELD_UINT_PTR("index", OPT, struct mgmt_nic, index),
+	CYAML_FIELD_ENUM("offload", ENUM, struct mgmt_nic, no_offload, negated,
+			 CYAML_ARRAY_LEN(negated)),
+	CYAML_FIELD_BOOL("monitor", OPT, struct mgmt_nic, monitor),
+	CYAML_FIELD_ENUM("link", ENUM, struct mgmt_nic, link_down, links, CYAML_ARRAY_LEN(links)),
 	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_value_t nic_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct mgmt_nic, nic_fields)};
 
+static const cyaml_schema_field_t disk_fields[] = {
+	CYAML_FIELD_STRING_PTR("path", CYAML_FLAG_POINTER, struct mgmt_disk, path, 1, 4000),
+	CYAML_FIELD_BOOL("readonly", OPT, struct mgmt_disk, readonly),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t disk_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct mgmt_disk, disk_fields)};
+
 static const cyaml_schema_field_t partition_fields[] = {
 	CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct mgmt_partition, name, 1,
 			       MGMT_NAME_MAX),
+	CYAML_FIELD_ENUM("engine", ENUM, struct mgmt_partition, engine, engines,
+			 CYAML_ARRAY_LEN(engines)),
 	CYAML_FIELD_STRING_PTR("image", LIST, struct mgmt_partition, image, 1, 4000),
+	CYAML_FIELD_STRING_PTR("kernel", LIST, struct mgmt_partition, kernel, 1, 4000),
+	CYAML_FIELD_STRING_PTR("initrd", LIST, struct mgmt_partition, initrd, 1, 4000),
 	CYAML_FIELD_STRING_PTR("cmdline", LIST, struct mgmt_partition, cmdline, 0,
-			       NETHV_CMDLINE_MAX),
+			       MGMT_CMDLINE_MAX),
+	CYAML_FIELD_ENUM("synic", ENUM, struct mgmt_partition, synic, synics,
+			 CYAML_ARRAY_LEN(synics)),
+	CYAML_FIELD_ENUM("vmbus_version", ENUM, struct mgmt_partition, vmbus_version,
+			 vmbus_versions, CYAML_ARRAY_LEN(vmbus_versions)),
+	CYAML_FIELD_SEQUENCE("disks", LIST, struct mgmt_partition, disks, &disk_value, 0,
+			     MGMT_DISKS_MAX),
+	CYAML_FIELD_BOOL("integration", OPT, struct mgmt_partition, integration),
+	CYAML_FIELD_ENUM("on_crash", ENUM, struct mgmt_partition, on_crash, on_crashes,
+			 CYAML_ARRAY_LEN(on_crashes)),
 	CYAML_FIELD_UINT("vps", OPT, struct mgmt_partition, vps),
 	CYAML_FIELD_UINT("memory", OPT, struct mgmt_partition, memory),
 	CYAML_FIELD_INT_PTR("numa_node", OPT, struct mgmt_partition, numa_node),
@@ -133,6 +187,7 @@ static const struct mgmt_range ranges[] = {
 	{"partitions.nics.mtu", 68, NETVSP_MTU_MAX, 0, "bytes"},
 	{"partitions.nics.channels", 1, NETVSP_CHANNELS_MAX, 0, "channels"},
 	{"partitions.nics.link_mbps", 1, 4000000, 0, "Mbit/s"},
+	{"partitions.nics.index", 0, 255, 0, "a number"},
 	{"partitions.nics.vlan.pvid", 0, 4094, 0, "a VLAN id, 0: untagged network"},
 	{"partitions.nics.vlan.allowed", 1, 4094, 0, "a VLAN id"},
 };

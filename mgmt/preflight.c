@@ -146,3 +146,38 @@ int preflight_check(struct mgmt_cfg *cfg, struct preflight *out)
 		rc = check_memory(cfg);
 	return rc;
 }
+
+static int check_engine(const struct mgmt_partition *p, const struct hv_engine_report *engine)
+{
+	const char *key = p->kernel ? "kernel" : "synic";
+
+	if (engine->kind == HV_ENGINE_KVM || (!p->kernel && p->synic == HV_SYNIC_AUTO))
+		return 0;
+	return err_set(-ENOTSUP, "partition %s: its %s needs engine kvm, but this host gets %s",
+		       p->name, key, engine->text);
+}
+
+int preflight_engines(struct mgmt_cfg *cfg, struct hv_engine_report *out)
+{
+	struct hv_engine_report of[3] = {{0}};
+	bool is_known[3] = {false};
+	int rc = hv_engine_probe(cfg->engine, out);
+
+	for (uint32_t i = 0; i < cfg->partitions_count && !rc; i++) {
+		struct mgmt_partition *p = &cfg->partitions[i];
+		struct hv_engine_report *r = p->engine == HV_ENGINE_AUTO ? out : &of[p->engine];
+
+		if (r != out && !is_known[p->engine])
+			rc = hv_engine_probe(p->engine, r);
+		if (rc) {
+			err_prefix("partition %s", p->name);
+			break;
+		}
+		is_known[p->engine] = true;
+		p->engine = r->kind;
+		rc = check_engine(p, r);
+	}
+	if (!rc)
+		cfg->engine = out->kind;
+	return rc;
+}

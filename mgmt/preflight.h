@@ -11,3 +11,7 @@ struct preflight {
 /* ctl.  0, or -errno (text set: what is missing and what to do). Resolves hugepages: auto in @cfg
  * to yes or no. */
 int preflight_check(struct mgmt_cfg *cfg, struct preflight *out);
+
+/* ctl.  Resolves engine: auto, of the instance and of each partition, in @cfg. 0, or -errno (text set:
+ * what an engine was wanted for and why this host has none). *@out: what the instance gets. */
+int preflight_engines(struct mgmt_cfg *cfg, struct hv_engine_report *out);

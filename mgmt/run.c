@@ -79,12 +79,11 @@ int cmd_run(const struct cli_args *a)
 		return rc;
 	rc = preflight_check(cfg, &pre);
 	if (!rc)
-		rc = hv_engine_probe(cfg->engine, &engine);
+		rc = preflight_engines(cfg, &engine);
 	if (rc) {
 		mgmt_config_free(cfg);
 		return cli_error(1);
 	}
-	cfg->engine = engine.kind;
 	rc = sup_create(&sup, cfg, a->operand);
 	if (rc)
 		return cli_error(1);

@@ -137,8 +137,11 @@ static int make_partition(struct worker *w)
 		.nr_vps = part->vps,
 		.mem_bytes = (uint64_t)part->memory << 20,
 		.numa_node = part->numa_node ? *part->numa_node : -1,
-		.engine = w->child.cfg->engine,
+		.engine = mgmt_config_engine(w->child.cfg, part),
+		.synic = part->synic,
 		.image_path = part->image,
+		.kernel_path = part->kernel,
+		.initrd_path = part->initrd,
 		.cmdline = part->cmdline,
 		.flags = w->child.cfg->sw.hugepages == MGMT_HUGE_NO ? HV_CFG_NO_HUGE : 0,
 	};
@@ -188,6 +191,7 @@ static int make_server(struct worker *w)
 {
 	struct vmbus_server_cfg cfg = {
 		.name = w->part->name,
+		.max_version = w->part->vmbus_version,
 		.nr_vps = w->part->vps,
 		.gm = hv_gmem(w->hv),
 		.state_fd = w->state_fd,

@@ -136,10 +136,12 @@ static void try_start(struct worker *w)
 	}
 }
 
+/* A kernel has no report page: it counts as up at once. */
 static void try_up(struct worker *w)
 {
 	struct nethv_report r;
-	bool is_up = !hv_report_read(w->hv, &r) && r.state != NETHV_STATE_BOOTING;
+	bool is_up =
+		w->part->kernel || (!hv_report_read(w->hv, &r) && r.state != NETHV_STATE_BOOTING);
 
 	if (is_up)
 		child_say(&w->child, "up", NULL);

@@ -34,6 +34,9 @@ struct netvsp_nic_cfg {
 	uint16_t pvid;
 	uint64_t allowed[64];
 	bool allow_spoofing; /* accept any source MAC from the guest (bridges, routers) */
+	bool no_offload;     /* offer neither checksum nor segmentation offload */
+	bool wants_monitor;  /* offer the channel with a monitor page */
+	bool link_down;	     /* begin without a link */
 };
 
 /* ctl.  Owns a vmbus_backend. 0 or -errno (text set). */

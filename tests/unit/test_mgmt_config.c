@@ -109,6 +109,46 @@ static const struct bad {
 	 {"f.yaml:4: uplinks[0].netns:", "a path", "ip netns list"}},
 	{PART "uplinks:\n  - {name: u, devargs: net_tap0, queues: 0}\n",
 	 {"uplinks[0].queues:", "\"0\"", "1..64"}},
+	{PART "    image: /dev/null\n    kernel: /dev/null\n",
+	 {"f.yaml:3: partitions[0].image:", "beside a kernel", "one of image and kernel"}},
+	{PART "    kernel: /nonexistent/vmlinuz\n",
+	 {"f.yaml:3: partitions[0].kernel:", "/nonexistent/vmlinuz", "No such file", "bzImage"}},
+	{PART "    kernel: /tmp\n", {"f.yaml:3: partitions[0].kernel:", "Is a directory"}},
+	{PART "    kernel: /dev/null\n    initrd: /nonexistent/rd\n",
+	 {"f.yaml:4: partitions[0].initrd:", "/nonexistent/rd", "No such file"}},
+	{PART "    kernel: /dev/null\n    memory: 62\n",
+	 {"f.yaml:4: partitions[0].memory:", "\"62\"", "kernel at least 64 (MiB)"}},
+	{"engine: ring3\n" PART "    kernel: /dev/null\n",
+	 {"f.yaml:4: partitions[0].kernel:", "engine ring3", "a kernel needs engine kvm"}},
+	{PART "    engine: ring3\n    kernel: /dev/null\n",
+	 {"f.yaml:4: partitions[0].kernel:", "engine ring3", "a kernel needs engine kvm"}},
+	{PART "    initrd: /dev/null\n", {"f.yaml:3: partitions[0].initrd:", "without a kernel"}},
+	{PART "    integration: true\n",
+	 {"f.yaml:3: partitions[0].integration:", "without a kernel", "together with the key"}},
+	{PART "    disks: [{path: /dev/null}]\n",
+	 {"f.yaml:3: partitions[0].disks:", "without a kernel"}},
+	{PART "    kernel: /dev/null\n    disks: [{path: /dev/null}, {readonly: true}]\n",
+	 {"f.yaml:4: partitions[0].disks[1]:", "no key \"path\""}},
+	{PART "    kernel: /dev/null\n    disks:\n      - path: /nonexistent/disk\n",
+	 {"f.yaml:5: partitions[0].disks[0].path:", "/nonexistent/disk", "readonly: true"}},
+	{PART "    kernel: /dev/null\n    disks: [{path: /dev/null}]\n"
+	      "  - name: b\n    kernel: /dev/null\n"
+	      "    disks: [{path: /dev/zero}, {path: /dev/../dev/null, readonly: true}]\n",
+	 {"f.yaml:7: partitions[1].disks[1].path:", "partitions[0].disks[0]", "in both"}},
+	{"engine: ring3\n" PART "    synic: nethv\n",
+	 {"f.yaml:4: partitions[0].synic:", "engine ring3", "with engine kvm"}},
+	{PART "    synic: xen\n", {"partitions[0].synic:", "\"xen\"", "auto, kvm, nethv"}},
+	{PART "    vmbus_version: 5.4\n",
+	 {"partitions[0].vmbus_version:", "\"5.4\"", "2.4, 3.0, 4.0, 4.1, 5.0, 5.1, 5.2, 5.3"}},
+	{PART "    on_crash: again\n", {"partitions[0].on_crash:", "\"again\"", "stop, restart"}},
+	{PART "    nics: [{offload: maybe}]\n", {"nics[0].offload:", "\"maybe\"", "true, false"}},
+	{PART "    nics: [{link: no}]\n", {"nics[0].link:", "\"no\"", "up, down"}},
+	{PART "    nics: [{index: 256}]\n", {"nics[0].index:", "\"256\"", "0..255"}},
+	{PART "    nics:\n      - index: 1\n      - mtu: 1500\n",
+	 {"partitions[0].nics[1]", "found 1", "partitions[0].nics[0]", "each number once"}},
+	{PART "    kernel: /dev/null\n    integration: true\n"
+	      "    nics: [{channels: 16}, {channels: 16}, {channels: 16}, {channels: 12}]\n",
+	 {"f.yaml:5: partitions[0].nics:", "64 channels", "63"}},
 	{"x: &a 1\nname: *a\n" PART, {"f.yaml:2:", "aliases"}},
 	{"? [a]\n: b\n", {"f.yaml:1:", "a key must be a word"}},
 	{"a: {b: {c: {d: {e: {f: {g: {h: {i: 1}}}}}}}}\n", {"f.yaml:1:", "nested deeper than 8"}},
@@ -263,6 +303,110 @@ Test(mgmt_config, refuses_an_endless_file)
 
 	cr_expect_eq(mgmt_config_load_file(&c, "/dev/zero", &host), -EINVAL);
 	cr_expect(strstr(err_text(), "larger than"));
+}
+
+static const char linux_text[] =
+	"engine: kvm\npartitions:\n"
+	"  - name: l\n    kernel: /dev/null\n    initrd: /dev/zero\n    cmdline: console=ttyS0\n"
+	"    memory: 64\n    synic: nethv\n    vmbus_version: 4.1\n    integration: true\n"
+	"    disks: [{path: /dev/full, readonly: yes}, {path: /dev/null}]\n    on_crash: restart\n"
+	"    nics: [{index: 3, offload: no, monitor: true, link: down}, {}]\n"
+	"  - {name: i, engine: ring3}\n";
+
+static void expect_linux(const struct mgmt_cfg *c)
+{
+	const struct mgmt_partition *p = mgmt_config_partition(c, "l");
+	const struct mgmt_nic *nic = mgmt_config_nic(p, 3);
+
+	cr_expect_null(p->image);
+	cr_expect_str_eq(p->kernel, "/dev/null");
+	cr_expect_str_eq(p->initrd, "/dev/zero");
+	cr_expect_str_eq(p->cmdline, "console=ttyS0");
+	cr_expect_eq(p->engine, HV_ENGINE_AUTO);
+	cr_expect_eq(mgmt_config_engine(c, p), HV_ENGINE_KVM);
+	cr_expect_eq(mgmt_config_engine(c, mgmt_config_partition(c, "i")), HV_ENGINE_RING3);
+	cr_expect_eq(p->synic, HV_SYNIC_NETHV);
+	cr_expect_eq(p->vmbus_version, VMBUS_V4_1);
+	cr_expect_eq(mgmt_config_partition(c, "i")->vmbus_version, VMBUS_V5_3);
+	cr_expect(p->integration);
+	cr_assert_eq(p->disks_count, 2);
+	cr_expect_str_eq(p->disks[0].path, "/dev/full");
+	cr_expect(p->disks[0].readonly);
+	cr_expect_not(p->disks[1].readonly);
+	cr_expect_eq(p->on_crash, MGMT_CRASH_RESTART);
+	cr_assert_not_null(nic);
+	cr_expect(nic->no_offload && nic->monitor && nic->link_down);
+	nic = mgmt_config_nic(p, 1);
+	cr_assert_not_null(nic);
+	cr_expect_not(nic->no_offload || nic->monitor || nic->link_down);
+	cr_expect_null(mgmt_config_nic(p, 0));
+}
+
+Test(mgmt_config, reads_the_keys_of_a_kernel_and_keeps_them_through_the_memfd)
+{
+	struct mgmt_cfg *c, *again;
+	int fd;
+
+	cr_assert_eq(load(&c, linux_text), 0, "%s", err_text());
+	expect_linux(c);
+	fd = mgmt_config_memfd(c);
+	cr_assert_geq(fd, 0, "%s", err_text());
+	cr_assert_eq(mgmt_config_load_fd(&again, fd, &host), 0, "%s", err_text());
+	expect_linux(again);
+	mgmt_config_free(again);
+	mgmt_config_free(c);
+	close(fd);
+}
+
+/* What JSON says must be what it was made from: a second trip changes nothing. */
+Test(mgmt_config, writes_each_key_as_it_reads_it)
+{
+	static const char *const texts[] = {full, linux_text, PART};
+
+	for (int i = 0; i < 3; i++) {
+		struct mgmt_cfg *c, *again;
+		json_t *one, *two;
+
+		cr_assert_eq(load(&c, texts[i]), 0, "%s", err_text());
+		one = mgmt_config_json(c);
+		cr_assert_eq(mgmt_config_load_json(&again, "json", one, &host), 0, "%s",
+			     err_text());
+		two = mgmt_config_json(again);
+		cr_expect(json_equal(one, two));
+		json_decref(one);
+		json_decref(two);
+		mgmt_config_free(c);
+		mgmt_config_free(again);
+	}
+}
+
+Test(mgmt_config, takes_a_long_command_line_for_a_kernel_only)
+{
+	char text[4096];
+	struct mgmt_cfg *c;
+
+	for (int with = 0; with < 2; with++)
+		for (int n = 1024; n < 2050; n++) {
+			bool fits = with ? n <= 2047 : n <= 1024;
+			int rc;
+
+			snprintf(text, sizeof(text), PART "    %s\n    cmdline: %0*d\n",
+				 with ? "kernel: /dev/null" : "image: /dev/null", n, 7);
+			rc = load(&c, text);
+			cr_assert_eq(rc, fits ? 0 : -EINVAL, "%d characters: %d", n, rc);
+			mgmt_config_free(c);
+		}
+}
+
+Test(mgmt_config, does_not_look_for_files_that_were_looked_at_before)
+{
+	struct mgmt_host again = host;
+	struct mgmt_cfg *c;
+	const char *text = PART "    image: /nonexistent/guest\n";
+
+	again.no_files = true;
+	cr_assert_eq(mgmt_config_load(&c, "f", text, strlen(text), &again), 0, "%s", err_text());
+	mgmt_config_free(c);
 }
 
 Test(mgmt_config, refuses_every_truncation_or_loads_it_whole)
