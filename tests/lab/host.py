@@ -25,6 +25,9 @@ BUILD = os.path.abspath(os.environ.get("NETHV_BUILD") or os.path.join(SRC, "buil
 BOOT_LIMIT = 180  # seconds until L1 is ready; a busy machine needs many times the usual
 GRACE = 45        # a job that passed its time limit is ended in L1; when that fails, L1 is, after this
 PR_SET_PDEATHSIG = 1
+# Start-up work of the kernel that costs seconds here and serves nobody in L1.
+NEEDLESS = ("jent_mod_init", "load_system_certificate_list", "init_encrypted", "crypto_kdf108_init",
+            "bpf_tcp_ca_kfunc_init", "bpf_dummy_struct_ops_init")
 RESULT = re.compile(r"^(ok|not ok|skip) (.+?)(?: - (.*))?$", re.M)
 
 
@@ -91,14 +94,15 @@ class L1:
 
     def command_line(self):
         kernel = images.Kernel(CACHE, self.needs.kernel)
-        words = ["console=ttyS0", "panic=1", "intel_iommu=on", "iommu=pt", "tsc=reliable", "quiet",
+        words = ["console=ttyS0", "panic=1", "intel_iommu=on", "iommu=pt", "tsc=reliable", "quiet", *os.environ.get("NETHV_LAB_APPEND", "").split(),
                  "mitigations=off", "nowatchdog", "audit=0", "init_on_alloc=0", "random.trust_cpu=on",
-                 "no_timer_check", "systemd.unified_cgroup_hierarchy=1",
-                 f"lab.main={HERE}/l1/main", f"lab.modules={kernel.modules}"]
+                 "no_timer_check", "cryptomgr.notests=1", "lsm=",
+                 "initcall_blacklist=" + ",".join(NEEDLESS),
+                 f"lab_main={HERE}/l1/main", f"lab_modules={kernel.modules}"]
         if self.needs.hugepages:
-            words.append(f"lab.hugepages={self.needs.hugepages}")
+            words.append(f"lab_hugepages={self.needs.hugepages}")
         if self.needs.load:
-            words.append(f"lab.load={self.needs.load}")
+            words.append(f"lab_load={self.needs.load}")
         return kernel, " ".join(words)
 
     def qemu(self):

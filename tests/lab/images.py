@@ -96,7 +96,7 @@ class Archive:
         return path
 
 
-def add_modules(ar, kernel, names):
+def add_modules(ar, kernel, names, **parameters):
     """Plain .ko files and the list /modules of them: busybox insmod takes them as they are."""
     listed = []
     for source in kernel.module_files(names):
@@ -106,7 +106,7 @@ def add_modules(ar, kernel, names):
         if base.endswith(".xz"):
             base, data = base[:-3], lzma.decompress(data)
         ar.add("mod/" + base, data)
-        listed.append("mod/" + base)
+        listed.append(f"mod/{base} {parameters.get(base[:-3], '')}")
     ar.add("modules", "\n".join(listed).encode() + b"\n")
 
 
@@ -122,5 +122,6 @@ def base(init):
 
 def l1(cache, kernel):
     ar = base(os.path.join(HERE, "l1/init"))
-    add_modules(ar, kernel, ["virtio_pci", "9pnet_virtio", "9p", "overlay"])
+    add_modules(ar, kernel, ["virtio_pci", "9pnet_virtio", "9p", "overlay", "tun", "kvm-amd"],
+                **{"kvm-amd": "nested=0"})  # nothing in L2 wants SVM
     return ar.store(cache, "l1-" + kernel.version)
