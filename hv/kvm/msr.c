@@ -11,7 +11,10 @@
 #include "hv/kvm/priv.h"
 #include "hv/priv.h"
 
-#define SYNTHETIC_NR 0x200u
+#define SYNTHETIC_NR   0x200u
+#define MTRR_DEF_TYPE  0x2ffu
+#define MTRR_WRITEBACK 0xc06ull /* on, fixed ranges on, default type write-back */
+#define TSC_COUNTS_P0  (1ull << 24)
 
 static uint8_t deny_all[SYNTHETIC_NR / 8]; /* a clear bit denies */
 
@@ -19,6 +22,16 @@ static struct kvm_msr_filter_range range(uint32_t first, uint32_t last, uint32_t
 {
 	return (struct kvm_msr_filter_range){
 		.flags = what, .base = first, .nmsrs = last - first + 1, .bitmap = deny_all};
+}
+
+static int msr_set(const struct kvm_vm *vm, unsigned int vp, uint32_t msr, uint64_t value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} m = {.head = {.nmsrs = 1}, .entry = {.index = msr, .data = value}};
+
+	return ioctl(vm->vp[vp].fd, KVM_SET_MSRS, &m) == 1 ? 0 : -EINVAL;
 }
 
 int kvm_msr_filter(struct kvm_vm *vm)
@@ -41,22 +54,38 @@ int kvm_msr_filter(struct kvm_vm *vm)
 		f.ranges[0] =
 			range(HV_MSR_GUEST_OS_ID, HV_MSR_GUEST_OS_ID + SYNTHETIC_NR - 1, both);
 	}
+	if (vm->cfg.has_tsc)
+		f.ranges[6] = range(KVM_MSR_HWCR, KVM_MSR_HWCR, KVM_MSR_FILTER_READ);
 	if (ioctl(vm->fd, KVM_ENABLE_CAP, &c) < 0 || ioctl(vm->fd, KVM_X86_SET_MSR_FILTER, &f) < 0)
 		return err_sys(-errno, "%s: MSR filter", vm->name);
 	return 0;
 }
 
+/* What firmware would have set up: without it Linux finds no memory type for its RAM. */
+int kvm_msr_start(const struct kvm_vm *vm, unsigned int vp)
+{
+	return msr_set(vm, vp, MTRR_DEF_TYPE, MTRR_WRITEBACK)
+		       ? err_set(-EIO, "%s: memory types of VP %u", vm->name, vp)
+		       : 0;
+}
+
+/* AMD's HWCR says whether the TSC counts at the nominal frequency; KVM does not know it. */
+bool kvm_msr_answer(const struct kvm_vm *vm, struct kvm_run *run)
+{
+	if (run->exit_reason != KVM_EXIT_X86_RDMSR || run->msr.index != KVM_MSR_HWCR)
+		return false;
+	run->msr.data = vm->cfg.has_tsc ? TSC_COUNTS_P0 : 0;
+	run->msr.error = 0;
+	return true;
+}
+
 void kvm_synic_msr(void *arg, unsigned int vp, uint32_t msr, uint64_t value)
 {
 	struct kvm_vm *vm = arg;
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} m = {.head = {.nmsrs = 1}, .entry = {.index = msr, .data = value}};
 
 	if (!vm->has_synic)
 		return;
-	if (ioctl(vm->vp[vp].fd, KVM_SET_MSRS, &m) != 1)
+	if (msr_set(vm, vp, msr, value))
 		log_dbg(vm->name, "VP %u: KVM does not take MSR %#x = %#llx", vp, msr,
 			(unsigned long long)value);
 }

@@ -15,6 +15,7 @@
 #define KVM_MSI_BASE	0xfee00000ull
 #define KVM_APIC_SHIFT	12
 #define KVM_STATS_NAMES 8u
+#define KVM_MSR_HWCR	0xc0010015u
 
 /* What the last exit still needs when the VP goes on. */
 enum kvm_owed { OWED_NOTHING, OWED_IO, OWED_MMIO, OWED_MSR, OWED_RAX, OWED_R9 };
@@ -89,7 +90,10 @@ int kvm_doorbell(void *vm, unsigned int relid);
 void kvm_hypercall_page(void *vm, uint8_t page[4096]);
 
 /* msr.c */
-int kvm_msr_filter(struct kvm_vm *vm); /* ctl.  Which MSRs are the worker's */
+int kvm_msr_filter(struct kvm_vm *vm);			     /* ctl.  Which MSRs are the worker's */
+int kvm_msr_start(const struct kvm_vm *vm, unsigned int vp); /* ctl */
+/* vcpu.  True when the MSR exit in @run is answered: none of the partition's business. */
+bool kvm_msr_answer(const struct kvm_vm *vm, struct kvm_run *run);
 void kvm_synic_msr(void *vm, unsigned int vp, uint32_t msr, uint64_t value); /* vcpu */
 uint64_t kvm_ref_time(void *vm);					     /* any */
 

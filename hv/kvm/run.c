@@ -198,7 +198,9 @@ int kvm_vp_run(void *arg, unsigned int vp, struct hv_exit *ex)
 	v->owed = OWED_NOTHING;
 	if (has_more_io(v))
 		return exit_io(v, ex);
-	rc = enter(vm, v);
+	do
+		rc = enter(vm, v);
+	while (rc == 1 && kvm_msr_answer(vm, v->run));
 	return rc == 1 ? exit_translate(vm, vp, ex) : rc;
 }
 

@@ -177,9 +177,10 @@ static int start_pvh(struct kvm_vm *vm, unsigned int vp, const struct hv_vp_star
 int kvm_vp_start(struct kvm_vm *vm, unsigned int vp, const struct hv_vp_start *start)
 {
 	struct kvm_sregs s;
+	int rc = kvm_msr_start(vm, vp);
 
-	if (start->kind == HV_START_SIPI)
-		return 0; /* what KVM gives every VP but the first */
+	if (rc || start->kind == HV_START_SIPI)
+		return rc; /* KVM's reset state is the right one for SIPI */
 	if (ioctl(vm->vp[vp].fd, KVM_GET_SREGS, &s) < 0)
 		return err_sys(-errno, "%s: registers of VP %u", vm->name, vp);
 	switch (start->kind) {
