@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "hv/devices.h"
 #include "hv/priv.h"
 
 #define SERIAL_LSR	 (NETHV_PORT_SERIAL + 5)
@@ -36,6 +37,33 @@ static void console_byte(struct hv_vp *vp, uint8_t c)
 		console_flush(vp);
 }
 
+/* A Linux partition's devices. */
+static enum hv_verdict dispatch_bus(struct hv_vp *vp, enum hv_space space, const struct hv_exit *ex,
+				    uint64_t *value, struct hv_stop *stop)
+{
+	const struct hv_bus *bus = &vp->p->devices->bus;
+	struct hv_access a = {
+		.space = space,
+		.at = space == HV_SPACE_PORT ? ex->port : ex->gpa,
+		.size = ex->size,
+		.value = ex->value,
+	};
+	enum hv_verdict v = HV_GO_ON;
+
+	if (ex->is_out) {
+		v = hv_bus_write(bus, &a, stop);
+	} else {
+		hv_bus_read(bus, &a);
+		*value = a.value;
+	}
+	if (a.is_nobodys && space == HV_SPACE_PORT)
+		vp->nobodys_io++;
+	else if (a.is_nobodys)
+		vp->nobodys_mmio++;
+	return v;
+}
+
+/* The ports of our own image. */
 static enum hv_verdict dispatch_in(const struct hv_exit *ex, uint64_t *value)
 {
 	*value = ex->port == SERIAL_LSR ? SERIAL_LSR_READY : IO_NOBODY;
@@ -47,9 +75,6 @@ static enum hv_verdict dispatch_out(struct hv_vp *vp, const struct hv_exit *ex,
 {
 	switch (ex->port) {
 	case NETHV_PORT_SERIAL: console_byte(vp, (uint8_t)ex->value); return HV_GO_ON;
-	case NETHV_PORT_SIGNAL:
-		hv_hypercall(vp, HV_CALL_SIGNAL_EVENT | HV_CALL_FAST, (uint32_t)ex->value, 0);
-		return HV_GO_ON;
 	case NETHV_PORT_EXIT:
 		stop->reason = HV_STOP_GUEST_EXIT;
 		stop->status = (uint32_t)ex->value;
@@ -58,6 +83,41 @@ static enum hv_verdict dispatch_out(struct hv_vp *vp, const struct hv_exit *ex,
 		return HV_STOP;
 	default: return HV_GO_ON; /* nobody is there, as on a PC */
 	}
+}
+
+/* The hypercall page of either kind of guest may use NETHV_PORT_SIGNAL. */
+static enum hv_verdict dispatch_io(struct hv_vp *vp, const struct hv_exit *ex, uint64_t *value,
+				   struct hv_stop *stop)
+{
+	if (ex->is_out && ex->port == NETHV_PORT_SIGNAL) {
+		hv_hypercall(vp, HV_CALL_SIGNAL_EVENT | HV_CALL_FAST, (uint32_t)ex->value, 0);
+		return HV_GO_ON;
+	}
+	if (vp->p->devices)
+		return dispatch_bus(vp, HV_SPACE_PORT, ex, value, stop);
+	return ex->is_out ? dispatch_out(vp, ex, stop) : dispatch_in(ex, value);
+}
+
+/* Our own image knows its memory and has no business elsewhere. */
+static enum hv_verdict dispatch_mmio(struct hv_vp *vp, const struct hv_exit *ex, uint64_t *value,
+				     struct hv_stop *stop)
+{
+	if (vp->p->devices)
+		return dispatch_bus(vp, HV_SPACE_MMIO, ex, value, stop);
+	snprintf(stop->text, sizeof(stop->text), "%s address %#llx, where nothing is, at RIP %#llx",
+		 ex->is_out ? "write to" : "read of", (unsigned long long)ex->gpa,
+		 (unsigned long long)ex->rip);
+	return HV_STOP;
+}
+
+static enum hv_verdict dispatch_triple_fault(const struct hv_exit *ex, struct hv_stop *stop)
+{
+	size_t n = (size_t)snprintf(stop->text, sizeof(stop->text), "triple fault");
+
+	if (ex->rip)
+		snprintf(stop->text + n, sizeof(stop->text) - n, " at RIP %#llx",
+			 (unsigned long long)ex->rip);
+	return HV_STOP;
 }
 
 static const char *trap_name(uint32_t trap)
@@ -116,13 +176,19 @@ static enum hv_verdict dispatch_kind(struct hv_vp *vp, const struct hv_exit *ex,
 {
 	switch (ex->kind) {
 	case HV_EXIT_INTR: return HV_GO_ON;
-	case HV_EXIT_IO: return ex->is_out ? dispatch_out(vp, ex, stop) : dispatch_in(ex, value);
+	case HV_EXIT_IO: return dispatch_io(vp, ex, value, stop);
+	case HV_EXIT_MMIO: return dispatch_mmio(vp, ex, value, stop);
 	case HV_EXIT_RDMSR: return hv_rdmsr(vp, ex->msr, value, stop);
 	case HV_EXIT_WRMSR: return hv_wrmsr(vp, ex->msr, ex->value, stop);
 	case HV_EXIT_HYPERCALL:
 		*value = hv_hypercall(vp, ex->rcx, ex->rdx, ex->r8);
 		return HV_GO_ON;
+	case HV_EXIT_SHUTDOWN: return dispatch_triple_fault(ex, stop);
 	case HV_EXIT_FAULT: return dispatch_fault(ex, stop);
+	case HV_EXIT_EOI:
+		if (vp->p->devices)
+			hv_ioapic_eoi(&vp->p->devices->ioapic, (uint8_t)ex->value);
+		return HV_GO_ON;
 	default: break;
 	}
 	stop->reason = HV_STOP_ENGINE;

@@ -74,6 +74,10 @@ struct hv_partition_ops {
 	void (*console)(void *ctx, const char *line, size_t n);
 	/* vcpu.  A Linux guest reported a crash of its kernel. It goes on (a crash kernel may follow). */
 	void (*crashed)(void *ctx, const char *text);
+	/* vcpu.  The serial port of a Linux partition has output, and had none: see hv_serial_read(). */
+	void (*serial_ready)(void *ctx);
+	/* vcpu.  It takes input again, after hv_serial_write() took less than it was given. */
+	void (*serial_room)(void *ctx);
 };
 
 struct hv_engine_report {
@@ -89,7 +93,7 @@ enum hv_exit_kind {
 	HV_EXIT_WRMSR,
 	HV_EXIT_HYPERCALL,
 	HV_EXIT_HLT,
-	HV_EXIT_SHUTDOWN, /* the engine or its process is gone */
+	HV_EXIT_SHUTDOWN, /* triple fault */
 	HV_EXIT_FAULT,	  /* something that we do not emulate */
 	HV_EXIT_EOI,	  /* of a level-triggered interrupt of the I/O APIC; value: its vector */
 	HV_EXIT_NR
@@ -101,6 +105,8 @@ struct hv_vp_stats {
 	uint64_t signals_trapped;   /* HvSignalEvent that took the slow way */
 	uint64_t messages_sent;	    /* to the guest */
 	uint64_t raised;	    /* interrupts that the worker raised */
+	uint64_t nobodys_io;	    /* accesses to I/O ports and ... */
+	uint64_t nobodys_mmio;	    /* ... to addresses where nothing is; Linux partitions only */
 	/* Counted by the engine on the guest's side (ring3), so a guest could forge them. */
 	uint64_t traps;	      /* SIGSEGV and its like */
 	uint64_t irq_signals; /* interrupt signals */
@@ -156,6 +162,14 @@ const struct gmem *hv_gmem(const struct hv_partition *p);   /* any.  Lives as lo
 unsigned int hv_nr_vps(const struct hv_partition *p);	    /* any */
 uint64_t hv_siefp(struct hv_partition *p, unsigned int vp); /* any.  Current value, see the ops */
 int hv_engine_pid(const struct hv_partition *p); /* any.  Process that runs the guest, or 0 */
+
+/* any.  Takes up to @n bytes that a Linux partition has written to its serial port. *@lost (may be
+ * NULL): how many were lost just before them, because nobody took them in time. Returns how many;
+ * after less than @n (0 for our own image), ops->serial_ready tells of more. */
+size_t hv_serial_read(struct hv_partition *p, void *buf, size_t n, uint64_t *lost);
+/* any.  Gives the serial port input. Returns how many bytes it took (our own image: all, and nobody
+ * reads them); after less than @n, ops->serial_room tells when to go on. */
+size_t hv_serial_write(struct hv_partition *p, const void *buf, size_t n);
 
 /* any.  A snapshot; @out is zeroed for a VP that does not exist. */
 void hv_vp_stats(struct hv_partition *p, unsigned int vp, struct hv_vp_stats *out);

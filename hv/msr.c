@@ -207,11 +207,13 @@ static int wr_tsc_invariant(struct hv_vp *vp, unsigned int i, uint64_t v)
 	return 0;
 }
 
-/* Writes to HV_MSR_CRASH_CTL end the partition: hv_wrmsr() takes them before it looks here. */
+/* Writes to HV_MSR_CRASH_CTL and HV_MSR_RESET end the partition: hv_wrmsr() takes them before it
+ * looks here. */
 static const struct msr_range table[] = {
 	{HV_MSR_GUEST_OS_ID, HV_MSR_GUEST_OS_ID, rd_guest_os_id, wr_guest_os_id},
 	{HV_MSR_HYPERCALL, HV_MSR_HYPERCALL, rd_hypercall, wr_hypercall},
 	{HV_MSR_VP_INDEX, HV_MSR_VP_INDEX, rd_vp_index, NULL},
+	{HV_MSR_RESET, HV_MSR_RESET, rd_zero, NULL},
 	{HV_MSR_TIME_REF_COUNT, HV_MSR_TIME_REF_COUNT, rd_time, NULL},
 	{HV_MSR_REFERENCE_TSC, HV_MSR_REFERENCE_TSC, rd_reference_tsc, wr_reference_tsc},
 	{HV_MSR_TSC_FREQUENCY, HV_MSR_APIC_FREQUENCY, rd_frequency, NULL},
@@ -310,6 +312,15 @@ static void synic_forward(struct hv_vp *vp, uint32_t msr, uint64_t value)
 		hv_synic_recheck(vp);
 }
 
+static enum hv_verdict reset(uint64_t v, struct hv_stop *stop)
+{
+	if (!(v & 1))
+		return HV_GO_ON;
+	stop->reason = HV_STOP_GUEST_RESET;
+	snprintf(stop->text, sizeof(stop->text), "reset by the hypervisor's reset MSR");
+	return HV_STOP;
+}
+
 enum hv_verdict hv_wrmsr(struct hv_vp *vp, uint32_t msr, uint64_t value, struct hv_stop *stop)
 {
 	const struct msr_range *r = range_find(msr);
@@ -317,6 +328,8 @@ enum hv_verdict hv_wrmsr(struct hv_vp *vp, uint32_t msr, uint64_t value, struct 
 
 	if (msr == HV_MSR_CRASH_CTL)
 		return crash_notify(vp, value, stop);
+	if (msr == HV_MSR_RESET)
+		return reset(value, stop);
 	if (!r || !r->write) {
 		snprintf(stop->text, sizeof(stop->text), "WRMSR %#x: %s", msr,
 			 r ? "read-only" : "no such register here");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "hv/devices.h"
 #include "hv/priv.h"
 
 static int cfg_check(const struct hv_cfg *cfg)
@@ -118,6 +119,8 @@ int hv_partition_create_on(struct hv_partition **out, const struct hv_cfg *cfg,
 		rc = hv_timers_create(p);
 	if (!rc)
 		rc = engine_create(p, cfg, arg);
+	if (!rc && p->is_linux)
+		rc = hv_devices_create(&p->devices, p);
 	if (!rc)
 		rc = hv_load(p, cfg, &start);
 	if (!rc)
@@ -212,6 +215,7 @@ void hv_partition_destroy(struct hv_partition *p)
 		return;
 	hv_partition_stop(p);
 	p->eng->vm_destroy(p->vm);
+	hv_devices_destroy(p->devices);
 	hv_timers_destroy(p);
 	for (i = 0; p->vp && i < p->nr_vps; i++) {
 		hv_synic_fini(&p->vp[i].synic);
@@ -302,5 +306,7 @@ void hv_vp_stats(struct hv_partition *p, unsigned int vp, struct hv_vp_stats *ou
 		out->exits[i] = v->exits[i];
 	out->hypercalls = v->hypercalls;
 	out->signals_trapped = v->signals_trapped;
+	out->nobodys_io = v->nobodys_io;
+	out->nobodys_mmio = v->nobodys_mmio;
 	p->eng->vp_stats(p->vm, vp, out);
 }

@@ -13,11 +13,13 @@
 #include "hv/clock.h"
 #include "hv/engine.h"
 #include "hv/hv.h"
+#include "hv/verdict.h"
+
+struct hv_devices;
 
 #define HV_MEM_REGIONS	2u
 #define HV_MSGQ_MAX	256u /* messages that wait for one SINT of one VP */
 #define HV_CONSOLE_LINE 256u
-#define HV_STOP_TEXT	384u
 
 struct hv_msg {
 	struct hv_msg *next;
@@ -59,6 +61,7 @@ struct hv_vp {
 	uint64_t vp_assist;
 	_Atomic uint64_t exits[HV_EXIT_NR];
 	_Atomic uint64_t hypercalls, signals_trapped;
+	_Atomic uint64_t nobodys_io, nobodys_mmio;
 	char line[HV_CONSOLE_LINE];
 	unsigned int line_len;
 };
@@ -89,10 +92,11 @@ struct hv_partition {
 	struct gmem gm;
 	struct hv_region region[HV_MEM_REGIONS];
 	unsigned int nr_regions;
-	bool is_linux; /* an unmodified kernel, not our image */
 	struct hv_clock clock;
 	struct hv_timers timers;
-	struct hv_vp *vp; /* [nr_vps] */
+	struct hv_vp *vp;	    /* [nr_vps] */
+	bool is_linux;		    /* an unmodified kernel, with the devices of a PC */
+	struct hv_devices *devices; /* NULL: our own image */
 
 	pthread_mutex_t msr_lock; /* partition-wide MSRs */
 	uint64_t guest_os_id, hypercall, reference_tsc, tsc_invariant, crash[5];
@@ -101,19 +105,6 @@ struct hv_partition {
 	_Atomic bool has_stopped; /* `stopped` was called, or never will be */
 	bool is_started;
 	int numa_node;
-};
-
-/* What dispatching an exit came to. */
-enum hv_verdict {
-	HV_GO_ON,  /* complete with the value */
-	HV_REFUSE, /* #GP where the engine can, else a crash; text in the stop record */
-	HV_STOP,
-};
-
-struct hv_stop {
-	enum hv_stop_reason reason;
-	uint32_t status;
-	char text[HV_STOP_TEXT];
 };
 
 /* ctl.  hv_partition_create() over a given engine; @arg goes to its cfg. Without an image nothing

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "hv/devices.h"
 #include "hv/priv.h"
 
 struct scripted {
@@ -147,6 +148,17 @@ static void s_irq(void *arg, unsigned int vp, unsigned int vector)
 	pthread_mutex_unlock(&e->lock);
 }
 
+static void s_msi(void *arg, uint64_t address, uint32_t data)
+{
+	struct scripted *e = arg;
+
+	pthread_mutex_lock(&e->lock);
+	e->s->nr_msis++;
+	e->s->msi_address = address;
+	e->s->msi_data = data;
+	pthread_mutex_unlock(&e->lock);
+}
+
 static int s_sint_fd(void *arg, unsigned int vp, unsigned int sint)
 {
 	return ((struct scripted *)arg)->sint[vp];
@@ -173,7 +185,7 @@ static void s_vp_stats(void *vm, unsigned int vp, struct hv_vp_stats *out)
 		.vp_create = s_vp_create, .vm_seal = s_vm_seal, .vm_halt = s_vm_halt,       \
 		.vm_pid = s_vm_pid, .cpuid = s_cpuid, .hypercall_page = s_hypercall_page,   \
 		.vp_run = s_vp_run, .vp_complete = s_vp_complete, .vp_kick = s_vp_kick,     \
-		.irq = s_irq, .sint_fd = s_sint_fd, .sint_set = s_sint_set,                 \
+		.irq = s_irq, .msi = s_msi, .sint_fd = s_sint_fd, .sint_set = s_sint_set,   \
 		.doorbell = s_doorbell, .vp_stats = s_vp_stats,                             \
 	}
 
@@ -191,5 +203,13 @@ int hv_scripted_create(struct hv_partition **out, struct hv_script *s, unsigned 
 		.flags = HV_CFG_NO_HUGE,
 	};
 
-	return hv_partition_create_on(out, &cfg, ops, ctx, s->can_gp ? &ops_gp : &ops_crash, s);
+	int rc = hv_partition_create_on(out, &cfg, ops, ctx, s->can_gp ? &ops_gp : &ops_crash, s);
+
+	if (rc || !s->is_linux)
+		return rc;
+	(*out)->is_linux = true;
+	rc = hv_devices_create(&(*out)->devices, *out);
+	if (rc)
+		hv_partition_destroy(*out);
+	return rc;
 }

@@ -13,6 +13,7 @@ struct hv_script {
 	const struct hv_exit *exit;
 	unsigned int nr_exits;
 	bool can_gp;
+	bool is_linux; /* has the devices of a Linux partition; no kernel is loaded */
 
 	/* Recorded, all for VP 0 but the interrupts. */
 	unsigned int nr_completed;
@@ -21,6 +22,9 @@ struct hv_script {
 	unsigned int nr_irqs[HV_VPS_MAX];
 	unsigned int last_vector[HV_VPS_MAX];
 	unsigned int sint_vector[HV_VPS_MAX][HV_NR_SINTS];
+	unsigned int nr_msis;
+	uint64_t msi_address;
+	uint32_t msi_data;
 };
 
 /* As hv_partition_create_on(), with 4 MiB of memory, no image and @nr_vps VPs. @s is borrowed. */
