@@ -55,6 +55,8 @@ int hv_devices_create(struct hv_devices **out, struct hv_partition *p)
 		rc = hv_uart_init(&d->uart, &d->bus, HV_PC_COM1, &uart_ops, d);
 	if (!rc)
 		rc = hv_pm_init(&d->pm, &d->bus);
+	if (!rc)
+		rc = hv_rtc_init(&d->rtc, &d->bus);
 	*out = d; /* also after a failure: destroyed with the partition */
 	return rc;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The few PC devices of a Linux partition, and the bus that they are on: serial port, I/O APIC,
- * power management. All else comes by VMBus.
+ * power management, clock. All else comes by VMBus.
  *
  * Locks: the UART's may be held when the I/O APIC's is taken, and that when the engine is called. */
 #pragma once
@@ -8,6 +8,7 @@
 #include "hv/bus.h"
 #include "hv/ioapic.h"
 #include "hv/pm.h"
+#include "hv/rtc.h"
 #include "hv/uart.h"
 
 struct hv_partition;
@@ -18,6 +19,7 @@ struct hv_devices {
 	struct hv_ioapic ioapic;
 	struct hv_uart uart;
 	struct hv_pm pm;
+	struct hv_rtc rtc;
 };
 
 /* ctl.  After the engine's VM was made, before a VP runs. 0 or -errno (text set). */
