@@ -71,6 +71,7 @@ static int s_mem_map(void *vm, uint64_t at, int fd, uint64_t off, uint64_t len)
 
 static int s_vp_create(void *vm, unsigned int vp, const struct hv_vp_start *start)
 {
+	((struct scripted *)vm)->s->start[vp] = *start;
 	return 0;
 }
 
@@ -192,6 +193,12 @@ static void s_vp_stats(void *vm, unsigned int vp, struct hv_vp_stats *out)
 static const struct hv_engine_ops ops_crash = SCRIPTED_OPS(false);
 static const struct hv_engine_ops ops_gp = SCRIPTED_OPS(true);
 
+int hv_scripted_create_cfg(struct hv_partition **out, struct hv_script *s, const struct hv_cfg *cfg,
+			   const struct hv_partition_ops *ops, void *ctx)
+{
+	return hv_partition_create_on(out, cfg, ops, ctx, s->can_gp ? &ops_gp : &ops_crash, s);
+}
+
 int hv_scripted_create(struct hv_partition **out, struct hv_script *s, unsigned int nr_vps,
 		       const struct hv_partition_ops *ops, void *ctx)
 {
@@ -203,7 +210,7 @@ int hv_scripted_create(struct hv_partition **out, struct hv_script *s, unsigned 
 		.flags = HV_CFG_NO_HUGE,
 	};
 
-	int rc = hv_partition_create_on(out, &cfg, ops, ctx, s->can_gp ? &ops_gp : &ops_crash, s);
+	int rc = hv_scripted_create_cfg(out, s, &cfg, ops, ctx);
 
 	if (rc || !s->is_linux)
 		return rc;

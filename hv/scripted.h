@@ -15,7 +15,8 @@ struct hv_script {
 	bool can_gp;
 	bool is_linux; /* has the devices of a Linux partition; no kernel is loaded */
 
-	/* Recorded, all for VP 0 but the interrupts. */
+	/* Recorded, all for VP 0 but starts and interrupts. */
+	struct hv_vp_start start[HV_VPS_MAX];
 	unsigned int nr_completed;
 	uint64_t value[HV_SCRIPT_MAX];
 	bool was_gp[HV_SCRIPT_MAX];
@@ -26,6 +27,10 @@ struct hv_script {
 	uint64_t msi_address;
 	uint32_t msi_data;
 };
+
+/* hv_partition_create_on() with @cfg. @s is borrowed. */
+int hv_scripted_create_cfg(struct hv_partition **out, struct hv_script *s, const struct hv_cfg *cfg,
+			   const struct hv_partition_ops *ops, void *ctx);
 
 /* As hv_partition_create_on(), with 4 MiB of memory, no image and @nr_vps VPs. @s is borrowed. */
 int hv_scripted_create(struct hv_partition **out, struct hv_script *s, unsigned int nr_vps,
