@@ -48,7 +48,8 @@ unsigned int hv_linux_ranges(uint64_t mem_bytes, struct hv_linux_range *out)
 	n = range_add(out, n, 0, HV_PC_SCRATCH, HV_RANGE_RAM);
 	n = range_add(out, n, HV_PC_SCRATCH, HV_PC_ACPI, HV_RANGE_RESERVED);
 	n = range_add(out, n, HV_PC_ACPI, HV_PC_ACPI_END, HV_RANGE_ACPI);
-	n = range_add(out, n, HV_PC_ACPI_END, hv_linux_low_end(mem_bytes), HV_RANGE_RAM);
+	n = range_add(out, n, HV_PC_ACPI_END, HV_PC_LOW_1M, HV_RANGE_RESERVED);
+	n = range_add(out, n, HV_PC_LOW_1M, hv_linux_low_end(mem_bytes), HV_RANGE_RAM);
 	return range_add(out, n, HV_PC_HIGH_RAM, hv_linux_ram_end(mem_bytes), HV_RANGE_RAM);
 }
 

@@ -123,6 +123,26 @@ static int address_bits_check(const struct load *l, uint64_t end)
 	return 0;
 }
 
+/* What stands for firmware: a reset by the ACPI port, and a halt in case that nobody listens. */
+static int reset_vector_write(const struct load *l)
+{
+	static const uint8_t code[] = {
+		0xba,
+		HV_PORT_RESET & 0xff,
+		HV_PORT_RESET >> 8, /* mov $port, %dx */
+		0xb0,
+		HV_RESET_VALUE, /* mov $value, %al */
+		0xee,		/* out %al, (%dx) */
+		0xfa,
+		0xf4,
+		0xeb,
+		0xfd, /* cli; 1: hlt; jmp 1b */
+	};
+
+	_Static_assert(sizeof(code) <= HV_PC_LOW_1M - HV_PC_RESET, "the rest of the segment");
+	return gmem_write(&l->p->gm, gpa(HV_PC_RESET), code, sizeof(code));
+}
+
 static int acpi_load(struct load *l)
 {
 	const struct hv_acpi_cfg ac = {
@@ -274,6 +294,8 @@ int hv_linux_load(struct hv_partition *p, const struct hv_cfg *cfg, struct hv_vp
 	int rc;
 
 	rc = acpi_load(&l);
+	if (!rc)
+		rc = reset_vector_write(&l);
 	if (!rc)
 		rc = kernel_load(&l, start);
 	fd_close(&l.kernel.fd);

@@ -14,7 +14,9 @@
 #define HV_PC_SCRATCH	  0x97000ull /* HV_LINUX_START_BYTES: VP 0's first page tables and GDT */
 #define HV_PC_LOW_END	  0xa0000ull
 #define HV_PC_ACPI	  0xe0000ull /* RSDP, then the other tables */
-#define HV_PC_ACPI_END	  0x100000ull
+#define HV_PC_ACPI_END	  0xf0000ull
+#define HV_PC_RESET	  0xffff0ull /* F000:FFF0, where a PC's firmware begins; see below */
+#define HV_PC_LOW_1M	  0x100000ull
 
 /* MMIO windows that the VMBus device owns (vPCI takes from them). The high one has this size, and
  * begins above RAM at a multiple of it. */
@@ -32,6 +34,8 @@
 
 /* ACPI on reduced hardware: three ports of one byte each.
  * Reset: a write of HV_RESET_VALUE; reads 0.
+ * Linux on reduced hardware asks EFI for its reset, and without one jumps to HV_PC_RESET in real mode;
+ * the loader puts code there that writes the reset port.
  * Sleep control: a write with HV_SLEEP_ENABLE set and type HV_SLEEP_TYPE_S5 is power off; reads 0.
  * Sleep status: reads 0 (bit 7, woken up, is never set as nothing sleeps); writes do nothing. */
 #define HV_PORT_RESET	      0x604u

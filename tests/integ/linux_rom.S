@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Stands in for an engine: a 64 KiB ROM, from reset to the start of VP 0. KIND, ENTRY, BOOT and AREA are
- * symbols given to the assembler (enum hv_start_kind and the addresses of struct hv_vp_start). */
+ * symbols given to the assembler (enum hv_start_kind and the addresses of struct hv_vp_start). Since
+ * it covers the loader's reset vector, it runs those very bytes (reset.bin) when Linux comes back. */
 	.set BASE, 0xf0000
 	.set LINUX, 1
 	.text
 	.code16
 start:
 	cli
+	mov	$(AREA + 0x7000) >> 4, %ax
+	mov	%ax, %ds
+	cmpb	$1, 0
+	je	again
+	movb	$1, 0
 	lgdtl	%cs:gdtr
 	mov	%cr0, %eax
 	or	$1, %al
 	mov	%eax, %cr0
 	ljmpl	$0x08, $BASE + protected
+again:	.incbin "reset.bin"		/* the loader's reset vector */
 	.balign	8
 gdt:	.quad	0
 	.quad	0x00cf9b000000ffff	/* 08: 32-bit code */
