@@ -133,7 +133,7 @@ static void stop_waiting(struct vsp_chan *ch)
 	ch->is_short = false;
 }
 
-/* One packet, if there is one. 1: taken, 0: none, -EPROTO. */
+/* One packet of the @avail bytes that wait. 0 or -EPROTO. */
 static int take(struct vsp_chan *ch, uint32_t *avail, int64_t now_ms)
 {
 	uint8_t pkt[VSP_PKT_MAX] __attribute__((aligned(8)));
@@ -141,8 +141,6 @@ static int take(struct vsp_chan *ch, uint32_t *avail, int64_t now_ms)
 	int32_t total;
 	uint32_t len;
 
-	if (!*avail)
-		return 0;
 	total = vmbus_ring_peek(&ch->in, *avail, &d);
 	if (total < 0)
 		return err_set(-EPROTO, "packet of %u bytes, payload at %u, %u bytes in the ring",
@@ -154,7 +152,7 @@ static int take(struct vsp_chan *ch, uint32_t *avail, int64_t now_ms)
 	vmbus_ring_read(&ch->in, ch->in.own, pkt, len);
 	vmbus_ring_skip(&ch->in, (uint32_t)total);
 	*avail -= (uint32_t)total;
-	return ch->dev->packet(ch, &d, pkt, now_ms) ? -EPROTO : 1;
+	return ch->dev->packet(ch, &d, pkt, now_ms);
 }
 
 /* Takes up to a turn's packets. Returns enum vsp_take: whether the device goes on taking, or -EPROTO. */
@@ -167,7 +165,7 @@ static int drain(struct vsp_chan *ch, uint32_t *nr, int64_t now_ms)
 
 	if (avail < 0)
 		return err_set(-EPROTO, "write index outside of the ring");
-	for (left = (uint32_t)avail; *nr < VSP_BUDGET; (*nr)++) {
+	for (left = (uint32_t)avail; left && *nr < VSP_BUDGET; (*nr)++) {
 		may = ch->dev->may_take(ch);
 		if (may == VSP_TAKE_NO_ROOM && vsp_chan_room(ch) < 0)
 			return -EPROTO;
@@ -177,8 +175,8 @@ static int drain(struct vsp_chan *ch, uint32_t *nr, int64_t now_ms)
 			return may;
 		stop_waiting(ch);
 		rc = take(ch, &left, now_ms);
-		if (rc <= 0)
-			return rc < 0 ? rc : (int)VSP_TAKE_YES;
+		if (rc)
+			return rc;
 	}
 	return VSP_TAKE_YES;
 }
