@@ -10,10 +10,10 @@
 #include <rte_memcpy.h>
 
 #include "netvsp/priv.h"
+#include "vswitch/offload.h"
 
 #define MSG_ALIGN  8u
 #define HDR_LEN	   ((uint32_t)sizeof(struct rndis_packet))
-#define PPI_LEN	   16u
 #define OUT_MARGIN 512u /* for control answers */
 
 /* One packet to the guest under construction. */
@@ -24,18 +24,35 @@ struct xfer {
 	struct vmbus_xfer_range range[NETVSP_RANGES_MAX];
 };
 
+/* What a message says of its frame, besides the bytes and the tag. */
+struct ppis {
+	uint32_t n;
+	bool is_unfinished; /* its checksum stays what the sender made of it */
+	uint32_t type[NETVSP_PPIS_MAX - 1];
+	uint32_t value[NETVSP_PPIS_MAX - 1];
+};
+
+/* A frame's hash and its type (NDIS_HASH_*); type 0: none. */
+struct hashed {
+	uint32_t value;
+	uint32_t type;
+};
+
 /* A delivery of one vector to one channel. */
 struct give {
 	struct netvsp_chan *ch;
 	struct netvsp_state *st;
 	const struct vmbus_gpadl *g;
 	struct vsw_vec *v;
+	const struct hashed *hash; /* of each frame; NULL: not computed */
 	uint32_t seq;
 	uint32_t section_size;
 	int32_t space; /* of the ring, after the reserve */
 	uint32_t nr_sec, next_sec;
-	uint32_t fill; /* bytes used in the current section */
-	uint16_t cur;  /* current section */
+	uint32_t fill;	  /* bytes used in the current section */
+	uint16_t cur;	  /* current section */
+	uint32_t filter;  /* the guest's, not 0 */
+	uint32_t nr_more; /* segments besides one a frame */
 	struct xfer x;
 	uint16_t sec[VSW_VEC_SIZE];
 };
@@ -90,35 +107,58 @@ static inline void put_pair(uint8_t *dst, size_t off, uint32_t lo, uint32_t hi)
 /* Written field by field, from registers: a struct put together on the stack and copied is loaded
  * across its own stores, which waits until all stores before it, those to the guest's cache lines
  * included, have been done. */
-static inline uint32_t message_head(const struct vsw_pkt *p, uint8_t *dst)
+static inline void message_head(uint8_t *dst, uint32_t frame_len, uint32_t head, uint32_t len)
 {
-	const bool tagged = p->flags & VSW_PKT_VLAN;
-	const uint32_t head = HDR_LEN + (tagged ? PPI_LEN : 0);
-	const uint32_t len = (head + p->len + MSG_ALIGN - 1) & ~(MSG_ALIGN - 1);
-	const uint32_t none = 0;
+	const uint32_t ppi_len = head - HDR_LEN, none = 0;
 
 	put_pair(dst, AT(hdr), RNDIS_MSG_PACKET, len);
-	put_pair(dst, AT(data_offset), head - RNDIS_REL, p->len);
+	put_pair(dst, AT(data_offset), head - RNDIS_REL, frame_len);
 	put_pair(dst, AT(oob_offset), 0, 0);
-	put_pair(dst, AT(num_oob), 0, tagged ? HDR_LEN - RNDIS_REL : 0);
-	put_pair(dst, AT(ppi_len), tagged ? PPI_LEN : 0, 0);
+	put_pair(dst, AT(num_oob), 0, ppi_len ? HDR_LEN - RNDIS_REL : 0);
+	put_pair(dst, AT(ppi_len), ppi_len, 0);
 	memcpy(dst + AT(reserved), &none, sizeof(none));
-	if (unlikely(tagged)) {
-		const struct rndis_ppi ppi = {PPI_LEN, RNDIS_PPI_VLAN, sizeof(struct rndis_ppi)};
-		uint32_t value = rndis_vlan_from_tci(p->vlan_tci);
+}
 
-		memcpy(dst + HDR_LEN, &ppi, sizeof(ppi));
-		memcpy(dst + HDR_LEN + sizeof(ppi), &value, sizeof(value));
+static inline void put_ppi(uint8_t *dst, uint32_t type, uint32_t value)
+{
+	put_pair(dst, 0, NETVSP_PPI_SIZE, type);
+	put_pair(dst, 8, sizeof(struct rndis_ppi), value);
+}
+
+static inline void message_ppis(uint8_t *dst, const struct vsw_pkt *p, bool is_tagged,
+				const struct ppis *x)
+{
+	uint32_t i;
+
+	if (is_tagged) {
+		put_ppi(dst, RNDIS_PPI_VLAN, rndis_vlan_from_tci(p->vlan_tci));
+		dst += NETVSP_PPI_SIZE;
 	}
-	return head;
+	for (i = 0; x && i < x->n; i++, dst += NETVSP_PPI_SIZE)
+		put_ppi(dst, x->type[i], x->value[i]);
+}
+
+static inline uint32_t head_len(bool is_tagged, const struct ppis *x)
+{
+	return HDR_LEN + (is_tagged ? NETVSP_PPI_SIZE : 0) + (x ? x->n * NETVSP_PPI_SIZE : 0);
+}
+
+static inline uint32_t message_len(const struct vsw_pkt *p, bool is_tagged, const struct ppis *x)
+{
+	return (head_len(is_tagged, x) + p->len + MSG_ALIGN - 1) & ~(MSG_ALIGN - 1);
 }
 
 /* @dst has room for the padded message and is contiguous. */
-static inline void write_message(const struct vsw_vec *v, const struct vsw_slot *s, uint8_t *dst)
+static inline __attribute__((always_inline)) void write_message(const struct vsw_vec *v,
+								const struct vsw_slot *s,
+								uint8_t *dst, bool is_tagged,
+								const struct ppis *x)
 {
 	const struct vsw_pkt *p = &s->pkt;
 
-	dst += message_head(p, dst);
+	message_head(dst, p->len, head_len(is_tagged, x), message_len(p, is_tagged, x));
+	message_ppis(dst + HDR_LEN, p, is_tagged, x);
+	dst += head_len(is_tagged, x);
 	copy_exact(dst, p->hdr, p->hdr_len);
 	if (p->len > p->hdr_len) {
 		if (likely(s->data != NULL))
@@ -127,16 +167,18 @@ static inline void write_message(const struct vsw_vec *v, const struct vsw_slot 
 			vsw_slot_copy_backing(v, s, p->hdr_len, dst + p->hdr_len,
 					      p->len - p->hdr_len);
 	}
+	if (x && (p->flags & VSW_PKT_CSUM) && !x->is_unfinished)
+		vsw_csum_finish(p, dst);
 }
 
 /* A section over scattered pages: the message is put together in private memory first. */
 static void write_scattered(const struct give *w, const struct vsw_slot *s, uint32_t at,
-			    uint32_t len)
+			    uint32_t len, bool is_tagged, const struct ppis *x)
 {
 	uint8_t tmp[VSW_FRAME_MAX + NETVSP_FRAME_ROOM + MSG_ALIGN];
 	uint32_t done, run;
 
-	write_message(w->v, s, tmp);
+	write_message(w->v, s, tmp, is_tagged, x);
 	for (done = 0; done < len; done += run) {
 		uint32_t in_page = (at + done) % VMBUS_PAGE_SIZE;
 
@@ -146,15 +188,19 @@ static void write_scattered(const struct give *w, const struct vsw_slot *s, uint
 	}
 }
 
-static inline void write_at(const struct give *w, const struct vsw_slot *s, uint32_t at,
-			    uint32_t len)
+static inline __attribute__((always_inline)) void write_at(const struct give *w,
+							   const struct vsw_slot *s, uint32_t at,
+							   uint32_t len, bool is_tagged,
+							   const struct ppis *x)
 {
+	uint8_t *const *page = w->g->page + at / VMBUS_PAGE_SIZE;
+
 	if (likely(w->g->flat != NULL))
-		write_message(w->v, s, w->g->flat + at);
+		write_message(w->v, s, w->g->flat + at, is_tagged, x);
 	else if (w->section_size <= VMBUS_PAGE_SIZE)
-		write_message(w->v, s, w->g->page[at / VMBUS_PAGE_SIZE] + at % VMBUS_PAGE_SIZE);
+		write_message(w->v, s, *page + at % VMBUS_PAGE_SIZE, is_tagged, x);
 	else
-		write_scattered(w, s, at, len);
+		write_scattered(w, s, at, len, is_tagged, x);
 }
 
 /* ---- Packets to the guest ------------------------------------------------------------------ */
@@ -187,6 +233,15 @@ static void xfer_close(struct give *w)
 	w->fill = w->section_size; /* the next packet begins with a section of its own */
 }
 
+/* A frame that is cut needs more sections than the one that was taken for it. */
+static void sections_more(struct give *w)
+{
+	if (w->next_sec < w->nr_sec)
+		return;
+	w->nr_sec = netvsp_pool_take(w->ch->nic, w->sec, VSW_VEC_SIZE, NETVSP_SECTIONS_RESERVE);
+	w->next_sec = 0;
+}
+
 /* Makes the next section the current one, chained to the packet under construction. */
 static bool section_next(struct give *w)
 {
@@ -212,11 +267,14 @@ static bool section_next(struct give *w)
 	return true;
 }
 
-/* Puts one frame. 0, or the reason why not (enum vsw_drop). */
-static inline uint8_t give_one(struct give *w, const struct vsw_slot *s)
+/* Puts one frame. 0, or the reason why not (enum vsw_drop). Three times in the code: for plain frames,
+ * for tagged ones, and for those that have more to tell. */
+static inline __attribute__((always_inline)) uint8_t put_frame(struct give *w,
+							       const struct vsw_slot *s,
+							       bool is_tagged,
+							       const struct ppis *px)
 {
-	uint32_t head = HDR_LEN + (s->pkt.flags & VSW_PKT_VLAN ? PPI_LEN : 0);
-	uint32_t len = (head + s->pkt.len + MSG_ALIGN - 1) & ~(MSG_ALIGN - 1);
+	uint32_t len = message_len(&s->pkt, is_tagged, px);
 	struct xfer *x = &w->x;
 
 	if (unlikely(s->pkt.len > w->st->mtu + 18u || len > w->section_size))
@@ -227,11 +285,105 @@ static inline uint8_t give_one(struct give *w, const struct vsw_slot *s)
 		return VSW_DROP_rx_ring_full;
 	if (w->section_size - w->fill < len && !section_next(w))
 		return VSW_DROP_rx_no_buffer;
-	write_at(w, s, w->cur * w->section_size + w->fill, len);
+	write_at(w, s, w->cur * w->section_size + w->fill, len, is_tagged, px);
 	x->range[x->nr_ranges++] =
 		(struct vmbus_xfer_range){len, w->cur * w->section_size + w->fill};
 	w->fill += len;
 	return 0;
+}
+
+/* ---- Frames with more to tell --------------------------------------------------------------- */
+
+static void ppi_add(struct ppis *x, uint32_t type, uint32_t value)
+{
+	x->type[x->n] = type;
+	x->value[x->n++] = value;
+}
+
+/* What the guest wants to hear of a checksum: one that a device found good, or that we compute. */
+static uint32_t csum_good(const struct give *w, const struct vsw_pkt *p)
+{
+	const uint32_t on = __atomic_load_n(&w->st->offload, __ATOMIC_RELAXED);
+	const bool is_v4 = p->csum & VSW_CSUM_IP4;
+	uint32_t good = 0;
+
+	if ((p->csum & VSW_CSUM_TCP) && (on & (is_v4 ? NETVSP_RX_TCP4 : NETVSP_RX_TCP6)))
+		good |= RNDIS_CSUM_TCP_OK;
+	if ((p->csum & VSW_CSUM_UDP) && (on & (is_v4 ? NETVSP_RX_UDP4 : NETVSP_RX_UDP6)))
+		good |= RNDIS_CSUM_UDP_OK;
+	if ((p->csum & VSW_CSUM_IP4_OK) && (on & NETVSP_RX_IP4))
+		good |= RNDIS_CSUM_IP_OK;
+	return good;
+}
+
+static void ppis_of(const struct give *w, const struct vsw_pkt *p, const struct hashed *h,
+		    struct ppis *x)
+{
+	uint32_t good = 0;
+
+	x->n = 0;
+	if (p->flags & (VSW_PKT_CSUM | VSW_PKT_LSO | VSW_PKT_CSUM_OK))
+		good = csum_good(w, p);
+	if (good)
+		ppi_add(x, RNDIS_PPI_CSUM, good);
+	if (h && h->type) {
+		ppi_add(x, RNDIS_PPI_HASH, h->value);
+		ppi_add(x, RNDIS_PPI_HASH_INFO, h->type);
+	}
+	x->is_unfinished = good && w->ch->nic->cfg.lazy_csum;
+}
+
+static __attribute__((noinline)) uint8_t put_special(struct give *w, const struct vsw_slot *s,
+						     const struct ppis *x)
+{
+	return put_frame(w, s, s->pkt.flags & VSW_PKT_VLAN, x);
+}
+
+/* Cuts a long frame. The first segment that finds no room ends it: the rest would find none either. */
+static uint8_t give_segments(struct give *w, const struct vsw_slot *s, const struct ppis *x)
+{
+	uint32_t sent = 0;
+	uint64_t bytes = 0;
+	uint8_t why = VSW_DROP_none;
+	struct vsw_seg g;
+
+	vsw_seg_begin(&g, w->v, s);
+	while (!why && vsw_seg_next(&g)) {
+		sections_more(w);
+		why = put_special(w, &g.slot, x);
+		if (why)
+			break;
+		bytes += g.slot.pkt.len;
+		sent++;
+	}
+	w->nr_more += sent ? sent - 1 : 0;
+	return vsw_cut_add(w->v, &s->pkt, vsw_lso_segments(&s->pkt), sent, bytes, why);
+}
+
+static __attribute__((noinline)) uint8_t give_special(struct give *w, const struct vsw_slot *s,
+						      const struct hashed *h)
+{
+	struct ppis x;
+
+	ppis_of(w, &s->pkt, h, &x);
+	if (s->pkt.flags & VSW_PKT_LSO)
+		return give_segments(w, s, &x);
+	return put_special(w, s, &x);
+}
+
+static __attribute__((noinline)) uint8_t give_tagged(struct give *w, const struct vsw_slot *s)
+{
+	return put_frame(w, s, true, NULL);
+}
+
+/* @i: of the frame in the burst. */
+static inline uint8_t give_one(struct give *w, const struct vsw_slot *s, uint16_t i)
+{
+	if (likely(!(s->pkt.flags || w->hash)))
+		return put_frame(w, s, false, NULL);
+	if (s->pkt.flags == VSW_PKT_VLAN && !w->hash)
+		return give_tagged(w, s);
+	return give_special(w, s, w->hash ? &w->hash[i] : NULL);
 }
 
 /* ---- Receive filter ------------------------------------------------------------------------ */
@@ -257,7 +409,8 @@ static bool give_begin(struct give *w, struct netvsp_chan *ch, struct vsw_vec *v
 	w->st = nic->st;
 	w->v = v;
 	w->g = atomic_load_explicit(&nic->recv, memory_order_acquire);
-	if (!w->g)
+	w->filter = atomic_load_explicit(&nic->rx_on, memory_order_relaxed);
+	if (!w->g || !w->filter)
 		return false;
 	w->section_size = w->st->section_size;
 	w->space = vmbus_ring_space(&ch->out);
@@ -269,6 +422,7 @@ static bool give_begin(struct give *w, struct netvsp_chan *ch, struct vsw_vec *v
 	w->seq = netvsp_seq_next(ch->rx_seq);
 	w->nr_sec = netvsp_pool_take(nic, w->sec, n, NETVSP_SECTIONS_RESERVE);
 	w->next_sec = 0;
+	w->nr_more = 0;
 	w->fill = w->section_size;
 	w->x.nr_ranges = 0;
 	return true;
@@ -284,14 +438,16 @@ static bool give_end(struct give *w, uint16_t given)
 		return false;
 	if (w->x.nr_ranges)
 		xfer_close(w);
-	ch->tx.copies += given;
+	ch->tx.copies += given + w->nr_more;
 	ch->rx_seq = w->seq;
 	vmbus_state_h2g_commit(ch->cs, ch->out.own, ch->rx_seq, ch->burst_done);
 	return vmbus_ring_publish_write(&ch->out);
 }
 
+/* The filter is looked at again under the lock: whoever set it to 0 and then had the lock knows that no
+ * frame comes after. @hash may be NULL. */
 static uint16_t give_burst(struct netvsp_chan *ch, struct vsw_vec *v, const uint16_t *idx,
-			   uint16_t n, uint8_t *reason, uint32_t filter)
+			   uint16_t n, uint8_t *reason, const struct hashed *hash)
 {
 	uint16_t given = 0, i;
 	struct give w;
@@ -303,11 +459,12 @@ static uint16_t give_burst(struct netvsp_chan *ch, struct vsw_vec *v, const uint
 		memset(reason, VSW_DROP_port_down, n);
 		return 0;
 	}
+	w.hash = hash;
 	for (i = 0; i < n; i++) {
 		const struct vsw_slot *s = &v->slot[idx[i]];
 
-		if (likely(is_wanted(ch->nic, filter, s->pkt.hdr)))
-			reason[i] = give_one(&w, s);
+		if (likely(is_wanted(ch->nic, w.filter, s->pkt.hdr)))
+			reason[i] = give_one(&w, s, i);
 		else
 			reason[i] = VSW_DROP_rx_filter;
 		given += !reason[i];
@@ -320,19 +477,23 @@ static uint16_t give_burst(struct netvsp_chan *ch, struct vsw_vec *v, const uint
 
 /* Several queues: one burst each, in order within a flow. */
 static uint16_t give_spread(struct netvsp_nic *nic, struct vsw_vec *v, const uint16_t *idx,
-			    uint16_t n, uint8_t *reason, uint32_t filter)
+			    uint16_t n, uint8_t *reason)
 {
 	uint16_t q, i, k, given = 0, sub[VSW_VEC_SIZE], where[VSW_VEC_SIZE];
+	struct hashed all[VSW_VEC_SIZE], hash[VSW_VEC_SIZE];
 	uint8_t queue[VSW_VEC_SIZE], why[VSW_VEC_SIZE];
 
-	for (i = 0; i < n; i++)
-		queue[i] = (uint8_t)netvsp_rss_queue(nic, &v->slot[idx[i]]);
+	for (i = 0; i < n; i++) {
+		all[i].type = netvsp_rss_hash(nic, &v->slot[idx[i]].pkt, &all[i].value);
+		queue[i] = all[i].type ? netvsp_rss_queue(nic, all[i].value) : 0;
+	}
 	for (q = 0; q < NETVSP_CHANNELS_MAX; q++) {
 		struct netvsp_chan *ch;
 
 		for (i = 0, k = 0; i < n; i++) {
 			if (queue[i] == q) {
 				sub[k] = idx[i];
+				hash[k] = all[i];
 				where[k++] = i;
 			}
 		}
@@ -343,7 +504,7 @@ static uint16_t give_spread(struct netvsp_nic *nic, struct vsw_vec *v, const uin
 			ch = atomic_load_explicit(&nic->live[0], memory_order_acquire);
 		memset(why, 0, k);
 		if (ch)
-			given += give_burst(ch, v, sub, k, why, filter);
+			given += give_burst(ch, v, sub, k, why, hash);
 		else
 			memset(why, VSW_DROP_port_down, k);
 		for (i = 0; i < k; i++)
@@ -365,8 +526,8 @@ uint16_t netvsp_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
 		return 0;
 	}
 	if (unlikely(__atomic_load_n(&nic->st->rss_on, __ATOMIC_RELAXED)))
-		return give_spread(nic, v, idx, n, reason, filter);
-	return give_burst(ch, v, idx, n, reason, filter);
+		return give_spread(nic, v, idx, n, reason);
+	return give_burst(ch, v, idx, n, reason, NULL);
 }
 
 /* ---- Send indirection table ---------------------------------------------------------------- */

@@ -14,8 +14,12 @@
 #include "base/gmem.h"
 #include "netvsp/priv.h"
 #include "netvsp/rndis.h"
+#include "vswitch/offload.h"
 
 #define COMPLETION_SIZE (sizeof(struct vmbus_pkt_desc) + NVSP_MSG_SIZE + VMBUS_PKT_TRAILER)
+
+/* A burst ends when its long frames make this many segments: other queues want their turn. */
+#define TO_CUT_MAX 512u
 
 #define ANSWER_ROOM 256u /* bytes of the ring: a completion, and the packet of an RNDIS answer */
 
@@ -24,7 +28,9 @@ struct take {
 	struct netvsp_chan *ch;
 	struct vsw_vec *v;
 	struct vmbus_g2h_slot *slot;
-	uint32_t avail; /* bytes that wait in the ring from in.own */
+	uint32_t avail;	    /* bytes that wait in the ring from in.own */
+	uint32_t nr_max;    /* packets to take in this burst */
+	uint32_t nr_to_cut; /* segments that its frames will make */
 };
 
 /* ---- One packet's bytes: a section and ranges, one after the other -------------------------- */
@@ -228,10 +234,27 @@ static inline uint16_t why_dropped(const struct netvsp_nic *nic, const struct rn
 	if (unlikely(f->data_len < VSW_FRAME_MIN))
 		return VSW_DROP_runt;
 	if (unlikely(f->data_len > nic->st->mtu + 18u))
-		return VSW_DROP_too_big;
-	if (unlikely(f->offloads))
-		return VSW_DROP_bad_offload;
+		return f->offloads & RNDIS_OFFLOAD_LSO && f->data_len <= VSW_LSO_MAX
+			       ? VSW_DROP_none
+			       : VSW_DROP_too_big;
 	return VSW_DROP_none;
+}
+
+/* Headers are looked at as far as they may be private. */
+static __attribute__((noinline)) void take_offload(struct take *t, struct vsw_slot *s,
+						   const struct cursor *c,
+						   const struct rndis_frame *f)
+{
+	struct vsw_pkt *p = &s->pkt;
+
+	if (p->hdr_len < VSW_SNAP_SIZE && p->hdr_len < p->len)
+		refetch_head(t->v, s, *c, f->data_off);
+	p->drop_reason = netvsp_offload_take(t->ch->nic, p, f);
+	if (p->drop_reason || !(p->flags & VSW_PKT_LSO))
+		return;
+	t->nr_to_cut += vsw_lso_segments(p);
+	if (t->nr_to_cut >= TO_CUT_MAX)
+		t->nr_max = 0;
 }
 
 static inline void fill_slot(struct take *t, struct vsw_slot *s, const struct cursor *c,
@@ -257,7 +280,11 @@ static inline void fill_slot(struct take *t, struct vsw_slot *s, const struct cu
 		s->sg_count = (uint16_t)(t->v->nr_sg - c->piece);
 		s->sg_off = c->off + f->data_off;
 	}
-	if (unlikely(p->hdr_len < 64 && p->hdr_len < p->len && !p->drop_reason))
+	if (unlikely(p->drop_reason))
+		return;
+	if (unlikely(f->offloads))
+		take_offload(t, s, c, f);
+	else if (unlikely(p->hdr_len < 64 && p->hdr_len < p->len))
 		refetch_head(t->v, s, *c, f->data_off);
 }
 
@@ -430,7 +457,7 @@ static enum step take_data(struct take *t, const struct vmbus_pkt_desc *d, const
 
 	if (!(d->flags & VMBUS_PKT_FLAG_COMPLETION_REQUESTED))
 		return fault(t, "data packet that asks for no completion");
-	if (t->slot->nr_taken == t->ch->burst_max || first > VSW_SG_MAX - PIECES_MAX)
+	if (t->slot->nr_taken >= t->nr_max || first > VSW_SG_MAX - PIECES_MAX)
 		return STEP_STOP;
 	why = packet_pieces(t, first, d, m, &total);
 	if (why)
@@ -637,6 +664,7 @@ uint16_t netvsp_rx(void *be, uint16_t q, struct vsw_vec *v)
 	}
 	v->nr_sg = 0;
 	t.avail = (uint32_t)avail;
+	t.nr_max = ch->burst_max;
 	t.slot = vmbus_state_g2h_next(ch->cs);
 	t.slot->nr_taken = 0;
 	t.slot->nr_freed = 0;

@@ -37,6 +37,10 @@ struct netvsp_nic_cfg {
 	bool no_offload;     /* offer neither checksum nor segmentation offload */
 	bool wants_monitor;  /* offer the channel with a monitor page */
 	bool link_down;	     /* begin without a link */
+	/* A checksum that its sender left to the switch is not computed for this adapter's guest when
+	 * the guest switched receive checksums on: it is told that it is good. Spares a pass over the
+	 * bytes. Wrong as soon as the guest forwards or captures frames, so it is off by default. */
+	bool lazy_csum;
 };
 
 /* ctl.  Owns a vmbus_backend. 0 or -errno (text set). */

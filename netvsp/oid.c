@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The OIDs that Linux, DPDK and our own driver ask for. A reply is never longer than the OID's
- * exact size: drivers refuse longer ones. Offloads: none are offered yet, and all answers say so. */
+ * exact size: drivers refuse longer ones. */
 #include <string.h>
 
 #include "netvsp/priv.h"
@@ -108,25 +108,6 @@ static int32_t supported_list(uint8_t *buf, uint32_t room)
 	return put_bytes(buf, room, list, n * 4);
 }
 
-/* Header only: no checksum, segmentation or coalescing offload. */
-static int32_t offloads(const uint8_t *in, uint32_t in_len, uint8_t *buf, uint32_t room)
-{
-	uint8_t off[NDIS_OFFLOAD_SIZE] = {0};
-	struct ndis_object_hdr h = {NDIS_OBJECT_OFFLOAD, 3, NDIS_OFFLOAD_SIZE};
-
-	/* A guest that knows only revision 1 has room for no more. */
-	if (in_len >= sizeof(h)) {
-		struct ndis_object_hdr asked;
-
-		memcpy(&asked, in, sizeof(asked));
-		if (asked.size >= NDIS_OFFLOAD_SIZE_REV1 && asked.size < NDIS_OFFLOAD_SIZE)
-			h = (struct ndis_object_hdr){NDIS_OBJECT_OFFLOAD, 1,
-						     NDIS_OFFLOAD_SIZE_REV1};
-	}
-	memcpy(off, &h, sizeof(h));
-	return put_bytes(buf, room, off, h.size);
-}
-
 static int32_t rss_caps(const struct netvsp_nic *nic, uint8_t *buf, uint32_t room)
 {
 	const struct {
@@ -163,7 +144,9 @@ int32_t netvsp_oid_query(const struct netvsp_nic *nic, uint32_t oid, const uint8
 	case OID_GEN_VENDOR_DESCRIPTION:
 		return put_bytes(buf, room, description, sizeof(description));
 	case OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES:
-	case OID_TCP_OFFLOAD_CURRENT_CONFIG: return offloads(in, in_len, buf, room);
+		return netvsp_offload_query(nic, false, in, in_len, buf, room);
+	case OID_TCP_OFFLOAD_CURRENT_CONFIG:
+		return netvsp_offload_query(nic, true, in, in_len, buf, room);
 	case OID_GEN_RECEIVE_SCALE_CAPABILITIES: return rss_caps(nic, buf, room);
 	default: return (int32_t)RNDIS_STATUS_NOT_SUPPORTED;
 	}
@@ -178,18 +161,6 @@ static uint32_t set_filter(struct netvsp_nic *nic, const uint8_t *in, uint32_t i
 	memcpy(&nic->st->packet_filter, in, 4);
 	netvsp_update_rx_on(nic);
 	return RNDIS_STATUS_SUCCESS;
-}
-
-/* Whatever the guest asks for is masked with what is offered: nothing. Known requests succeed. */
-static uint32_t set_offloads(struct netvsp_nic *nic, const uint8_t *in, uint32_t in_len)
-{
-	struct ndis_object_hdr h;
-
-	if (in_len < sizeof(h))
-		return RNDIS_STATUS_INVALID_LENGTH;
-	memcpy(&h, in, sizeof(h));
-	return h.type == NDIS_OBJECT_OFFLOAD_PARM ? RNDIS_STATUS_SUCCESS
-						  : RNDIS_STATUS_INVALID_DATA;
 }
 
 static int hex_utf16(const uint8_t *p)
@@ -242,7 +213,7 @@ uint32_t netvsp_oid_set(struct netvsp_nic *nic, uint32_t oid, const uint8_t *in,
 {
 	switch (oid) {
 	case OID_GEN_CURRENT_PACKET_FILTER: return set_filter(nic, in, in_len);
-	case OID_TCP_OFFLOAD_PARAMETERS: return set_offloads(nic, in, in_len);
+	case OID_TCP_OFFLOAD_PARAMETERS: return netvsp_offload_set(nic, in, in_len);
 	case OID_GEN_RECEIVE_SCALE_PARAMETERS: return netvsp_rss_set(nic, in, in_len);
 	case OID_GEN_RNDIS_CONFIG_PARAMETER: return set_config(nic, in, in_len);
 	case OID_802_3_MULTICAST_LIST: /* the filter bit decides; a list narrows nothing */

@@ -22,12 +22,28 @@
 #define NETVSP_MSGS_MAX		32u   /* RNDIS messages in one packet from the guest */
 #define NETVSP_RANGE_BYTES_MAX	4096u /* of a GPA-direct range list */
 #define NETVSP_CONTROL_MAX	2048u /* bytes of an RNDIS control message */
-#define NETVSP_FRAME_ROOM	(44u + 16u + 14u + 4u) /* RNDIS header, VLAN PPI, Ethernet, tag */
-#define NETVSP_STATE_MAGIC	0x31534e56u
-#define NETVSP_SEC_END		0xFFFFu
-#define NETVSP_SEC_HEAD		0x8000u /* first section of a packet: its number is the id */
-#define NETVSP_SEC_FREEING	0x4000u /* given back in the burst being read; void after a restart */
-#define NETVSP_SEC_RELID	0x0FFFu
+#define NETVSP_PPIS_MAX		4u    /* of a frame to the guest: VLAN, checksum, hash, its type */
+#define NETVSP_PPI_SIZE		16u
+/* RNDIS header, per-packet information, Ethernet, tag */
+#define NETVSP_FRAME_ROOM  (44u + NETVSP_PPIS_MAX * NETVSP_PPI_SIZE + 14u + 4u)
+#define NETVSP_STATE_MAGIC 0x32534e56u
+#define NETVSP_SEC_END	   0xFFFFu
+#define NETVSP_SEC_HEAD	   0x8000u /* first section of a packet: its number is the id */
+#define NETVSP_SEC_FREEING 0x4000u /* given back in the burst being read; void after a restart */
+#define NETVSP_SEC_RELID   0x0FFFu
+
+/* Offloads that the guest switched on. Sending is the receiving bit << NETVSP_TX_SHIFT. */
+enum netvsp_offload {
+	NETVSP_RX_IP4 = 1 << 0,
+	NETVSP_RX_TCP4 = 1 << 1,
+	NETVSP_RX_UDP4 = 1 << 2,
+	NETVSP_RX_TCP6 = 1 << 3,
+	NETVSP_RX_UDP6 = 1 << 4,
+	NETVSP_LSO4 = 1 << 16,
+	NETVSP_LSO6 = 1 << 17,
+};
+#define NETVSP_TX_SHIFT	   8
+#define NETVSP_OFFLOAD_ALL 0x31F1Fu
 
 /* Who holds a receive section. In the state memfd. */
 struct netvsp_section {
@@ -58,6 +74,7 @@ struct netvsp_state {
 	uint8_t rss_key[NDIS_RSS_KEY_SIZE];
 	uint8_t mac[6];
 	uint8_t has_mac;		       /* the guest set its own */
+	uint32_t offload;		       /* enum netvsp_offload */
 	uint64_t counted[NETVSP_CHANNELS_MAX]; /* burst that was counted as `restart` */
 	struct netvsp_section section[NETVSP_SECTIONS_MAX];
 };
@@ -201,9 +218,25 @@ int32_t netvsp_oid_query(const struct netvsp_nic *nic, uint32_t oid, const uint8
 			 uint32_t in_len, uint8_t *buf, uint32_t room);
 uint32_t netvsp_oid_set(struct netvsp_nic *nic, uint32_t oid, const uint8_t *in, uint32_t in_len);
 
+/* offload.c */
+
+struct rndis_frame;
+
+/* lcore.  Takes what the guest asks of a frame whose private head is as long as may be: sets flags and
+ * offsets, or returns why the frame is dropped (enum vsw_drop). */
+uint16_t netvsp_offload_take(const struct netvsp_nic *nic, struct vsw_pkt *p,
+			     const struct rndis_frame *f);
+/* lcore, primary's reader.  As netvsp_oid_query() and netvsp_oid_set(); @is_current: what is on, else
+ * what can be. */
+int32_t netvsp_offload_query(const struct netvsp_nic *nic, bool is_current, const uint8_t *in,
+			     uint32_t in_len, uint8_t *buf, uint32_t room);
+uint32_t netvsp_offload_set(struct netvsp_nic *nic, const uint8_t *in, uint32_t in_len);
+
 /* rss.c */
-/* lcore.  Queue that the guest wants frame @s on. */
-uint16_t netvsp_rss_queue(const struct netvsp_nic *nic, const struct vsw_slot *s);
+/* lcore.  The hash of @p with the guest's key. Returns its type (NDIS_HASH_*); 0: it is not IP. */
+uint32_t netvsp_rss_hash(const struct netvsp_nic *nic, const struct vsw_pkt *p, uint32_t *hash);
+/* lcore.  Queue that the guest wants frames of @hash on. */
+uint8_t netvsp_rss_queue(const struct netvsp_nic *nic, uint32_t hash);
 /* lcore, primary's reader.  Takes RECEIVE_SCALE_PARAMETERS. Returns an RNDIS status. */
 uint32_t netvsp_rss_set(struct netvsp_nic *nic, const uint8_t *in, uint32_t in_len);
 

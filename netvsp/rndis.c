@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define CSUM_ASKED 0x1Cu /* TCP, UDP, IP header */
+#define CSUM_ASKED (RNDIS_CSUM_TCP | RNDIS_CSUM_UDP | RNDIS_CSUM_IP_HDR)
 
 static void take_ppi(uint32_t type, uint32_t value, struct rndis_frame *out)
 {
@@ -17,8 +17,12 @@ static void take_ppi(uint32_t type, uint32_t value, struct rndis_frame *out)
 	case RNDIS_PPI_CSUM:
 		if (value & CSUM_ASKED)
 			out->offloads |= RNDIS_OFFLOAD_CSUM;
+		out->csum = value;
 		break;
-	case RNDIS_PPI_LSO: out->offloads |= RNDIS_OFFLOAD_LSO; break;
+	case RNDIS_PPI_LSO:
+		out->offloads |= RNDIS_OFFLOAD_LSO;
+		out->lso = value;
+		break;
 	default: break; /* information that we do not need is no fault */
 	}
 }

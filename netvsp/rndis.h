@@ -22,6 +22,8 @@ struct rndis_frame {
 	uint16_t vlan_tci;
 	bool has_vlan;
 	uint8_t offloads; /* enum rndis_offload: what the guest asks for */
+	uint32_t csum;	  /* with RNDIS_OFFLOAD_CSUM: its value, RNDIS_CSUM_* */
+	uint32_t lso;	  /* with RNDIS_OFFLOAD_LSO: RNDIS_LSO_* */
 };
 
 /* any.  Walks @len bytes of per-packet information. 0, or -EPROTO. */

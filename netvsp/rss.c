@@ -14,49 +14,69 @@
 #define PROTO_UDP  17u
 #define TUPLE_V6_W 9u /* 32-bit words: addresses and ports */
 
-/* Converts @n network-order words at @p, appends the port word if it lies in the private head. */
-static uint32_t tuple(const struct vsw_pkt *p, uint32_t addr_off, uint32_t words, uint32_t l4,
-		      uint8_t proto, uint32_t *out)
+/* What is hashed of a frame, and how that is called. */
+struct tuple {
+	uint32_t word[TUPLE_V6_W];
+	uint32_t n; /* 0: not IP */
+	uint32_t type;
+};
+
+/* Converts @words network-order words at @addr_off, appends the port word if it lies in the private
+ * head. */
+static void tuple(const struct vsw_pkt *p, uint32_t addr_off, uint32_t words, uint32_t l4,
+		  uint8_t proto, struct tuple *t)
 {
+	const bool is_v4 = words == 2;
 	uint32_t i, w;
 
 	for (i = 0; i < words; i++) {
 		memcpy(&w, p->hdr + addr_off + i * 4, 4);
-		out[i] = rte_be_to_cpu_32(w);
+		t->word[i] = rte_be_to_cpu_32(w);
 	}
+	t->n = words;
+	t->type = is_v4 ? NDIS_HASH_IPV4 : NDIS_HASH_IPV6;
 	if ((proto != PROTO_TCP && proto != PROTO_UDP) || l4 + 4u > p->hdr_len)
-		return words;
+		return;
 	memcpy(&w, p->hdr + l4, 4);
-	out[words] = rte_be_to_cpu_32(w);
-	return words + 1;
+	t->word[t->n++] = rte_be_to_cpu_32(w);
+	if (proto == PROTO_TCP)
+		t->type = is_v4 ? NDIS_HASH_TCP_IPV4 : NDIS_HASH_TCP_IPV6;
+	else
+		t->type = is_v4 ? NDIS_HASH_UDP_IPV4 : NDIS_HASH_UDP_IPV6;
 }
 
-/* The words to hash; 0: not IP. */
-static uint32_t flow_words(const struct vsw_pkt *p, uint32_t *out)
+static void flow_of(const struct vsw_pkt *p, struct tuple *t)
 {
 	uint32_t type = p->hdr_len >= 14 ? (uint32_t)p->hdr[12] << 8 | p->hdr[13] : 0;
 
+	t->n = 0;
 	if (type == ETH_IPV4 && p->hdr_len >= 34) {
 		uint32_t ihl = (p->hdr[14] & 15u) * 4;
 		uint32_t frag = ((uint32_t)p->hdr[20] << 8 | p->hdr[21]) & 0x3FFF;
 
-		return tuple(p, 26, 2, 14 + ihl, frag ? 0 : p->hdr[23], out);
+		tuple(p, 26, 2, 14 + ihl, frag ? 0 : p->hdr[23], t);
+	} else if (type == ETH_IPV6 && p->hdr_len >= 54) {
+		tuple(p, 22, 8, 54, p->hdr[20], t);
 	}
-	if (type == ETH_IPV6 && p->hdr_len >= 54)
-		return tuple(p, 22, 8, 54, p->hdr[20], out);
-	return 0;
 }
 
-uint16_t netvsp_rss_queue(const struct netvsp_nic *nic, const struct vsw_slot *s)
+uint32_t netvsp_rss_hash(const struct netvsp_nic *nic, const struct vsw_pkt *p, uint32_t *hash)
+{
+	struct tuple t;
+
+	flow_of(p, &t);
+	if (t.n == 0)
+		return 0;
+	*hash = rte_softrss(t.word, t.n, nic->st->rss_key);
+	return t.type | NDIS_HASH_TOEPLITZ;
+}
+
+uint8_t netvsp_rss_queue(const struct netvsp_nic *nic, uint32_t hash)
 {
 	const struct netvsp_state *st = nic->st;
-	uint32_t words[TUPLE_V6_W], n = flow_words(&s->pkt, words), hash;
 	uint32_t entries = __atomic_load_n(&st->rss_entries, __ATOMIC_RELAXED);
 
-	if (n == 0 || entries == 0)
-		return 0;
-	hash = rte_softrss(words, n, st->rss_key);
-	return __atomic_load_n(&st->rss_table[hash % entries], __ATOMIC_RELAXED);
+	return entries ? __atomic_load_n(&st->rss_table[hash % entries], __ATOMIC_RELAXED) : 0;
 }
 
 /* Entries that name no channel fall to the primary. Other lcores look flows up meanwhile: an old and

@@ -12,18 +12,35 @@
 #include <stdalign.h>
 #include <stdint.h>
 
-#define VSW_VEC_SIZE   64u
-#define VSW_SNAP_SIZE  128u
-#define VSW_SG_MAX     1280u /* pieces of scattered frames in one vector */
-#define VSW_FRAME_MIN  14u
-#define VSW_FRAME_MAX  9234u /* MTU 9216 + Ethernet header + tag */
-#define VSW_PORTS_MAX  256u
-#define VSW_PORT_NONE  0xFFFFu
-#define VSW_DST_INLINE 4u
+#define VSW_VEC_SIZE	64u
+#define VSW_SNAP_SIZE	128u
+#define VSW_SG_MAX	1280u /* pieces of scattered frames in one vector */
+#define VSW_FRAME_MIN	14u
+#define VSW_FRAME_MAX	9234u  /* MTU 9216 + Ethernet header + tag */
+#define VSW_LSO_MAX	65553u /* of a frame to be cut: an IP packet, Ethernet header, tag */
+#define VSW_LSO_MSS_MIN 28u    /* what an MTU of 68 leaves: bounds the segments of one frame */
+#define VSW_PORTS_MAX	256u
+#define VSW_PORT_NONE	0xFFFFu
+#define VSW_DST_INLINE	4u
 
 enum vsw_pkt_flags {
 	VSW_PKT_VLAN = 1 << 0, /* vlan_tci is valid: the tag is out of band, the bytes carry none */
 	VSW_PKT_FLOOD = 1 << 1, /* destinations: dst_more */
+	/* Offloads. Who delivers the frame does what they ask for (vswitch/offload.h). csum is valid
+	 * with each; l3_off and l4_off with the first two, and these headers are private bytes. */
+	VSW_PKT_CSUM =
+		1 << 2, /* the L4 checksum field holds the pseudo header's sum, to be finished */
+	VSW_PKT_LSO =
+		1 << 3, /* TCP, to be cut into segments of lso_mss; that sum is without length */
+	VSW_PKT_CSUM_OK = 1 << 4, /* the device that received it verified the L4 checksum */
+};
+
+/* pkt.csum: what the offload flags speak of. */
+enum vsw_csum {
+	VSW_CSUM_TCP = 1 << 0,
+	VSW_CSUM_UDP = 1 << 1,
+	VSW_CSUM_IP4 = 1 << 2,	  /* over IPv4; else IPv6 */
+	VSW_CSUM_IP4_OK = 1 << 3, /* with VSW_PKT_CSUM_OK: the IPv4 header's checksum, too */
 };
 
 struct vsw_dst {
@@ -44,7 +61,7 @@ struct vsw_pkt {
 	uint8_t l4_off;
 	uint16_t ndst;
 	uint16_t drop_reason; /* enum vsw_drop; 0: none */
-	uint16_t csum;
+	uint16_t csum;	      /* enum vsw_csum */
 	uint16_t lso_mss;
 	uint32_t hash;
 	struct vsw_dst dst[VSW_DST_INLINE];
@@ -74,28 +91,20 @@ struct vsw_slot {
 };
 _Static_assert(sizeof(struct vsw_slot) == 256, "four cache lines");
 
-struct vsw_vec {
-	struct vsw_slot slot[VSW_VEC_SIZE];
-	uint16_t n;
-	uint16_t lcore; /* index of the lcore that owns the vector, 0.. */
-	uint32_t nr_sg;
-	uint64_t now_tsc; /* read once a poll loop */
-	struct vsw_sg sg[VSW_SG_MAX];
-};
-
 /* Why a packet was not delivered: a closed list. X(name, text for people) */
 #define VSW_DROPS(X)                                                 \
 	X(none, "delivered")                                         \
 	X(runt, "frame shorter than an Ethernet header")             \
 	X(too_big, "frame longer than the destination's MTU")        \
 	X(bad_rndis, "malformed RNDIS message")                      \
-	X(bad_offload, "offload asked for that was not offered")     \
+	X(bad_offload, "offload that was not offered or is not so")  \
 	X(src_not_ready, "sent before the adapter was initialised")  \
 	X(spoofed_mac, "source MAC is not the adapter's own")        \
 	X(vlan_denied, "VLAN not allowed on the port")               \
 	X(no_destination, "no other port in the VLAN")               \
 	X(same_port, "destination is the source port")               \
 	X(port_down, "destination not connected or its filter is 0") \
+	X(link_down, "link of the source or destination is down")    \
 	X(rx_filter, "destination's packet filter does not want it") \
 	X(rx_no_buffer, "destination has no free receive section")   \
 	X(rx_ring_full, "destination's ring is full")                \
@@ -108,6 +117,24 @@ enum vsw_drop {
 	VSW_DROPS(X)
 #undef X
 		VSW_DROP_COUNT
+};
+
+/* Segments that a tx() made, besides the one that each slot counts as. See vsw_cut_add(). */
+struct vsw_cut {
+	uint64_t sent;
+	int64_t bytes; /* delivered, beyond the lengths of the slots that count as delivered */
+	uint32_t lost[VSW_DROP_COUNT]; /* by reason */
+};
+
+struct vsw_vec {
+	struct vsw_slot slot[VSW_VEC_SIZE];
+	uint16_t n;
+	uint16_t lcore;	 /* index of the lcore that owns the vector, 0.. */
+	uint16_t nr_cut; /* VSW_PKT_LSO frames that tx() cut: cut is to be looked at */
+	uint32_t nr_sg;
+	uint64_t now_tsc; /* read once a poll loop */
+	struct vsw_cut cut;
+	struct vsw_sg sg[VSW_SG_MAX];
 };
 
 /* any.  Word ("rx_no_buffer") and sentence of a reason; "?" when out of range. */

@@ -117,6 +117,10 @@ static uint16_t tag_strip(const struct vsw_vec *v, struct vsw_slot *s)
 	p->hdr += TAG_LEN;
 	p->hdr_len -= TAG_LEN;
 	p->len -= TAG_LEN;
+	if (p->flags & (VSW_PKT_CSUM | VSW_PKT_LSO)) { /* else they mean nothing */
+		p->l3_off -= TAG_LEN;
+		p->l4_off -= TAG_LEN;
+	}
 	if (s->data)
 		s->data += TAG_LEN;
 	else
@@ -235,13 +239,36 @@ static __attribute__((noinline)) uint16_t account_losses(struct vsw_vec *v, cons
 	return sent;
 }
 
+/* Segments are packets of their own from here on: those that tx() made besides one a slot are copies of
+ * the source's, each delivered or dropped. Returns the delivered ones. */
+static __attribute__((noinline)) uint64_t account_segments(struct vsw_vec *v,
+							   struct vsw_port_stats *src,
+							   uint64_t *bytes)
+{
+	const struct vsw_cut *c = &v->cut;
+	uint64_t sent = c->sent, lost = 0;
+	unsigned int i;
+
+	for (i = 0; i < VSW_DROP_COUNT; i++)
+		lost += c->lost[i];
+	stat_add(&src->copies, sent + lost);
+	for (i = 0; i < VSW_DROP_COUNT && lost; i++) {
+		if (c->lost[i])
+			stat_add(&src->drops[i], c->lost[i]);
+	}
+	*bytes += (uint64_t)c->bytes;
+	memset(&v->cut, 0, sizeof(v->cut));
+	v->nr_cut = 0;
+	return sent;
+}
+
 static void deliver(struct vsw_lcore *lc, const struct vsw_port *src, const struct vsw_port *to,
 		    const uint16_t *idx, uint16_t n)
 {
 	struct vsw_port_stats *out = &to->stats[lc->index], *in = &src->stats[lc->index];
 	struct vsw_vec *v = &lc->vec;
 	uint8_t reason[VSW_VEC_SIZE];
-	uint64_t bytes = lc->work.bytes;
+	uint64_t bytes = lc->work.bytes, more = 0;
 	uint16_t i, sent;
 
 	retag(v, &lc->work, to, idx, n);
@@ -253,8 +280,10 @@ static void deliver(struct vsw_lcore *lc, const struct vsw_port *src, const stru
 	}
 	if (unlikely(sent < n))
 		sent = account_losses(v, idx, n, reason, in, &bytes);
-	stat_add(&out->out_packets, sent < n ? sent : n);
-	stat_add(&in->delivered, sent < n ? sent : n);
+	if (unlikely(v->nr_cut))
+		more = account_segments(v, in, &bytes);
+	stat_add(&out->out_packets, (sent < n ? sent : n) + more);
+	stat_add(&in->delivered, (sent < n ? sent : n) + more);
 	stat_add(&out->out_bytes, bytes);
 	stat_add(&out->tx_bursts, 1);
 }

@@ -29,7 +29,9 @@ struct vsw_port_ops {
 	 * Tagging is decided for each destination: just before this call the switch sets or clears
 	 * VSW_PKT_VLAN (and vlan_tci) on these slots, and the bytes carry no 802.1Q tag. With the
 	 * flag set the backend sends the tag (in band or by its own means), else none. The same
-	 * slot may reach another port's tx() with another tagging. Slots are read only here. */
+	 * slot may reach another port's tx() with another tagging. Slots are read only here.
+	 * Offloads that a slot's flags ask for are to be done (vswitch/offload.h); of a frame that
+	 * was cut the slot stands for one segment, vsw_cut_add() tells of the others. */
 	uint16_t (*tx)(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
 		       uint8_t *reason);
 	/* lcore.  Before sleep: asks for a wake-up through event_fd(). Returns true when there is

@@ -4,7 +4,7 @@
  * Order in which an lcore counts a vector: in; copies and drops of the look-up; then for each
  * destination drops, out, delivered. So at any point, for the one port whose vector is in work on an
  * lcore, in + copies - delivered - drops is what has not ended yet, and out may be ahead of delivered
- * by one burst. */
+ * by one burst. Segments that delivery makes of a packet enter as copies just before. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>

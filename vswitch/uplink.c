@@ -7,6 +7,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "vswitch/offload.h"
 #include "vswitch/uplink_priv.h"
 
 #define TAG_LEN 4u
@@ -26,6 +27,23 @@ static bool slot_scatter(struct vsw_vec *v, struct vsw_slot *s, const struct rte
 	return true;
 }
 
+/* Only what the device says of itself is told to guests: a packet type it did not name is none. */
+static void take_checks(struct vsw_pkt *p, const struct rte_mbuf *m)
+{
+	const uint32_t l4 = m->packet_type & RTE_PTYPE_L4_MASK;
+
+	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) != RTE_MBUF_F_RX_L4_CKSUM_GOOD ||
+	    (l4 != RTE_PTYPE_L4_TCP && l4 != RTE_PTYPE_L4_UDP))
+		return;
+	p->flags |= VSW_PKT_CSUM_OK;
+	p->csum = l4 == RTE_PTYPE_L4_TCP ? VSW_CSUM_TCP : VSW_CSUM_UDP;
+	if (!RTE_ETH_IS_IPV4_HDR(m->packet_type))
+		return;
+	p->csum |= VSW_CSUM_IP4;
+	if ((m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
+		p->csum |= VSW_CSUM_IP4_OK;
+}
+
 static inline void slot_fill(struct vsw_vec *v, struct vsw_slot *s, struct rte_mbuf *m)
 {
 	struct vsw_pkt *p = &s->pkt;
@@ -41,6 +59,8 @@ static inline void slot_fill(struct vsw_vec *v, struct vsw_slot *s, struct rte_m
 		p->flags = VSW_PKT_VLAN;
 		p->vlan_tci = m->vlan_tci;
 	}
+	if (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		take_checks(p, m);
 	if (unlikely(p->len > VSW_FRAME_MAX) ||
 	    unlikely(m->nb_segs > 1 && !slot_scatter(v, s, m))) {
 		p->drop_reason = VSW_DROP_too_big;
@@ -73,22 +93,41 @@ void uplink_rx_done(void *be, uint16_t q, struct vsw_vec *v)
 	rte_pktmbuf_free_bulk(m, v->n);
 }
 
-static void mbuf_fill(const struct vsw_vec *v, const struct vsw_slot *s, struct rte_mbuf *m)
+static void put_tag(uint8_t *at, const struct vsw_pkt *p)
+{
+	memcpy(at, p->hdr, 12);
+	at[12] = 0x81;
+	at[13] = 0x00;
+	at[14] = (uint8_t)(p->vlan_tci >> 8);
+	at[15] = (uint8_t)p->vlan_tci;
+}
+
+/* What the device is to do. It wants the sum of the pseudo header where it is already. */
+static void ask_device(struct rte_mbuf *m, const struct vsw_pkt *p, uint32_t tag_len)
+{
+	m->l2_len = p->l3_off + tag_len;
+	m->l3_len = p->l4_off - p->l3_off;
+	m->ol_flags |= p->csum & VSW_CSUM_IP4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
+	m->ol_flags |= p->csum & VSW_CSUM_TCP ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM;
+}
+
+static void mbuf_fill(const struct vsw_uplink *u, const struct vsw_vec *v, const struct vsw_slot *s,
+		      struct rte_mbuf *m)
 {
 	uint8_t *at = rte_pktmbuf_mtod(m, uint8_t *);
-	bool is_tagged = s->pkt.flags & VSW_PKT_VLAN;
-	uint32_t len = s->pkt.len + (is_tagged ? TAG_LEN : 0);
+	uint32_t tag_len = s->pkt.flags & VSW_PKT_VLAN ? TAG_LEN : 0, len = s->pkt.len + tag_len;
 
 	m->data_len = (uint16_t)len;
 	m->pkt_len = len;
-	vsw_slot_copy_frame(v, s, at + (len - s->pkt.len));
-	if (!is_tagged)
+	vsw_slot_copy_frame(v, s, at + tag_len);
+	if (tag_len)
+		put_tag(at, &s->pkt);
+	if (likely(!(s->pkt.flags & VSW_PKT_CSUM)))
 		return;
-	memcpy(at, s->pkt.hdr, 12);
-	at[12] = 0x81;
-	at[13] = 0x00;
-	at[14] = (uint8_t)(s->pkt.vlan_tci >> 8);
-	at[15] = (uint8_t)s->pkt.vlan_tci;
+	if (u->has_csum)
+		ask_device(m, &s->pkt, tag_len);
+	else
+		vsw_csum_finish(&s->pkt, at + tag_len);
 }
 
 /* Queues are shared only when the device has fewer than there are lcores. */
@@ -120,29 +159,170 @@ static uint16_t mbufs_get(struct rte_mempool *pool, struct rte_mbuf **m, uint16_
 	return i;
 }
 
+/* Sends m[0 .. @n) and frees what the device does not take; returns what it took. A device that cannot do
+ * what a frame asks of it says so in its prepare step: that frame and those behind it are lost. */
+static uint16_t send_all(struct vsw_uplink *u, uint16_t lcore, struct rte_mbuf **m, uint16_t n,
+			 uint8_t *why)
+{
+	uint16_t good = n, sent;
+
+	if (u->has_csum)
+		good = rte_eth_tx_prepare(u->port_id, lcore % u->nr_txq, m, n);
+	sent = good ? burst(u, lcore, m, good) : 0;
+	*why = good < n && sent == good ? VSW_DROP_bad_offload : VSW_DROP_uplink_full;
+	if (unlikely(sent < n))
+		rte_pktmbuf_free_bulk(m + sent, n - sent);
+	return sent;
+}
+
+/* ---- Long frames --------------------------------------------------------------------------- */
+
+/* Cuts it here: a burst of segments at a time, until the device takes no more. */
+static uint8_t send_segments(struct vsw_uplink *u, struct vsw_vec *v, const struct vsw_slot *s)
+{
+	const uint32_t nr = vsw_lso_segments(&s->pkt);
+	uint32_t made = 0, sent = 0, n, i;
+	struct rte_mbuf *m[VSW_VEC_SIZE];
+	uint8_t why = VSW_DROP_none;
+	uint64_t bytes = 0;
+	struct vsw_seg g;
+
+	vsw_seg_begin(&g, v, s);
+	while (made < nr && sent == made) {
+		n = mbufs_get(u->pool, m, (uint16_t)RTE_MIN(nr - made, VSW_VEC_SIZE));
+		if (n == 0) {
+			why = VSW_DROP_no_mbuf;
+			break;
+		}
+		for (i = 0; i < n && vsw_seg_next(&g); i++)
+			mbuf_fill(u, v, &g.slot, m[i]);
+		made += n;
+		sent += send_all(u, v->lcore, m, (uint16_t)n, &why);
+	}
+	if (sent) /* the last segment may be shorter; it is among them when all were sent */
+		bytes = sent == nr ? s->pkt.len + (uint64_t)(nr - 1) * g.hdr_len
+				   : (uint64_t)sent * (g.hdr_len + s->pkt.lso_mss);
+	return vsw_cut_add(v, &s->pkt, nr, sent, bytes, sent == nr ? VSW_DROP_none : why);
+}
+
+/* Copies the frame into as many buffers as it takes. NULL: there are not enough. */
+static struct rte_mbuf *chain_make(struct vsw_uplink *u, const struct vsw_vec *v,
+				   const struct vsw_slot *s, uint32_t tag_len)
+{
+	struct rte_mbuf *head = rte_pktmbuf_alloc(u->pool), *last = head, *m;
+	const struct vsw_pkt *p = &s->pkt;
+	uint32_t at, n;
+
+	if (!head)
+		return NULL;
+	memcpy(rte_pktmbuf_append(head, (uint16_t)(p->hdr_len + tag_len)) + tag_len, p->hdr,
+	       p->hdr_len);
+	if (tag_len)
+		put_tag(rte_pktmbuf_mtod(head, uint8_t *), p);
+	for (at = p->hdr_len; at < p->len; at += n) {
+		m = last;
+		if (rte_pktmbuf_tailroom(last) == 0) {
+			m = rte_pktmbuf_alloc(u->pool);
+			if (!m) {
+				rte_pktmbuf_free(head);
+				return NULL;
+			}
+			last->next = m;
+			last = m;
+			head->nb_segs++;
+		}
+		n = RTE_MIN(p->len - at, (uint32_t)rte_pktmbuf_tailroom(m));
+		vsw_slot_copy_backing(v, s, at, rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len),
+				      n);
+		m->data_len += (uint16_t)n;
+		head->pkt_len += n;
+	}
+	return head;
+}
+
+/* The device cuts it. It wants an IPv4 header without checksum; a length, where it looks at one. */
+static uint8_t send_whole(struct vsw_uplink *u, struct vsw_vec *v, const struct vsw_slot *s)
+{
+	uint32_t tag_len = s->pkt.flags & VSW_PKT_VLAN ? TAG_LEN : 0;
+	struct rte_mbuf *m = chain_make(u, v, s, tag_len);
+	const uint32_t hdr_len = vsw_lso_hdr_len(&s->pkt), nr = vsw_lso_segments(&s->pkt);
+	uint8_t why, *ip;
+	uint16_t sent;
+
+	if (!m)
+		return vsw_cut_add(v, &s->pkt, nr, 0, 0, VSW_DROP_no_mbuf);
+	ask_device(m, &s->pkt, tag_len);
+	m->l4_len = hdr_len - s->pkt.l4_off;
+	m->tso_segsz = s->pkt.lso_mss;
+	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+	ip = rte_pktmbuf_mtod_offset(m, uint8_t *, m->l2_len);
+	vsw_lso_ip_whole(&s->pkt, ip);
+	if (s->pkt.csum & VSW_CSUM_IP4)
+		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+	sent = send_all(u, v->lcore, &m, 1, &why);
+	return vsw_cut_add(v, &s->pkt, nr, sent ? nr : 0, s->pkt.len + (uint64_t)(nr - 1) * hdr_len,
+			   sent ? VSW_DROP_none : why);
+}
+
+static __attribute__((noinline)) uint8_t send_long(struct vsw_uplink *u, struct vsw_vec *v,
+						   const struct vsw_slot *s)
+{
+	if (vsw_lso_hdr_len(&s->pkt) + s->pkt.lso_mss > u->frame_max)
+		return vsw_cut_add(v, &s->pkt, vsw_lso_segments(&s->pkt), 0, 0, VSW_DROP_too_big);
+	return u->has_tso ? send_whole(u, v, s) : send_segments(u, v, s);
+}
+
+/* ---- Bursts -------------------------------------------------------------------------------- */
+
+/* Frames for a device: which mbufs hold which. */
+struct outgoing {
+	uint16_t nr_m, sent_to; /* mbufs that there are; [0, sent_to) are away or freed */
+	uint16_t used;
+	struct rte_mbuf *m[VSW_VEC_SIZE];
+	uint16_t from[VSW_VEC_SIZE]; /* index into idx[] */
+};
+
+static uint16_t flush(struct vsw_uplink *u, uint16_t lcore, struct outgoing *o, uint8_t *reason)
+{
+	uint16_t n = o->used - o->sent_to, sent, i;
+	uint8_t why;
+
+	if (n == 0)
+		return 0;
+	sent = send_all(u, lcore, o->m + o->sent_to, n, &why);
+	for (i = o->sent_to + sent; i < o->used; i++)
+		reason[o->from[i]] = why;
+	o->sent_to = o->used;
+	return sent;
+}
+
 uint16_t uplink_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n, uint8_t *reason)
 {
 	struct vsw_uplink *u = be;
-	struct rte_mbuf *m[VSW_VEC_SIZE];
-	uint16_t from[VSW_VEC_SIZE], i, nr_m = mbufs_get(u->pool, m, n), used = 0, sent;
+	struct outgoing o;
+	uint16_t i, sent = 0;
 
+	o.nr_m = mbufs_get(u->pool, o.m, n);
+	o.used = o.sent_to = 0;
 	for (i = 0; i < n; i++) {
 		const struct vsw_slot *s = &v->slot[idx[i]];
 
-		if (unlikely(s->pkt.len > u->frame_max)) {
+		if (unlikely(s->pkt.flags & VSW_PKT_LSO)) {
+			sent += flush(u, v->lcore, &o, reason); /* what came before leaves before */
+			reason[i] = send_long(u, v, s);
+			sent += !reason[i];
+		} else if (unlikely(s->pkt.len > u->frame_max)) {
 			reason[i] = VSW_DROP_too_big;
-		} else if (unlikely(used == nr_m)) {
+		} else if (unlikely(o.used == o.nr_m)) {
 			reason[i] = VSW_DROP_no_mbuf;
 		} else {
-			from[used] = i;
-			mbuf_fill(v, s, m[used++]);
+			o.from[o.used] = i;
+			mbuf_fill(u, v, s, o.m[o.used++]);
 		}
 	}
-	sent = used ? burst(u, v->lcore, m, used) : 0;
-	for (i = sent; i < used; i++)
-		reason[from[i]] = VSW_DROP_uplink_full;
-	if (unlikely(sent < nr_m))
-		rte_pktmbuf_free_bulk(m + sent, nr_m - sent);
+	sent += flush(u, v->lcore, &o, reason);
+	if (unlikely(o.used < o.nr_m))
+		rte_pktmbuf_free_bulk(o.m + o.used, o.nr_m - o.used);
 	return sent;
 }
 

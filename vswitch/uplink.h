@@ -10,6 +10,13 @@
 
 struct vsw_uplink;
 
+/* Who computes checksums and cuts long frames that guests send through an uplink. */
+enum vsw_uplink_offload {
+	VSW_UPLINK_OFFLOAD_AUTO,   /* the device where it has hardware for it */
+	VSW_UPLINK_OFFLOAD_DEVICE, /* the device if it says that it can, be it in software */
+	VSW_UPLINK_OFFLOAD_SWITCH, /* we */
+};
+
 /* Received frames a queue hands over in one poll, and descriptors asked for. */
 #define VSW_UPLINK_RX_DESC 512u
 #define VSW_UPLINK_TX_DESC 512u
@@ -26,6 +33,7 @@ struct vsw_uplink_cfg {
 	uint64_t allowed[64];
 	uint16_t nr_queues; /* receive queues; 0: 1. net_tap has as many in each direction. */
 	uint16_t mtu;	    /* 0: the device's own */
+	enum vsw_uplink_offload offload;
 };
 
 /* ctl.  Plugs the device in, starts it, attaches its port. 0, -EINVAL, -EEXIST, -ENODEV, -EPERM, -ENOMEM

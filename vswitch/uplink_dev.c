@@ -156,6 +156,52 @@ static int pool_create(struct vsw_uplink *u, const char *devargs, uint16_t mtu, 
 	return 0;
 }
 
+/* These do in software what we do on the copy that we make anyway. */
+static bool is_soft(const char *driver)
+{
+	static const char *const soft[] = {"net_tap", "net_vhost", "net_memif", "net_af_packet"};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(soft) / sizeof(soft[0]); i++) {
+		if (strcmp(driver, soft[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static uint64_t if_all(uint64_t capa, uint64_t bits)
+{
+	return (capa & bits) == bits ? bits : 0;
+}
+
+/* A chain of buffers that holds the longest frame. */
+static bool can_chain(const struct rte_eth_dev_info *info)
+{
+	return info->tx_desc_lim.nb_seg_max == 0 ||
+	       info->tx_desc_lim.nb_seg_max >= VSW_LSO_MAX / BUF_SIZE_MIN + 2;
+}
+
+static void choose_offloads(struct vsw_uplink *u, enum vsw_uplink_offload who,
+			    const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
+{
+	const uint64_t csum = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
+			      RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+	const uint64_t tso = RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	const uint64_t rx = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM |
+			    RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+
+	if (who == VSW_UPLINK_OFFLOAD_SWITCH ||
+	    (who == VSW_UPLINK_OFFLOAD_AUTO && is_soft(u->driver)))
+		return;
+	conf->rxmode.offloads |= if_all(info->rx_offload_capa, rx);
+	u->has_csum = if_all(info->tx_offload_capa, csum) != 0;
+	u->has_tso = u->has_csum && if_all(info->tx_offload_capa, tso) && can_chain(info);
+	if (u->has_csum)
+		conf->txmode.offloads |= csum;
+	if (u->has_tso)
+		conf->txmode.offloads |= tso;
+}
+
 static int configure(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg,
 		     const struct rte_eth_dev_info *info)
 {
@@ -166,6 +212,7 @@ static int configure(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg,
 	if (cfg->mtu && (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER))
 		conf.rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER;
 	conf.rxmode.mtu = cfg->mtu;
+	choose_offloads(u, cfg->offload, info, &conf);
 	rc = rte_eth_dev_configure(u->port_id, u->nr_rxq, u->nr_txq, &conf);
 	if (rc) { /* no receive interrupts */
 		conf.intr_conf.rxq = 0;

@@ -23,6 +23,8 @@ struct vsw_uplink {
 	uint16_t nr_rxq, nr_txq;
 	bool is_txq_shared;
 	bool has_intr;	    /* receive interrupts can be switched on and off */
+	bool has_csum;	    /* the device computes TCP, UDP and IPv4 checksums when sending */
+	bool has_tso;	    /* and cuts long TCP frames */
 	uint32_t frame_max; /* without tag */
 	struct rte_mempool *pool;
 	struct uplink_txq txq[VSW_LCORES_MAX];

@@ -32,7 +32,8 @@ struct vsw_port_stats {
 	uint64_t in_bytes;
 	uint64_t out_packets;
 	uint64_t out_bytes;
-	uint64_t copies;    /* extra destinations of packets that entered here (flooding) */
+	uint64_t copies;    /* made of packets that entered here: extra destinations (flooding), and
+			     * all segments but the first of what was cut for each destination */
 	uint64_t delivered; /* destinations, of packets that entered here, that took them */
 	uint64_t rx_bursts;
 	uint64_t tx_bursts;

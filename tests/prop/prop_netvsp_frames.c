@@ -331,7 +331,7 @@ Test(netvsp_frames, arrive_byte_for_byte_in_sections_of_2048, .timeout = 200)
 
 Test(netvsp_frames, arrive_byte_for_byte_in_sections_of_a_page, .timeout = 200)
 {
-	every_size(4000, 4096);
+	every_size(3900, 4096);
 }
 
 Test(netvsp_frames, arrive_byte_for_byte_in_sections_of_three_pages, .timeout = 200)

@@ -69,6 +69,25 @@ struct rndis_ppi {
 };
 _Static_assert(sizeof(struct rndis_ppi) == 12, "PPI header");
 
+/* Checksum PPI of a guest: what is to be computed; bits 25:16 are the offset of the TCP or UDP header
+ * in the frame, or 0. */
+#define RNDIS_CSUM_IPV4	  0x01u
+#define RNDIS_CSUM_IPV6	  0x02u
+#define RNDIS_CSUM_TCP	  0x04u
+#define RNDIS_CSUM_UDP	  0x08u
+#define RNDIS_CSUM_IP_HDR 0x10u
+#define RNDIS_CSUM_L4(v)  ((v) >> 16 & 0x3FFu)
+/* Checksum PPI of the host: what was found right. */
+#define RNDIS_CSUM_TCP_OK 0x08u
+#define RNDIS_CSUM_UDP_OK 0x10u
+#define RNDIS_CSUM_IP_OK  0x20u
+
+/* Segmentation PPI. */
+#define RNDIS_LSO_MSS(v) ((v)&0xFFFFFu)
+#define RNDIS_LSO_L4(v)	 ((v) >> 20 & 0x3FFu)
+#define RNDIS_LSO_V2	 0x40000000u
+#define RNDIS_LSO_IPV6	 0x80000000u
+
 /* VLAN PPI: bits 2:0 priority, 3 CFI, 15:4 VID; TCI is priority:3 CFI:1 VID:12. */
 static inline uint32_t rndis_vlan_from_tci(uint16_t tci)
 {
@@ -186,11 +205,54 @@ struct ndis_object_hdr {
 	uint16_t size;
 };
 
+/* TCP_OFFLOAD_HARDWARE_CAPABILITIES. Checksum flags: 0x100 IPv4 header, 0x40 UDP, 0x10 TCP, with 0x4 TCP
+ * options, with 0x1 IP options or extension headers. */
+struct ndis_offload {
+	struct ndis_object_hdr hdr;
+	struct {
+		uint32_t ip4_tx_encap, ip4_tx, ip4_rx_encap, ip4_rx;
+		uint32_t ip6_tx_encap, ip6_tx, ip6_rx_encap, ip6_rx;
+	} csum;
+	uint32_t lso_v1[4];
+	uint32_t ipsec_v1[7];
+	struct {
+		uint32_t ip4_encap, ip4_max, ip4_min_segments;
+		uint32_t ip6_encap, ip6_max, ip6_min_segments;
+		uint32_t ip6_options; /* 1 extension headers, 4 TCP options */
+		uint32_t flags;
+	} lso_v2;
+	uint8_t later[44]; /* IPsec v2, RSC, encapsulated packets */
+} __attribute__((packed));
+_Static_assert(offsetof(struct ndis_offload, lso_v2) == 80, "NDIS offload");
+
+#define NDIS_ENCAP_8023 2u
+#define NDIS_LSO_V6_ALL 5u
+
+/* TCP_OFFLOAD_PARAMETERS; later revisions are longer. */
+struct ndis_offload_params {
+	struct ndis_object_hdr hdr;
+	uint8_t ip4, tcp4, udp4, tcp6, udp6; /* NDIS_PARAM_*; checksums */
+	uint8_t lso_v1;
+	uint8_t ipsec_v1;
+	uint8_t lso4, lso6; /* 1 off, 2 on */
+	uint8_t conn4, conn6;
+	uint8_t pad;
+};
+_Static_assert(sizeof(struct ndis_offload_params) == 16, "offload parameters");
+
+#define NDIS_PARAM_KEEP 0u
+#define NDIS_PARAM_OFF	1u
+#define NDIS_PARAM_TX	2u
+#define NDIS_PARAM_RX	3u
+#define NDIS_PARAM_BOTH 4u
+#define NDIS_PARAM_LSO	2u
+
 #define NDIS_OBJECT_OFFLOAD	 0xA7u
 #define NDIS_OBJECT_RSS_CAPS	 0x88u
 #define NDIS_OBJECT_RSS_PARAMS	 0x89u
 #define NDIS_OBJECT_OFFLOAD_PARM 0x80u
 #define NDIS_OFFLOAD_SIZE	 156u /* revision 3 */
+#define NDIS_OFFLOAD_SIZE_REV2	 144u
 #define NDIS_OFFLOAD_SIZE_REV1	 112u
 #define NDIS_RSS_CAPS_SIZE	 18u
 #define NDIS_RSS_TABLE_MAX	 128u
@@ -212,6 +274,15 @@ struct ndis_rss_params {
 	uint32_t entry_size;
 };
 _Static_assert(sizeof(struct ndis_rss_params) == 40, "RSS parameters");
+
+/* Hash types, in ndis_rss_params.hash_info and in the hash info PPI, with the function in the low byte. */
+#define NDIS_HASH_TOEPLITZ 0x00001u
+#define NDIS_HASH_IPV4	   0x00100u
+#define NDIS_HASH_TCP_IPV4 0x00200u
+#define NDIS_HASH_IPV6	   0x00400u
+#define NDIS_HASH_TCP_IPV6 0x01000u
+#define NDIS_HASH_UDP_IPV4 0x04000u
+#define NDIS_HASH_UDP_IPV6 0x08000u
 
 #define NDIS_RSS_TABLE_UNCHANGED 0x04u
 #define NDIS_RSS_KEY_UNCHANGED	 0x08u
