@@ -19,6 +19,18 @@ static void update_mask(struct child *c)
 			 EPOLLIN | (rpc_wants_write(&c->conn) ? (uint32_t)EPOLLOUT : 0));
 }
 
+static void answer_call(struct child *c, const struct rpc_msg *m)
+{
+	json_t *result = NULL;
+	int rc = c->ops->call(c->ctx, m->method, m->params, &result);
+
+	if (rc)
+		rpc_send(&c->conn,
+			 rpc_error(m->id, rc == -ENOSYS ? RPC_NO_METHOD : RPC_FAILED, err_text()));
+	else
+		rpc_send(&c->conn, rpc_result(m->id, result));
+}
+
 static void handle(struct child *c, const struct rpc_msg *m)
 {
 	if (m->kind == RPC_REQUEST && !strcmp(m->method, "status"))
@@ -26,7 +38,7 @@ static void handle(struct child *c, const struct rpc_msg *m)
 	else if (m->kind == RPC_REQUEST && !strcmp(m->method, "ping"))
 		rpc_send(&c->conn, rpc_result(m->id, NULL));
 	else if (m->kind == RPC_REQUEST)
-		rpc_send(&c->conn, rpc_error(m->id, RPC_NO_METHOD, "no such method"));
+		answer_call(c, m);
 	else if (m->kind == RPC_NOTIFY)
 		c->ops->told(c->ctx, m->method);
 }

@@ -14,6 +14,9 @@ struct child_ops {
 	json_t *(*status)(void *ctx);
 	/* ctl.  "stop" and other notifications. */
 	void (*told)(void *ctx, const char *method);
+	/* ctl.  Any other request. 0 and *@result (NULL is fine; consumed), or -errno (text set);
+	 * -ENOSYS: no such method. */
+	int (*call)(void *ctx, const char *method, json_t *params, json_t **result);
 };
 
 struct child {

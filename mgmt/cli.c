@@ -7,54 +7,75 @@
 
 #include "base/log.h"
 
-enum operand { OPERAND_NONE, OPERAND_FILE, OPERAND_NAME };
-
 static const struct verb {
 	const char *name;
-	enum operand operand;
+	const char *use; /* the words after it */
+	unsigned int min_words, max_words;
 	bool has_json;
+	const struct cli_option *options;
 	int (*fn)(const struct cli_args *a);
 	const char *brief;
 	const char *help;
 } verbs[] = {
-	{"run", OPERAND_FILE, false, cmd_run, "start the switch and the partitions of FILE",
+	{"run", " FILE", 1, 1, false, NULL, cmd_run, "start the switch and the partitions of FILE",
 	 "Stays in the foreground; ends cleanly at Ctrl-C, SIGTERM or `nethv stop`. When it is\n"
 	 "killed, everything that it started goes with it. FILE: see docs/configuration.md.\n"},
-	{"check", OPERAND_FILE, false, cmd_check, "check FILE and start nothing",
+	{"check", " FILE", 1, 1, false, NULL, cmd_check, "check FILE and start nothing",
 	 "Exit status 0: good. 2: a mistake, named with file, line, key, what was found and what\n"
 	 "is allowed.\n"},
-	{"ps", OPERAND_NAME, true, cmd_ps, "partitions, their state and their adapters",
+	{"ps", " [NAME]", 0, 1, true, NULL, cmd_ps, "partitions, their state and their adapters",
 	 "Without NAME: the only instance that runs. Faults are shown with their reason.\n"},
-	{"stats", OPERAND_NAME, true, cmd_stats, "counters of ports, lcores, VPs and guests",
+	{"stats", " [NAME]", 0, 1, true, NULL, cmd_stats,
+	 "counters of ports, lcores, VPs and guests",
 	 "The last line of the ports says whether in + copies = out + drops; under traffic some\n"
 	 "packets are on their way and the difference is shown.\n"},
-	{"why-dropped", OPERAND_NAME, true, cmd_why_dropped,
+	{"why-dropped", " [NAME]", 0, 1, true, NULL, cmd_why_dropped,
 	 "every packet that was not delivered, with its reason",
 	 "One line for each port and reason, with what the reason means and what helps.\n"},
-	{"stop", OPERAND_NAME, false, cmd_stop, "end an instance cleanly and wait for it",
+	{"stop", " [NAME]", 0, 1, false, NULL, cmd_stop, "end an instance cleanly and wait for it",
 	 "Guests are asked to end and get three seconds for it.\n"},
+	{"nic", " add|remove|set ...", 2, 4, true, cli_nic_options, cmd_nic,
+	 "adapters of a running partition",
+	 "nethv nic add PARTITION [--mac MAC] [--mtu N] [--vlan ID] [--channels N] [--index N]\n"
+	 "    [--link-mbps N] [--link up|down] [--monitor] [--no-offload] [--allow-spoofing]\n"
+	 "    prints the adapter's name, PARTITION/NUMBER. Values are those of the configuration.\n"
+	 "nethv nic remove PARTITION/NUMBER\n"
+	 "nethv nic set PARTITION/NUMBER link up|down\n"
+	 "A change is made wholly or not at all. It lasts as long as the instance runs, over\n"
+	 "restarts of the switch and of partitions; the file is not written.\n"
+	 "--instance NAME: of that instance; can be left out while one runs.\n"},
+	{"start", " PARTITION", 1, 1, true, cli_power_options, cmd_power,
+	 "start a partition that has ended",
+	 "Its memory is new, its adapters are those it had. One that runs is left alone.\n"
+	 "--instance NAME: of that instance; can be left out while one runs.\n"},
+	{"reset", " PARTITION", 1, 1, true, cli_power_options, cmd_power,
+	 "end a partition at once and start it again",
+	 "The guest is not asked.\n"
+	 "--instance NAME: of that instance; can be left out while one runs.\n"},
+	{"shutdown", " PARTITION [--reboot] [--now]", 1, 1, true, cli_shutdown_options, cmd_power,
+	 "ask a partition's guest to end",
+	 "The guest may take its time, or refuse. Linux needs `integration: true` for it.\n"
+	 "--reboot: it is started again afterwards. --now: ended at once, the guest is not asked.\n"
+	 "--instance NAME: of that instance; can be left out while one runs.\n"},
+	{"doctor", "", 0, 0, true, NULL, cmd_doctor,
+	 "what on this host limits performance or function",
+	 "Each line: ok, warn (it works, but slower) or bad (something cannot be done here), what\n"
+	 "was found, and what helps. It changes nothing.\n"},
 };
 
 #define NR_VERBS (sizeof(verbs) / sizeof(verbs[0]))
-
-static const char *operand_text(const struct verb *v)
-{
-	static const char *const text[] = {"", " FILE", " [NAME]"};
-
-	return text[v->operand];
-}
 
 static int help_all(FILE *to)
 {
 	fprintf(to, "nethv: network-dataplane hypervisor\n\n");
 	for (size_t i = 0; i < NR_VERBS; i++) {
-		char use[64];
+		char use[80];
 
-		snprintf(use, sizeof(use), "%s%s%s", verbs[i].name, operand_text(&verbs[i]),
+		snprintf(use, sizeof(use), "%s%s%s", verbs[i].name, verbs[i].use,
 			 verbs[i].has_json ? " [--json]" : "");
-		fprintf(to, "  nethv %-28s %s\n", use, verbs[i].brief);
+		fprintf(to, "  nethv %-39s %s\n", use, verbs[i].brief);
 	}
-	fprintf(to, "  nethv %-28s %s\n  nethv %-28s %s\n", "help [VERB]", "this, or more on VERB",
+	fprintf(to, "  nethv %-39s %s\n  nethv %-39s %s\n", "help [VERB]", "this, or more on VERB",
 		"--version", "print the version");
 	return to == stdout ? 0 : 2;
 }
@@ -85,34 +106,77 @@ static int help(const char *name)
 	v = find(name);
 	if (!v)
 		return unknown_verb(name);
-	printf("nethv %s%s%s: %s\n\n%s", v->name, operand_text(v), v->has_json ? " [--json]" : "",
-	       v->brief, v->help);
+	printf("nethv %s%s%s: %s\n\n%s", v->name, v->use, v->has_json ? " [--json]" : "", v->brief,
+	       v->help);
 	return 0;
 }
 
-static int parse(const struct verb *v, int argc, char **argv, struct cli_args *a)
+const char *cli_option(const struct cli_args *a, const char *name)
+{
+	for (unsigned int i = 0; a->options && a->options[i].name; i++)
+		if (!strcmp(a->options[i].name, name))
+			return a->value[i];
+	return NULL;
+}
+
+static int no_option(const struct verb *v, const char *word)
+{
+	fprintf(stderr, "nethv %s: no option %.40s", v->name, word);
+	for (const struct cli_option *o = v->options; o && o->name; o++)
+		fprintf(stderr, "%s %s", o == v->options ? "; there are" : "", o->name);
+	if (v->has_json)
+		fprintf(stderr, "%s --json", v->options ? "" : "; there is");
+	fprintf(stderr, "\n");
+	return 2;
+}
+
+/* An option at @argv[0], before the NULL at the end. Returns how many words it took, or -1 (said). */
+static int parse_option(const struct verb *v, char **argv, struct cli_args *a)
+{
+	if (v->has_json && !strcmp(argv[0], "--json")) {
+		a->is_json = true;
+		return 1;
+	}
+	for (unsigned int i = 0; v->options && v->options[i].name; i++) {
+		if (strcmp(v->options[i].name, argv[0]) != 0)
+			continue;
+		if (!v->options[i].has_value) {
+			a->value[i] = "";
+			return 1;
+		}
+		a->value[i] = argv[1];
+		if (argv[1])
+			return 2;
+		fprintf(stderr, "nethv %s: %s wants a value\n", v->name, argv[0]);
+		return -1;
+	}
+	no_option(v, argv[0]);
+	return -1;
+}
+
+static int parse(const struct verb *v, char **argv, struct cli_args *a)
 {
 	a->verb = v->name;
-	for (int i = 2; i < argc; i++) {
-		if (v->has_json && !strcmp(argv[i], "--json")) {
-			a->is_json = true;
-		} else if (argv[i][0] == '-' && argv[i][1]) {
-			fprintf(stderr, "nethv %s: no option %.40s%s\n", v->name, argv[i],
-				v->has_json ? "; there is --json" : "");
-			return 2;
-		} else if (a->operand) {
-			fprintf(stderr, "nethv %s: one%s too many: %.80s\n", v->name,
-				operand_text(v), argv[i]);
+	a->options = v->options;
+	while (*argv) {
+		if (argv[0][0] == '-' && argv[0][1]) {
+			int n = parse_option(v, argv, a);
+
+			if (n < 0)
+				return 2;
+			argv += n;
+		} else if (a->nr_words == v->max_words) {
+			fprintf(stderr, "nethv %s: one word too many: %.80s\n", v->name, *argv);
 			return 2;
 		} else {
-			a->operand = argv[i];
+			a->word[a->nr_words++] = *argv++;
 		}
 	}
-	if (v->operand == OPERAND_FILE && !a->operand) {
-		fprintf(stderr, "nethv %s: which FILE? use: nethv %s FILE\n", v->name, v->name);
-		return 2;
-	}
-	return 0;
+	a->operand = a->word[0];
+	if (a->nr_words >= v->min_words)
+		return 0;
+	fprintf(stderr, "nethv %s: which%s? use: nethv %s%s\n", v->name, v->use, v->name, v->use);
+	return 2;
 }
 
 int main(int argc, char **argv)
@@ -135,6 +199,6 @@ int main(int argc, char **argv)
 		return unknown_verb(argv[1]);
 	if (argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")))
 		return help(argv[1]);
-	rc = parse(v, argc, argv, &a);
+	rc = parse(v, argv + 2, &a);
 	return rc ? rc : v->fn(&a);
 }

@@ -6,11 +6,26 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#define CLI_WORDS_MAX	4u
+#define CLI_OPTIONS_MAX 12u
+
+struct cli_option {
+	const char *name; /* "--mac" */
+	bool has_value;
+};
+
 struct cli_args {
 	const char *verb;
-	const char *operand; /* FILE or NAME, or NULL */
+	const char *operand; /* the first word, or NULL */
+	const char *word[CLI_WORDS_MAX];
+	unsigned int nr_words;
 	bool is_json;
+	const struct cli_option *options;   /* of the verb; ends with an empty name */
+	const char *value[CLI_OPTIONS_MAX]; /* of options[i]; NULL: not given */
 };
+
+/* The value of an option, "" when it has none, or NULL when it was not given. */
+const char *cli_option(const struct cli_args *a, const char *name);
 
 int cmd_run(const struct cli_args *a);
 int cmd_check(const struct cli_args *a);
@@ -18,9 +33,20 @@ int cmd_ps(const struct cli_args *a);
 int cmd_stats(const struct cli_args *a);
 int cmd_why_dropped(const struct cli_args *a);
 int cmd_stop(const struct cli_args *a);
+int cmd_nic(const struct cli_args *a);
+int cmd_power(const struct cli_args *a); /* start, reset, shutdown */
+int cmd_doctor(const struct cli_args *a);
+
+/* cli_change.c */
+extern const struct cli_option cli_nic_options[];
+extern const struct cli_option cli_power_options[];
+extern const struct cli_option cli_shutdown_options[];
 
 /* The status of the instance @name (NULL: the only one). 0 or -errno (text set). */
 int cli_status(const char *name, json_t **out);
+
+/* Any other method. @params is consumed. 0 and *@out (the caller releases), or -errno (text set). */
+int cli_call(const char *name, const char *method, json_t *params, int timeout_ms, json_t **out);
 
 /* Finds the instance that @name (or NULL) means and connects. An fd or -errno (text set). */
 int cli_connect(const char *name);

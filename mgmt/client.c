@@ -48,18 +48,27 @@ int cli_connect(const char *name)
 	return err_set(-ENOENT, "no instance named %.40s is running; there is %s", name, names);
 }
 
-int cli_status(const char *name, json_t **out)
+int cli_call(const char *name, const char *method, json_t *params, int timeout_ms, json_t **out)
 {
 	struct rpc_conn c;
 	int fd = cli_connect(name), rc;
 
-	if (fd < 0)
+	if (fd < 0) {
+		json_decref(params);
 		return fd;
+	}
 	rc = rpc_conn_init(&c, fd);
-	if (!rc)
-		rc = rpc_call(&c, "status", NULL, STATUS_MS, out);
+	if (rc)
+		json_decref(params);
+	else
+		rc = rpc_call(&c, method, params, timeout_ms, out);
 	rpc_conn_fini(&c);
 	return rc;
+}
+
+int cli_status(const char *name, json_t **out)
+{
+	return cli_call(name, "status", NULL, STATUS_MS, out);
 }
 
 /* The instance is gone when its process is: nothing of it lives longer. */

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-static bool has_cap(unsigned int cap)
+bool preflight_has_cap(unsigned int cap)
 {
 	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
 	struct __user_cap_data_struct data[2] = {{0}, {0}};
@@ -35,7 +35,7 @@ static int check_netns(const struct mgmt_uplink *up)
 			       "uplink %s: there is no network namespace %s; make it with `ip "
 			       "netns add %s`",
 			       up->name, up->netns, up->netns);
-	if (!has_cap(CAP_SYS_ADMIN))
+	if (!preflight_has_cap(CAP_SYS_ADMIN))
 		return err_set(-EPERM,
 			       "uplink %s: entering network namespace %s needs root "
 			       "(CAP_SYS_ADMIN); run nethv as root",
@@ -65,7 +65,7 @@ static int check_tap(const struct mgmt_uplink *up)
 
 	if (strncmp(up->devargs, "net_tap", 7))
 		return 0;
-	if (!has_cap(CAP_NET_ADMIN))
+	if (!preflight_has_cap(CAP_NET_ADMIN))
 		return err_set(-EPERM,
 			       "uplink %s: making a TAP needs root (CAP_NET_ADMIN); run nethv as "
 			       "root, or leave the uplink out",

@@ -15,3 +15,6 @@ int preflight_check(struct mgmt_cfg *cfg, struct preflight *out);
 /* ctl.  Resolves engine: auto, of the instance and of each partition, in @cfg. 0, or -errno (text set:
  * what an engine was wanted for and why this host has none). *@out: what the instance gets. */
 int preflight_engines(struct mgmt_cfg *cfg, struct hv_engine_report *out);
+
+/* any.  Whether this process has capability @cap (CAP_...). */
+bool preflight_has_cap(unsigned int cap);

@@ -114,6 +114,7 @@ void sup_destroy(struct sup *sup)
 	for (uint32_t i = 0; i < sup->cfg->partitions_count; i++)
 		proc_fini(&sup->worker[i]);
 	proc_fini(&sup->sw);
+	sup_ops_fini(sup);
 	sup_clients_fini(sup);
 	fd_close(&sup->control_fd);
 	fd_close(&sup->link_fd);
@@ -157,7 +158,10 @@ void sup_stop(struct sup *sup)
 		return;
 	enter(sup, SUP_STOP_WORKERS, STOP_WORKER_MS + STAGGER_MS * sup->nr_workers);
 	sup->restart_at_ms = 0;
+	for (uint32_t i = 0; i < sup->nr_workers; i++)
+		sup->worker[i].restart_at_ms = 0;
 	sup->nr_untold = sup->nr_workers;
+	sup_ops_run(sup);
 	sup_advance(sup);
 }
 
@@ -187,7 +191,7 @@ static bool any_worker_alive(const struct sup *sup)
 /* A guest that has ended has been up, too; one that never says so gets a while. */
 static bool is_settled(const struct proc *p)
 {
-	if (p->ended || p->is_up)
+	if (p->ended || p->is_up || p->reboots || p->restart_at_ms)
 		return true;
 	return p->state == PROC_RUNNING && loop_now_ms() - p->started_ms > UP_MS;
 }
@@ -287,6 +291,8 @@ static void tick(struct sup *sup)
 	int64_t now = loop_now_ms();
 
 	sup_asks_tick(sup, now);
+	sup_ops_run(sup);
+	sup_power_tick(sup, now);
 	if (sup->state == SUP_WORKERS_UP || sup->state == SUP_STOP_WORKERS)
 		sup_advance(sup);
 	if (sup->deadline_ms && now >= sup->deadline_ms)
@@ -300,11 +306,14 @@ static void tick(struct sup *sup)
 static int wait_ms(const struct sup *sup)
 {
 	int64_t now = loop_now_ms(), until = now + (sup->state == SUP_RUNNING ? 1000 : 100);
+	int64_t power = sup_power_next_ms(sup);
 
 	if (sup->deadline_ms && sup->deadline_ms < until)
 		until = sup->deadline_ms;
 	if (sup->restart_at_ms && sup->restart_at_ms < until)
 		until = sup->restart_at_ms;
+	if (power && power < until)
+		until = power;
 	for (unsigned int i = 0; i < SUP_ASKS_MAX; i++)
 		if (sup->ask[i].client && sup->ask[i].until_ms < until)
 			until = sup->ask[i].until_ms;

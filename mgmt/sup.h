@@ -19,6 +19,7 @@
 
 #define SUP_CLIENTS_MAX 32u
 #define SUP_ASKS_MAX	32u
+#define SUP_OPS_MAX	32u
 
 struct sup;
 
@@ -28,6 +29,13 @@ enum proc_state {
 	PROC_RUNNING,
 	PROC_STOPPING,
 	PROC_ENDED,
+};
+
+/* What an operator wants of a partition whose worker still lives. */
+enum proc_wish {
+	WISH_NONE,
+	WISH_OFF,     /* it stays off, however it ends */
+	WISH_RESTART, /* it is started again, however it ends */
 };
 
 /* The switch, or the worker of a partition. */
@@ -47,6 +55,14 @@ struct proc {
 	json_t *ended;	 /* worker: params of its "ended": the partition's last status */
 	bool is_up;	 /* worker: its guest said so, or had its time for it */
 	bool wants_link; /* worker: has not said "resumed" since the switch was restarted */
+
+	/* Worker: starting again. */
+	enum proc_wish wish;
+	int64_t restart_at_ms; /* PROC_OFF: then; 0: none due */
+	int64_t kill_at_ms;    /* it was told to end at once; 0: it was not */
+	unsigned int quick_ends;
+	unsigned int reboots;
+	char last_end[600]; /* of the life before this one */
 };
 
 struct client {
@@ -64,6 +80,20 @@ struct ask {
 	int64_t until_ms;
 	json_t *answers; /* by name of the process */
 	unsigned int waiting;
+};
+
+/* A client's request for a change. What it waits for, and who answers, is its kind's business. */
+struct op {
+	const struct op_kind *kind; /* NULL: free */
+	struct client *client;	    /* NULL: it has gone; the change is made all the same */
+	json_t *id, *params;
+	struct proc *part;     /* whose partition it is about */
+	bool is_asked;	       /* a child was, by @number */
+	int64_t number;	       /* rises with the age: also the order among ops */
+	int64_t until_ms;      /* while it waits for its turn */
+	struct mgmt_cfg *next; /* asked: becomes the configuration when the switch agrees ... */
+	int next_fd;	       /* ... and this its memfd */
+	json_t *result;
 };
 
 enum sup_state {
@@ -97,6 +127,7 @@ struct sup {
 
 	struct client client[SUP_CLIENTS_MAX];
 	struct ask ask[SUP_ASKS_MAX];
+	struct op op[SUP_OPS_MAX];
 	int64_t next_number;
 
 	/* Restarts of the switch. */
@@ -126,7 +157,43 @@ static inline bool proc_is_alive(const struct proc *p)
 void sup_on_message(struct proc *p, const struct rpc_msg *m);
 void sup_on_death(struct proc *p, int wait_status);
 
+/* sup_power.c: partitions that end, and are started, reset or shut down. */
+void sup_power_ended(struct proc *p, const char *why);
+void sup_power_tick(struct sup *sup, int64_t now_ms);
+int64_t sup_power_next_ms(const struct sup *sup); /* when to tick; 0: nothing is due */
+int sup_power_start(struct op *op);		  /* an op_kind's begin */
+int sup_power_reset(struct op *op);
+int sup_power_shutdown(struct op *op);
+
+/* sup_nics.c: changes of the configuration. */
+int sup_nics_add(struct op *op); /* an op_kind's begin */
+int sup_nics_remove(struct op *op);
+int sup_nics_set(struct op *op);
+
+/* sup_ops.c: requests for changes. */
+enum { OP_DONE = 0, OP_ASKED = 1 };
+
+struct op_kind {
+	const char *method;
+	bool is_config; /* one after the other, and only while the switch runs */
+	/* OP_DONE and op->result, OP_ASKED (op->number was sent to a child), or -errno (text set);
+	 * -EINVAL: bad parameters. Repeated when the child died before it answered. */
+	int (*begin)(struct op *op);
+};
+
+/* False: no such method. */
+bool sup_op_new(struct client *c, const struct rpc_msg *m);
+/* Asks @p; its answer ends the op. */
+int sup_op_ask(struct op *op, struct proc *p, const char *method, json_t *params);
+void sup_ops_answer(struct proc *p, const struct rpc_msg *m);
+void sup_ops_death(struct proc *p);
+void sup_ops_run(struct sup *sup); /* begins what can begin */
+void sup_ops_forget(struct sup *sup, const struct client *c);
+bool sup_ops_hold(const struct sup *sup); /* a change is under way: start no partition now */
+void sup_ops_fini(struct sup *sup);
+
 /* sup_control.c */
+void sup_client_send(struct client *c, json_t *msg);
 void sup_control_accept(void *sup, uint32_t events);
 void sup_answer(struct sup *sup, const struct proc *p, int64_t number, json_t *result);
 void sup_no_answer(struct sup *sup, const struct proc *p); /* it has ended */

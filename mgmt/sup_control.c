@@ -27,12 +27,13 @@ static void client_drop(struct client *c)
 	for (unsigned int i = 0; i < SUP_ASKS_MAX; i++)
 		if (sup->ask[i].client == c)
 			ask_free(&sup->ask[i]);
+	sup_ops_forget(sup, c);
 	loop_del(&sup->loop, &c->src);
 	rpc_conn_fini(&c->conn);
 	c->is_used = false;
 }
 
-static void client_send(struct client *c, json_t *msg)
+void sup_client_send(struct client *c, json_t *msg)
 {
 	if (rpc_send(&c->conn, msg))
 		client_drop(c);
@@ -46,7 +47,7 @@ static void ask_finish(struct sup *sup, struct ask *a)
 	struct client *c = a->client;
 
 	ask_free(a);
-	client_send(c, reply);
+	sup_client_send(c, reply);
 }
 
 static void ask_child(struct ask *a, struct proc *p)
@@ -68,7 +69,8 @@ static void ask_begin(struct client *c, json_t *id)
 		if (!sup->ask[i].client)
 			a = &sup->ask[i];
 	if (!a) {
-		client_send(c, rpc_error(id, RPC_FAILED, "too many questions at once; ask again"));
+		sup_client_send(c,
+				rpc_error(id, RPC_FAILED, "too many questions at once; ask again"));
 		return;
 	}
 	a->client = c;
@@ -121,17 +123,17 @@ void sup_asks_tick(struct sup *sup, int64_t now_ms)
 static void handle(struct client *c, const struct rpc_msg *m)
 {
 	if (m->kind == RPC_INVALID)
-		client_send(c, rpc_error(m->id, m->code, m->error));
+		sup_client_send(c, rpc_error(m->id, m->code, m->error));
 	else if (m->kind != RPC_REQUEST)
 		return;
 	else if (!strcmp(m->method, "status"))
 		ask_begin(c, m->id);
 	else if (!strcmp(m->method, "stop")) {
-		client_send(c, rpc_result(m->id, json_pack("{s:b}", "stopping", 1)));
+		sup_client_send(c, rpc_result(m->id, json_pack("{s:b}", "stopping", 1)));
 		sup_stop(c->sup);
-	} else
-		client_send(c, rpc_error(m->id, RPC_NO_METHOD,
-					 "no such method; there are status and stop"));
+	} else if (!sup_op_new(c, m))
+		sup_client_send(c, rpc_error(m->id, RPC_NO_METHOD,
+					     "no such method; docs/mgmt.md lists them"));
 }
 
 static void on_client(void *ctx, uint32_t events)

@@ -52,6 +52,7 @@ static void on_ready(struct proc *p, const struct rpc_msg *m)
 	}
 	pause_over(sup);
 	sup_advance(sup);
+	sup_ops_run(sup);
 }
 
 static void on_failed(struct proc *p, const struct rpc_msg *m)
@@ -88,6 +89,8 @@ static void on_need_kill(struct proc *p, const struct rpc_msg *m)
 
 void sup_on_message(struct proc *p, const struct rpc_msg *m)
 {
+	if (m->kind == RPC_RESPONSE || m->kind == RPC_ERROR)
+		sup_ops_answer(p, m);
 	if (m->kind == RPC_RESPONSE) {
 		if (!p->part && json_integer_value(m->id) == p->sup->ping_number)
 			p->sup->ping_number = 0;
@@ -166,12 +169,13 @@ static void on_worker_death(struct proc *p, const char *why)
 
 	p->state = PROC_ENDED;
 	p->wants_link = false;
-	if (sup->state < SUP_RUNNING && !p->ended) {
+	if (sup->state < SUP_RUNNING && !p->ended && !p->reboots) {
 		sup_fail(sup, p->fail_status == 2 ? 2 : 1, "partition %s: %s", p->name, why);
-	} else if (sup->state == SUP_RUNNING && !p->ended) {
+	} else if (sup->state <= SUP_RUNNING && !p->ended) {
 		snprintf(p->failure, sizeof(p->failure), "worker %.400s", why);
 		log_warn(p->name, "its worker: %s; the partition is gone, the others go on", why);
 	}
+	sup_power_ended(p, why);
 	pause_over(sup);
 	sup_advance(sup);
 }
@@ -182,6 +186,7 @@ void sup_on_death(struct proc *p, int wait_status)
 
 	describe(p, wait_status, why, sizeof(why));
 	sup_no_answer(p->sup, p);
+	sup_ops_death(p);
 	if (p->part)
 		on_worker_death(p, why);
 	else

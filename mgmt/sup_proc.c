@@ -100,6 +100,19 @@ static int watch(struct proc *p)
 	return rc ? rc : loop_add(l, &p->conn_src, p->conn.fd, EPOLLIN);
 }
 
+/* Nothing of the process is left, whatever there was. */
+static void clean_up(struct proc *p)
+{
+	loop_del(&p->sup->loop, &p->pid_src);
+	drop_conn(p);
+	if (p->pid > 0) {
+		spawn_signal(p->pidfd, SIGKILL);
+		spawn_reap(p->pid);
+		p->pid = 0;
+	}
+	fd_close(&p->pidfd);
+}
+
 int proc_start(struct proc *p)
 {
 	int sv[2], rc;
@@ -114,11 +127,13 @@ int proc_start(struct proc *p)
 		rc = watch(p);
 	if (rc) {
 		err_prefix("%s", p->name);
+		clean_up(p);
 		return rc;
 	}
 	p->state = PROC_STARTING;
 	p->started_ms = loop_now_ms();
 	p->failure[0] = 0;
+	p->fail_status = 0;
 	return 0;
 }
 
@@ -126,14 +141,7 @@ void proc_fini(struct proc *p)
 {
 	if (!p->sup)
 		return;
-	loop_del(&p->sup->loop, &p->pid_src);
-	drop_conn(p);
-	if (p->pid > 0) {
-		spawn_signal(p->pidfd, SIGKILL);
-		spawn_reap(p->pid);
-		p->pid = 0;
-	}
-	fd_close(&p->pidfd);
+	clean_up(p);
 	json_decref(p->ready);
 	json_decref(p->ended);
 	p->ready = p->ended = NULL;

@@ -34,6 +34,11 @@ int sw_eal_capture_log(void);
 void sw_eal_log_on(void); /* the start is over: log them */
 const char *sw_eal_last_line(void);
 
+/* switch_nics.c.  ctl. 0 or -errno (text set). */
+int sw_nic_make(struct sw *sw, const struct mgmt_partition *part, const struct mgmt_nic *nic);
+/* Makes of the present configuration the one in @config, or changes nothing. */
+int sw_configure(struct sw *sw, const json_t *config);
+
 /* switch_fault.c.  ctl. SIGBUS names the memory that faulted, then ends the process as usual. */
 void sw_fault_install(void);
 

@@ -76,29 +76,6 @@ static int make_uplink(struct sw *sw, uint32_t i)
 	return vsw_uplink_create(&sw->uplink[i], sw->vsw, &cfg);
 }
 
-static int make_nic(struct sw *sw, const struct mgmt_partition *part, const struct mgmt_nic *nic)
-{
-	struct netvsp_nic_cfg cfg = {
-		.index = *nic->index,
-		.mtu = nic->mtu,
-		.max_channels = nic->channels,
-		.link_mbps = nic->link_mbps,
-		.vlan_mode = nic->vlan.mode,
-		.pvid = nic->vlan.pvid,
-		.allow_spoofing = nic->allow_spoofing,
-		.no_offload = nic->no_offload,
-		.wants_monitor = nic->monitor,
-		.link_down = nic->link_down,
-	};
-	struct netvsp_nic *out;
-
-	snprintf(cfg.name, sizeof(cfg.name), "%s/%u", part->name, *nic->index);
-	snprintf(cfg.partition, sizeof(cfg.partition), "%s", part->name);
-	memcpy(cfg.mac, nic->addr, sizeof(cfg.mac));
-	mgmt_vlan_bits(&nic->vlan, cfg.allowed);
-	return netvsp_nic_create(&out, sw->netvsp, &cfg);
-}
-
 static int make_ports(struct sw *sw)
 {
 	const struct mgmt_cfg *cfg = sw->child.cfg;
@@ -106,7 +83,7 @@ static int make_ports(struct sw *sw)
 
 	for (uint32_t i = 0; i < cfg->partitions_count; i++)
 		for (uint32_t k = 0; k < cfg->partitions[i].nics_count && !rc; k++)
-			rc = make_nic(sw, &cfg->partitions[i], &cfg->partitions[i].nics[k]);
+			rc = sw_nic_make(sw, &cfg->partitions[i], &cfg->partitions[i].nics[k]);
 	for (uint32_t i = 0; i < cfg->uplinks_count && !rc; i++)
 		rc = make_uplink(sw, i);
 	return rc;
@@ -242,7 +219,14 @@ static void told(void *ctx, const char *method)
 		go(sw);
 }
 
-static const struct child_ops ops = {.status = status, .told = told};
+static int call(void *ctx, const char *method, json_t *params, json_t **result)
+{
+	if (strcmp(method, "configure") != 0)
+		return err_set(-ENOSYS, "no such method");
+	return sw_configure(ctx, json_object_get(params, "config"));
+}
+
+static const struct child_ops ops = {.status = status, .told = told, .call = call};
 
 int main(int argc, char **argv)
 {

@@ -121,6 +121,7 @@ static void add_nic(const struct netvsp_nic *nic, void *ctx)
 		      nvsp_text(st.nvsp_version), "mtu", st.mtu, "packet_filter", st.packet_filter,
 		      "channels", st.nr_channels, "sections", st.nr_sections, "sections_free",
 		      st.nr_sections_free, "last_fault", st.last_fault);
+	json_object_set_new(o, "link", json_string(st.is_link_down ? "down" : "up"));
 	json_object_set_new(o, "rx_vmbus_packets", num(st.rx_vmbus_packets));
 	json_object_set_new(o, "tx_vmbus_packets", num(st.tx_vmbus_packets));
 	json_object_set_new(o, "rndis_control", num(st.rndis_control));
@@ -128,7 +129,7 @@ static void add_nic(const struct netvsp_nic *nic, void *ctx)
 	json_object_set_new(o, "doorbells_armed", num(st.doorbells_armed));
 	json_object_set_new(o, "copies", num(st.copies));
 	json_object_set_new(o, "faults", num(st.faults));
-	json_array_append_new(ctx, o);
+	json_array_insert_new(ctx, 0, o); /* the walk begins with the youngest */
 }
 
 static json_t *uplinks_json(const struct sw *sw)

@@ -197,6 +197,8 @@ static void told(void *ctx, const char *method)
 	} else if (!strcmp(method, "stop") && !w->stop_until_ms) {
 		w->stop_until_ms = loop_now_ms() + STOP_MS;
 		hv_request_stop(w->hv);
+	} else if (!strcmp(method, "off")) {
+		w->child.is_over = true;
 	} else if (!strcmp(method, "link")) {
 		w->wants_link = true;
 		if (link_up(w))
@@ -209,7 +211,26 @@ static json_t *status(void *ctx)
 	return worker_status_json(ctx);
 }
 
-static const struct child_ops ops = {.status = status, .told = told};
+/* Asks the guest; when and whether it ends is its business. */
+static int ask_shutdown(struct worker *w)
+{
+	if (w->part->kernel)
+		return err_set(-EOPNOTSUPP,
+			       "partition %s has no shutdown component (key integration); "
+			       "--now ends it without asking",
+			       w->part->name);
+	hv_request_stop(w->hv);
+	return 0;
+}
+
+static int call(void *ctx, const char *method, json_t *params, json_t **result)
+{
+	if (strcmp(method, "shutdown") != 0)
+		return err_set(-ENOSYS, "no such method");
+	return ask_shutdown(ctx);
+}
+
+static const struct child_ops ops = {.status = status, .told = told, .call = call};
 
 static int start(struct worker *w, const char *partition)
 {

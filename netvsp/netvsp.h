@@ -50,15 +50,24 @@ void netvsp_destroy(struct netvsp *nv);
 /* ctl.  For the program's loop: connections of workers go to vmbus_backend_accept(). */
 struct vmbus_backend *netvsp_backend(struct netvsp *nv);
 
-/* ctl.  -EEXIST when name, MAC or (partition, index) is taken; else as vsw_port_create(). */
+/* ctl, at any time.  Offered at once when its partition is connected. -EEXIST when name, MAC or
+ * (partition, index) is taken; else as vsw_port_create(). */
 int netvsp_nic_create(struct netvsp_nic **out, struct netvsp *nv, const struct netvsp_nic_cfg *cfg);
+/* ctl, at any time.  Withdraws the offer; when it returns no lcore knows the adapter. */
 void netvsp_nic_destroy(struct netvsp_nic *nic);
+
+/* ctl.  The adapter of that name, or NULL. */
+struct netvsp_nic *netvsp_nic_find(const struct netvsp *nv, const char *name);
+
+/* ctl.  Plugs the cable in or pulls it. */
+void netvsp_nic_set_link(struct netvsp_nic *nic, bool is_up);
 
 /* ctl.  What an operator wants to know of an adapter. */
 struct netvsp_nic_status {
 	const struct netvsp_nic_cfg *cfg;
 	uint16_t port;
 	bool is_offered;
+	bool is_link_down;
 	bool is_up; /* initialised by the guest and its packet filter is not 0 */
 	uint32_t nvsp_version;
 	uint32_t mtu;

@@ -503,6 +503,7 @@ static int port_make(struct netvsp_nic *nic)
 
 int netvsp_nic_create(struct netvsp_nic **out, struct netvsp *nv, const struct netvsp_nic_cfg *cfg)
 {
+	struct vmbus_peer *peer = vmbus_backend_peer(nv->backend, cfg->partition);
 	struct netvsp_nic *nic;
 	unsigned int i;
 	int rc = cfg_check(nv, cfg);
@@ -534,6 +535,11 @@ int netvsp_nic_create(struct netvsp_nic **out, struct netvsp *nv, const struct n
 	}
 	nic->next = nv->nics;
 	nv->nics = nic;
+	rc = peer ? offer_primary(nic, peer) : 0;
+	if (rc) {
+		netvsp_nic_destroy(nic);
+		return rc;
+	}
 	*out = nic;
 	return 0;
 }
@@ -548,13 +554,30 @@ void netvsp_nic_destroy(struct netvsp_nic *nic)
 	for (i = NETVSP_CHANNELS_MAX - 1; i >= 0; i--) {
 		if (nic->chan[i].vch)
 			vmbus_chan_rescind(nic->chan[i].vch);
+		nic->chan[i].vch = NULL;
 	}
 	for (at = &nic->nv->nics; *at != nic; at = &(*at)->next)
 		;
 	*at = nic->next;
 	vsw_port_detach(nic->port);
+	/* No lcore posts events of this adapter any more; those on their way find no channel. */
+	vsw_event_process(nic->nv->sw);
 	vsw_port_destroy(nic->port);
 	free(nic);
+}
+
+struct netvsp_nic *netvsp_nic_find(const struct netvsp *nv, const char *name)
+{
+	struct netvsp_nic *nic = nv->nics;
+
+	while (nic && strcmp(nic->cfg.name, name) != 0)
+		nic = nic->next;
+	return nic;
+}
+
+void netvsp_nic_set_link(struct netvsp_nic *nic, bool is_up)
+{
+	nic->cfg.link_down = !is_up;
 }
 
 /* ---- Status -------------------------------------------------------------------------------- */
@@ -566,6 +589,7 @@ void netvsp_nic_status(const struct netvsp_nic *nic, struct netvsp_nic_status *o
 
 	*out = (struct netvsp_nic_status){.cfg = &nic->cfg, .port = vsw_port_id(nic->port)};
 	out->is_offered = nic->chan[0].vch != NULL;
+	out->is_link_down = nic->cfg.link_down;
 	out->is_up = atomic_load(&nic->rx_on) != 0;
 	if (nic->st) {
 		out->nvsp_version = nic->st->nvsp_version;

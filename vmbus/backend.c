@@ -138,15 +138,15 @@ static int take_fds(struct be_peer *p, const struct vmbus_link_hello *h, int *fd
 	return rc ? rc : map_state(p, h->nr_vps, fds[n]);
 }
 
-static bool is_name_taken(const struct be_peer *p, const char *name)
+struct vmbus_peer *vmbus_backend_peer(const struct vmbus_backend *be, const char *name)
 {
-	const struct be_peer *q;
+	struct be_peer *p;
 
-	for (q = p->be->peers; q; q = q->next) {
-		if (q != p && q->is_up && !q->is_ended && !strcmp(q->pub.name, name))
-			return true;
+	for (p = be->peers; p; p = p->next) {
+		if (p->is_up && !p->is_ended && !strcmp(p->pub.name, name))
+			return &p->pub;
 	}
-	return false;
+	return NULL;
 }
 
 static int hello(struct be_peer *p, const struct vmbus_link_msg *m, int *fds)
@@ -157,7 +157,7 @@ static int hello(struct be_peer *p, const struct vmbus_link_msg *m, int *fds)
 
 	if (p->is_up)
 		return err_set(-EPROTO, "a second HELLO");
-	if (is_name_taken(p, m->hello.name))
+	if (vmbus_backend_peer(p->be, m->hello.name))
 		return err_set(-EEXIST, "partition %s is connected already", m->hello.name);
 	memcpy(p->pub.name, m->hello.name, sizeof(p->pub.name));
 	p->pub.nr_vps = m->hello.nr_vps;

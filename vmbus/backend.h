@@ -98,6 +98,9 @@ int vmbus_backend_accept(struct vmbus_backend *be, int fd);
 int vmbus_backend_fd(const struct vmbus_backend *be);
 void vmbus_backend_process(struct vmbus_backend *be);
 
+/* ctl.  The connected worker of partition @name, until peer_down(); NULL: there is none. */
+struct vmbus_peer *vmbus_backend_peer(const struct vmbus_backend *be, const char *name);
+
 /* ctl.  Offers a channel; the relid is known when the worker answered, before open(). The provider
  * keeps *@out until it rescinds, or until peer_down() returned. 0 or -errno (text set). */
 int vmbus_peer_offer(struct vmbus_peer *peer, const struct vmbus_chan_cfg *cfg,

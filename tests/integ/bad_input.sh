@@ -21,7 +21,11 @@ yaml() {
 	echo "$TMP/$1.yaml"
 }
 
-refuses 2 'no verb "start"' "$NETHV" start
+refuses 2 'no verb "frob"' "$NETHV" frob
+refuses 2 'which PARTITION' "$NETHV" start
+refuses 2 'nic add' "$NETHV" nic remove a/1 --mtu 9000
+refuses 2 'nic: use: add' "$NETHV" nic plug a/1
+refuses 2 'mtu wants a value' "$NETHV" nic add a --mtu
 refuses 2 'which FILE' "$NETHV" run
 refuses 2 'no option --fast' "$NETHV" ps --fast
 refuses 2 'too many: b' "$NETHV" ps a b

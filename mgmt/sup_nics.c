@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Adapters that are added, removed and set at run time: each is a change of the configuration, checked
+ * like a file, and then asked of the switch. */
+#include "mgmt/sup.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+
+#define LABEL "change"
+
+/* The partition's list of adapters in @config. */
+static json_t *list_of(json_t *config, const struct op *op)
+{
+	json_t *parts = json_object_get(config, "partitions"), *part, *list;
+
+	part = json_array_get(parts, (size_t)(op->part - op->part->sup->worker));
+	list = json_object_get(part, "nics");
+	if (!list)
+		json_object_set_new(part, "nics", list = json_array());
+	return list;
+}
+
+/* A change has no lines, and no file whose name helps. */
+static int without_place(int rc)
+{
+	static const char place[] = LABEL ":1: ";
+
+	if (!strncmp(err_text(), place, sizeof(place) - 1)) {
+		char text[700];
+
+		strncpy(text, err_text() + sizeof(place) - 1, sizeof(text) - 1);
+		text[sizeof(text) - 1] = 0;
+		err_set(rc, "%s", text);
+	}
+	return rc;
+}
+
+/* Consumes @config: checks it, and asks the switch for it. */
+static int propose(struct op *op, json_t *config)
+{
+	struct sup *sup = op->part->sup;
+	struct mgmt_host host;
+	int rc;
+
+	mgmt_host_get(&host, "");
+	host.no_files = true;
+	rc = mgmt_config_load_json(&op->next, LABEL, config, &host);
+	json_decref(config);
+	if (rc)
+		return without_place(rc);
+	rc = op->next_fd = mgmt_config_memfd(op->next);
+	if (rc < 0)
+		return rc;
+	return sup_op_ask(op, &sup->sw, "configure",
+			  json_pack("{s:o}", "config", mgmt_config_json(op->next)));
+}
+
+static int lowest_free(const struct mgmt_partition *part)
+{
+	unsigned int i = 0;
+
+	while (mgmt_config_nic(part, i))
+		i++;
+	return (int)i;
+}
+
+int sup_nics_add(struct op *op)
+{
+	const struct mgmt_partition *part = op->part->part;
+	json_t *nic = json_deep_copy(json_object_get(op->params, "nic")), *config;
+	const struct mgmt_nic *made;
+	int rc;
+
+	if (!json_is_object(nic)) {
+		json_decref(nic);
+		return err_set(-EINVAL, "nic: an object with the keys of the configuration file");
+	}
+	if (!json_object_get(nic, "index"))
+		json_object_set_new(nic, "index", json_integer(lowest_free(part)));
+	config = mgmt_config_json(op->part->sup->cfg);
+	json_array_append_new(list_of(config, op), nic);
+	rc = propose(op, config);
+	if (rc < 0)
+		return rc;
+	part = &op->next->partitions[op->part - op->part->sup->worker];
+	made = &part->nics[part->nics_count - 1];
+	op->result = json_pack("{s:o, s:s}", "name",
+			       json_sprintf("%s/%u", part->name, *made->index), "mac", made->mac);
+	return rc;
+}
+
+/* Where the adapter {nic: "a/1"} is in its partition's list, or -EINVAL (text set). */
+static int find(const struct op *op)
+{
+	const char *name = json_string_value(json_object_get(op->params, "nic"));
+	const struct mgmt_partition *part = op->part->part;
+	const char *number = name ? strchr(name, '/') : NULL;
+	unsigned long index;
+	char *end;
+
+	if (!number || number[1] < '0' || number[1] > '9')
+		return err_set(-EINVAL, "which adapter? it is called PARTITION/NUMBER");
+	index = strtoul(number + 1, &end, 10);
+	for (uint32_t i = 0; i < part->nics_count && !*end; i++)
+		if (*part->nics[i].index == index)
+			return (int)i;
+	return err_set(-EINVAL, "no adapter %.60s", name);
+}
+
+int sup_nics_remove(struct op *op)
+{
+	int at = find(op);
+	json_t *config;
+
+	if (at < 0)
+		return at;
+	config = mgmt_config_json(op->part->sup->cfg);
+	json_array_remove(list_of(config, op), (size_t)at);
+	op->result = json_pack("{s:O}", "name", json_object_get(op->params, "nic"));
+	return propose(op, config);
+}
+
+int sup_nics_set(struct op *op)
+{
+	const char *link = json_string_value(json_object_get(op->params, "link"));
+	int at = find(op);
+	json_t *config;
+
+	if (at < 0)
+		return at;
+	if (!link || json_object_size(op->params) != 2)
+		return err_set(-EINVAL, "what of it? only its link can be set: up, down");
+	config = mgmt_config_json(op->part->sup->cfg);
+	json_object_set_new(json_array_get(list_of(config, op), (size_t)at), "link",
+			    json_string(link));
+	op->result =
+		json_pack("{s:O, s:s}", "name", json_object_get(op->params, "nic"), "link", link);
+	return propose(op, config);
+}
