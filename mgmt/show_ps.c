@@ -31,12 +31,19 @@ static void show_uplinks(json_t *s)
 		       json_is_true(jo(up, "wakeup")) ? "" : ", polled");
 }
 
+static bool is_link_down(json_t *nic)
+{
+	return !strcmp(js(nic, "link"), "down");
+}
+
 static void show_nic(json_t *nic)
 {
 	printf("    %-16s %s  %-4s  NVSP %-4s  mtu %lld  %lld channel%s", js(nic, "name"),
 	       js(nic, "mac"), json_is_true(jo(nic, "up")) ? "up" : "down", js(nic, "nvsp"),
 	       (long long)ji(nic, "mtu"), (long long)ji(nic, "channels"),
 	       ji(nic, "channels") == 1 ? "" : "s");
+	if (is_link_down(nic))
+		printf("  link down");
 	if (js(nic, "last_fault")[0])
 		printf("  fault: %s", js(nic, "last_fault"));
 	printf("\n");
@@ -52,12 +59,84 @@ static void show_channels(json_t *p)
 		       js(ch, "reason"));
 }
 
+/* "1 d 2 h", "3 h 4 min", "5 min 6 s" */
+static const char *span(long long s, char *buf, size_t size)
+{
+	if (s >= 86400)
+		snprintf(buf, size, "%lld d %lld h", s / 86400, s % 86400 / 3600);
+	else if (s >= 3600)
+		snprintf(buf, size, "%lld h %lld min", s / 3600, s % 3600 / 60);
+	else if (s >= 60)
+		snprintf(buf, size, "%lld min %lld s", s / 60, s % 60);
+	else
+		snprintf(buf, size, "%lld s", s);
+	return buf;
+}
+
+/* Last part of a path. */
+static const char *base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* How it runs: what does not change while it does. */
+static void show_machine(json_t *p)
+{
+	const char *kernel = js(p, "kernel");
+	char up[32];
+
+	printf("    engine %s", js(p, "engine"));
+	if (js(p, "synic")[0])
+		printf(", SynIC %s", js(p, "synic"));
+	printf(", %s %s", kernel[0] ? "kernel" : "image",
+	       base(kernel[0] ? kernel : js(p, "image")));
+	if (jo(p, "uptime_ms"))
+		printf(", up %s", span(ji(p, "uptime_ms") / 1000, up, sizeof(up)));
+	if (ji(p, "reboots"))
+		printf(", started again %lld time%s", (long long)ji(p, "reboots"),
+		       ji(p, "reboots") == 1 ? "" : "s");
+	if (js(p, "last_end")[0])
+		printf(" (last end: %s)", js(p, "last_end"));
+	printf("\n");
+}
+
+/* What the guest's integration components say: its word. */
+static void show_integration(json_t *p)
+{
+	json_t *in = jo(p, "integration"), *ip;
+	size_t i;
+
+	if (!json_is_object(in))
+		return;
+	printf("    guest says: heartbeat %s",
+	       js(in, "heartbeat")[0] ? js(in, "heartbeat") : "none");
+	if (js(in, "name")[0])
+		printf(", name %s", js(in, "name"));
+	if (js(in, "os")[0])
+		printf(", %s", js(in, "os"));
+	json_array_foreach(jo(in, "ips"), i, ip)
+		printf("%s%s", i ? " " : ", ", json_string_value(ip) ? json_string_value(ip) : "");
+	printf("\n");
+}
+
+static void show_disks(json_t *p)
+{
+	json_t *disk;
+	size_t i;
+
+	json_array_foreach(jo(p, "disks"), i, disk)
+		printf("    disk %zu: %s%s\n", i, js(disk, "path"),
+		       json_is_true(jo(disk, "readonly")) ? ", read-only" : "");
+}
+
 static void show_partition(json_t *s, json_t *p)
 {
 	json_t *nic;
 	size_t i;
 
-	printf("  %-18s %-9s %3lld %7lld  %-8lld %-6s %s%s%s\n", js(p, "name"), js(p, "state"),
+	printf("  %-18s %-10s %3lld %7lld  %-8lld %-6s %s%s%s\n", js(p, "name"), js(p, "state"),
 	       (long long)ji(p, "nr_vps"), (long long)ji(p, "memory_mib"), (long long)ji(p, "pid"),
 	       js(p, "vmbus.version"), js(p, "guest.state"), js(p, "guest.message")[0] ? ": " : "",
 	       js(p, "guest.message"));
@@ -65,6 +144,9 @@ static void show_partition(json_t *s, json_t *p)
 		printf("    reason: %s\n", js(p, "reason"));
 	if (js(p, "vmbus.reason")[0])
 		printf("    VMBus: %s\n", js(p, "vmbus.reason"));
+	show_machine(p);
+	show_integration(p);
+	show_disks(p);
 	show_channels(p);
 	json_array_foreach(jo(s, "switch.nics"), i,
 			   nic) if (!strcmp(js(nic, "partition"), js(p, "name"))) show_nic(nic);
@@ -77,7 +159,7 @@ static void show_ps(json_t *s)
 
 	show_head(s);
 	show_uplinks(s);
-	printf("\n  %-18s %-9s %3s %7s  %-8s %-6s %s\n", "PARTITION", "STATE", "VPS", "MIB", "PID",
+	printf("\n  %-18s %-10s %3s %7s  %-8s %-6s %s\n", "PARTITION", "STATE", "VPS", "MIB", "PID",
 	       "VMBUS", "GUEST");
 	json_array_foreach(jo(s, "partitions"), i, p) show_partition(s, p);
 }

@@ -114,6 +114,67 @@ static void show_vps(json_t *s)
 		       (long long)ji(vp, "messages"));
 }
 
+/* Packets of the partition's adapters, both ways. */
+static double packets_of(json_t *s, json_t *p)
+{
+	size_t n = strlen(js(p, "name")), i;
+	double sum = 0;
+	json_t *port;
+
+	json_array_foreach(jo(s, "switch.ports"), i, port)
+	{
+		const char *name = js(port, "name");
+
+		if (!strncmp(name, js(p, "name"), n) && name[n] == '/')
+			sum += (double)ji(port, "in") + (double)ji(port, "out");
+	}
+	return sum;
+}
+
+/* Which kinds of exits the worker saw, where there were any. */
+static void show_exits(json_t *s)
+{
+	json_t *p, *vp, *nr;
+	const char *kind;
+	size_t i, k;
+
+	printf("\n%-20s %3s %s\n", "PARTITION", "VP", "EXITS BY KIND");
+	json_array_foreach(jo(s, "partitions"), i, p)
+	{
+		double packets = packets_of(s, p), exits = 0;
+
+		json_array_foreach(jo(p, "vps"), k, vp)
+		{
+			printf("%-20s %3zu", js(p, "name"), k);
+			json_object_foreach(jo(vp, "exits"), kind, nr) if (json_integer_value(nr))
+				printf("  %s %lld", kind, (long long)json_integer_value(nr));
+			printf("\n");
+			exits += (double)ji(vp, "exits_all");
+		}
+		/* Ports count over all lives of a partition, its VPs only over this one. */
+		if (packets > 0 && !ji(p, "reboots"))
+			printf("%-20s     %.4f exits a packet, since its start\n", js(p, "name"),
+			       exits / packets);
+	}
+}
+
+/* Counters that KVM itself keeps, such as those of halt polling: whatever the worker found. */
+static void show_kvm(json_t *s)
+{
+	const char *name;
+	json_t *p, *v;
+	size_t i;
+
+	json_array_foreach(jo(s, "partitions"), i, p)
+	{
+		if (!json_is_object(jo(p, "kvm")))
+			continue;
+		printf("\n%s: KVM's own counters\n", js(p, "name"));
+		json_object_foreach(jo(p, "kvm"), name, v) if (json_is_integer(v))
+			printf("  %-32s %lld\n", name, (long long)json_integer_value(v));
+	}
+}
+
 static void show_report(json_t *p)
 {
 	const char *name;
@@ -136,6 +197,8 @@ static void show_stats(json_t *s)
 	show_lcores(s);
 	show_nics(s);
 	show_vps(s);
+	show_exits(s);
+	show_kvm(s);
 	json_array_foreach(jo(s, "partitions"), i, p) show_report(p);
 }
 

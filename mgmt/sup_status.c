@@ -38,7 +38,7 @@ static const char *partition_state(const struct proc *p, json_t *answer)
 	const char *how;
 
 	switch (p->state) {
-	case PROC_OFF:
+	case PROC_OFF: return p->reboots || p->restart_at_ms ? "restarting" : "starting";
 	case PROC_STARTING: return "starting";
 	case PROC_RUNNING: return json_is_null(answer) ? "silent" : "running";
 	case PROC_STOPPING: return "stopping";
@@ -46,6 +46,33 @@ static const char *partition_state(const struct proc *p, json_t *answer)
 	}
 	how = json_string_value(json_object_get(p->ended, "how"));
 	return how ? how : "failed";
+}
+
+static json_t *disks_json(const struct mgmt_partition *part)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < part->disks_count; i++)
+		json_array_append_new(list, json_pack("{s:s, s:b}", "path", part->disks[i].path,
+						      "readonly", part->disks[i].readonly));
+	return list;
+}
+
+static void add_config(json_t *o, const struct mgmt_partition *part)
+{
+	json_object_set_new(o, "engine", json_string(hv_engine_name(part->engine)));
+	json_object_set_new(o, "nr_vps", json_integer(part->vps));
+	json_object_set_new(o, "memory_mib", json_integer(part->memory));
+	json_object_set_new(o, "nr_nics", json_integer(part->nics_count));
+	json_object_set_new(o, "cmdline", json_string(part->cmdline));
+	if (part->kernel)
+		json_object_set_new(o, "kernel", json_string(part->kernel));
+	else
+		json_object_set_new(o, "image", json_string(part->image));
+	if (part->initrd)
+		json_object_set_new(o, "initrd", json_string(part->initrd));
+	if (part->disks_count)
+		json_object_set_new(o, "disks", disks_json(part));
 }
 
 /* The guest's and the VMBus' side: from the worker while it lives, from its last words after. */
@@ -58,10 +85,12 @@ static json_t *partition_json(const struct proc *p, json_t *answer)
 	json_object_set_new(o, "name", json_string(part->name));
 	json_object_set_new(o, "state", json_string(partition_state(p, answer)));
 	json_object_set_new(o, "pid", json_integer(p->pid));
-	json_object_set_new(o, "nr_vps", json_integer(part->vps));
-	json_object_set_new(o, "memory_mib", json_integer(part->memory));
-	json_object_set_new(o, "nr_nics", json_integer(part->nics_count));
-	json_object_set_new(o, "cmdline", json_string(part->cmdline));
+	json_object_set_new(o, "reboots", json_integer(p->reboots));
+	if (p->last_end[0])
+		json_object_set_new(o, "last_end", json_string(p->last_end));
+	if (p->pid)
+		json_object_set_new(o, "uptime_ms", json_integer(loop_now_ms() - p->started_ms));
+	add_config(o, part);
 	if (p->state == PROC_ENDED && !p->ended)
 		json_object_set_new(o, "reason", json_string(p->failure));
 	return o;

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Changes at run time as the supervisor carries them out. The test is the client, the switch and the
+ * workers; each is a socket, and time does not pass. */
+#include "mgmt/sup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+
+#include "base/err.h"
+#include "mgmt/control.h"
+
+static const struct mgmt_host host = {.cpus = {0xf}, .default_image = "/dev/null"};
+static struct sup *sup;
+static struct rpc_conn client, sw, worker[2]; /* the test's ends */
+
+void sup_banner(const struct sup *unused)
+{
+	(void)unused;
+}
+
+static void play(struct proc *p, struct rpc_conn *end)
+{
+	int sv[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), 0);
+	cr_assert_eq(rpc_conn_init(&p->conn, sv[0]), 0);
+	cr_assert_eq(rpc_conn_init(end, sv[1]), 0);
+	p->state = PROC_RUNNING;
+	p->started_ms = loop_now_ms();
+	p->pid = 1 << 30; /* no process has it */
+}
+
+static void connect_client(void)
+{
+	int fd = control_connect(geteuid(), sup->cfg->name);
+
+	cr_assert_geq(fd, 0, "%s", err_text());
+	cr_assert_eq(rpc_conn_init(&client, fd), 0);
+	cr_assert_eq(loop_once(&sup->loop, 1000), 1);
+}
+
+static void setup(void)
+{
+	struct mgmt_cfg *cfg;
+	char text[256];
+
+	snprintf(text, sizeof(text),
+		 "name: suptest-%d\nengine: ring3\npartitions: [{name: p, nics: [{}]}, "
+		 "{name: q, engine: kvm, kernel: /dev/null}]\n",
+		 getpid());
+	cr_assert_eq(mgmt_config_load(&cfg, "f", text, strlen(text), &host), 0, "%s", err_text());
+	cr_assert_eq(sup_create(&sup, cfg, "f"), 0, "%s", err_text());
+	sup->config_fd = mgmt_config_memfd(sup->cfg);
+	sup->started_ms = loop_now_ms();
+	sup->state = SUP_RUNNING;
+	sup->nr_workers = 2;
+	play(&sup->sw, &sw);
+	play(&sup->worker[0], &worker[0]);
+	play(&sup->worker[1], &worker[1]);
+	connect_client();
+}
+
+static void teardown(void)
+{
+	rpc_conn_fini(&client);
+	rpc_conn_fini(&sw);
+	rpc_conn_fini(&worker[0]);
+	rpc_conn_fini(&worker[1]);
+	sup->sw.pid = sup->worker[0].pid = sup->worker[1].pid = 0;
+	sup_destroy(sup);
+}
+
+TestSuite(mgmt_sup, .init = setup, .fini = teardown, .timeout = 60);
+
+/* @params: JSON text. */
+static void ask(int id, const char *method, const char *params)
+{
+	json_error_t e;
+	json_t *o = json_loads(params, 0, &e);
+
+	cr_assert_not_null(o, "%s", e.text);
+	cr_assert_eq(rpc_send(&client, rpc_request(id, method, o)), 0);
+	cr_assert_eq(loop_once(&sup->loop, 1000), 1);
+}
+
+static bool next(struct rpc_conn *c, struct rpc_msg *m)
+{
+	rpc_fill(c);
+	rpc_next(c, m);
+	return m->kind != RPC_NOTHING;
+}
+
+static bool has_answer(void)
+{
+	struct rpc_msg m;
+	bool has = next(&client, &m);
+
+	rpc_msg_fini(&m);
+	return has;
+}
+
+/* The client is told that @id went well; returns member @key of it (the caller keeps no more). */
+static void expect_result(int id, const char *key, const char *value)
+{
+	struct rpc_msg m;
+
+	cr_assert(next(&client, &m), "no answer");
+	cr_assert_eq(m.kind, RPC_RESPONSE, "%s", m.error);
+	cr_expect_eq(json_integer_value(m.id), id);
+	cr_expect_str_eq(json_string_value(json_object_get(m.result, key)), value);
+	rpc_msg_fini(&m);
+}
+
+static void expect_error(int id, int code, const char *part)
+{
+	struct rpc_msg m;
+
+	cr_assert(next(&client, &m), "no answer");
+	cr_assert_eq(m.kind, RPC_ERROR);
+	cr_expect_eq(json_integer_value(m.id), id);
+	cr_expect_eq(m.code, code, "%d: %s", m.code, m.error);
+	cr_expect(strstr(m.error, part), "no `%s` in: %s", part, m.error);
+	rpc_msg_fini(&m);
+}
+
+/* A child was asked for @method. The message is the caller's. */
+static void asked(struct rpc_conn *child, const char *method, struct rpc_msg *m)
+{
+	cr_assert(next(child, m), "nothing was asked");
+	cr_assert_eq(m->kind, RPC_REQUEST);
+	cr_assert_str_eq(m->method, method);
+}
+
+/* The child's answer, as it arrives at the supervisor. */
+static void answer(struct proc *p, json_t *reply)
+{
+	struct rpc_msg m = {.kind = json_object_get(reply, "error") ? RPC_ERROR : RPC_RESPONSE,
+			    .root = reply,
+			    .id = json_object_get(reply, "id"),
+			    .result = json_object_get(reply, "result"),
+			    .error = json_string_value(
+				    json_object_get(json_object_get(reply, "error"), "message"))};
+
+	sup_on_message(p, &m);
+	json_decref(reply);
+}
+
+static void answer_number(struct proc *p, int64_t number)
+{
+	json_t *id = json_integer(number);
+
+	answer(p, rpc_result(id, NULL));
+	json_decref(id);
+}
+
+static size_t nics_in(const struct rpc_msg *m)
+{
+	json_t *parts = json_object_get(json_object_get(m->params, "config"), "partitions");
+
+	return json_array_size(json_object_get(json_array_get(parts, 0), "nics"));
+}
+
+/* What a child that is started now would read. */
+static uint32_t nics_in_memfd(void)
+{
+	struct mgmt_cfg *cfg;
+	uint32_t n;
+
+	cr_assert_eq(mgmt_config_load_fd(&cfg, sup->config_fd, &host), 0, "%s", err_text());
+	n = cfg->partitions[0].nics_count;
+	mgmt_config_free(cfg);
+	return n;
+}
+
+static void switch_says_yes(size_t nics)
+{
+	struct rpc_msg m;
+
+	asked(&sw, "configure", &m);
+	cr_expect_eq(nics_in(&m), nics);
+	answer(&sup->sw, rpc_result(m.id, NULL));
+	rpc_msg_fini(&m);
+}
+
+#define ADD_P "{\"partition\": \"p\", \"nic\": {}}"
+
+Test(mgmt_sup, adds_an_adapter_when_the_switch_agrees)
+{
+	ask(1, "nic_add", ADD_P);
+	cr_expect_not(has_answer());
+	cr_expect_eq(sup->cfg->partitions[0].nics_count, 1, "before the switch agreed");
+	switch_says_yes(2);
+	expect_result(1, "name", "p/1");
+	cr_expect_eq(nics_in_memfd(), 2);
+	cr_expect_eq(sup->worker[0].part, &sup->cfg->partitions[0]);
+	cr_expect_eq(sup->worker[0].part->nics_count, 2);
+}
+
+Test(mgmt_sup, changes_nothing_when_the_switch_refuses)
+{
+	struct rpc_msg m;
+
+	ask(1, "nic_add", ADD_P);
+	asked(&sw, "configure", &m);
+	answer(&sup->sw, rpc_error(m.id, RPC_FAILED, "no room for a port"));
+	rpc_msg_fini(&m);
+	expect_error(1, RPC_FAILED, "no room for a port");
+	cr_expect_eq(sup->cfg->partitions[0].nics_count, 1);
+	cr_expect_eq(nics_in_memfd(), 1);
+}
+
+Test(mgmt_sup, refuses_what_a_file_would_be_refused_for)
+{
+	ask(1, "nic_add", "{\"partition\": \"p\", \"nic\": {\"mtu\": 20000}}");
+	expect_error(1, RPC_BAD_PARAMS, "partitions[0].nics[1].mtu: found \"20000\"; allowed: 68");
+	ask(2, "nic_add", "{\"partition\": \"p\", \"nic\": {\"mut\": 1}}");
+	expect_error(2, RPC_BAD_PARAMS, "unknown key \"mut\"");
+	ask(3, "nic_add", "{\"partition\": \"x\", \"nic\": {}}");
+	expect_error(3, RPC_BAD_PARAMS, "no partition x");
+	ask(4, "nic_add", "{\"partition\": \"p\", \"nic\": 5}");
+	expect_error(4, RPC_BAD_PARAMS, "an object");
+	ask(5, "nic_add", "{}");
+	expect_error(5, RPC_BAD_PARAMS, "which partition");
+	ask(6, "nic_remove", "{\"nic\": \"p/1\"}");
+	expect_error(6, RPC_BAD_PARAMS, "no adapter p/1");
+	ask(7, "nic_remove", "{\"nic\": \"p\"}");
+	expect_error(7, RPC_BAD_PARAMS, "which adapter");
+	ask(8, "nic_remove", "{\"nic\": \"p/0x0\"}");
+	expect_error(8, RPC_BAD_PARAMS, "no adapter");
+	ask(9, "nic_set", "{\"nic\": \"p/0\", \"link\": \"sideways\"}");
+	expect_error(9, RPC_BAD_PARAMS, "allowed: up, down");
+	ask(10, "nic_set", "{\"nic\": \"p/0\", \"mtu\": 9000}");
+	expect_error(10, RPC_BAD_PARAMS, "only its link");
+	ask(11, "nic_add", "{\"partition\": \"p\", \"nic\": {\"index\": 0}}");
+	expect_error(11, RPC_BAD_PARAMS, "each number once");
+	cr_expect_not(has_answer());
+	cr_expect_eq(nics_in_memfd(), 1);
+}
+
+Test(mgmt_sup, makes_one_change_after_the_other)
+{
+	struct rpc_msg m;
+
+	ask(1, "nic_add", ADD_P);
+	ask(2, "nic_add", ADD_P);
+	ask(3, "nic_remove", "{\"nic\": \"p/0\"}");
+	asked(&sw, "configure", &m);
+	rpc_msg_fini(&m);
+	cr_expect_not(next(&sw, &m), "a second change before the first was answered");
+	answer_number(&sup->sw, 999); /* the number of nobody's question */
+	cr_expect_not(has_answer());
+	answer_number(&sup->sw, sup->op[0].number);
+	expect_result(1, "name", "p/1");
+	switch_says_yes(3);
+	expect_result(2, "name", "p/2");
+	switch_says_yes(2);
+	expect_result(3, "name", "p/0");
+	cr_expect_null(mgmt_config_nic(sup->worker[0].part, 0));
+	cr_expect_not_null(mgmt_config_nic(sup->worker[0].part, 2));
+	ask(4, "nic_add", ADD_P);
+	switch_says_yes(3);
+	expect_result(4, "name", "p/0");
+}
+
+Test(mgmt_sup, asks_the_next_switch_again_when_one_dies)
+{
+	struct rpc_msg m;
+
+	ask(1, "nic_add", ADD_P);
+	asked(&sw, "configure", &m);
+	rpc_msg_fini(&m);
+	cr_expect(sup_ops_hold(sup));
+	rpc_conn_fini(&sup->sw.conn);
+	rpc_conn_fini(&sw);
+	sup->sw.pid = 0;
+	sup_on_death(&sup->sw, 9);
+	cr_expect_eq(sup->restarts, 1);
+	cr_expect_not(sup_ops_hold(sup));
+	sup_ops_run(sup);
+	cr_expect_not(has_answer());
+	cr_expect_eq(nics_in_memfd(), 1, "what the next switch begins with");
+	play(&sup->sw, &sw);
+	sup_ops_run(sup);
+	switch_says_yes(2);
+	expect_result(1, "name", "p/1");
+	cr_expect_eq(nics_in_memfd(), 2);
+}
+
+Test(mgmt_sup, makes_the_change_of_a_client_that_has_gone)
+{
+	ask(1, "nic_add", ADD_P);
+	rpc_conn_fini(&client);
+	cr_assert_eq(loop_once(&sup->loop, 1000), 1);
+	switch_says_yes(2);
+	cr_expect_eq(sup->cfg->partitions[0].nics_count, 2);
+	connect_client();
+}
+
+Test(mgmt_sup, waits_for_a_partition_that_is_starting)
+{
+	sup->worker[0].state = PROC_STARTING;
+	ask(1, "nic_add", ADD_P);
+	cr_expect_not(sup_ops_hold(sup));
+	sup->worker[0].state = PROC_RUNNING;
+	sup_ops_run(sup);
+	switch_says_yes(2);
+	expect_result(1, "name", "p/1");
+}
+
+Test(mgmt_sup, answers_those_who_wait_when_the_instance_ends)
+{
+	sup->worker[0].state = PROC_STARTING;
+	ask(1, "nic_add", ADD_P);
+	sup_stop(sup);
+	expect_error(1, RPC_FAILED, "ending");
+}
+
+Test(mgmt_sup, passes_a_shutdown_to_the_worker_and_its_word_back)
+{
+	struct rpc_msg m;
+
+	ask(1, "partition_shutdown", "{\"partition\": \"q\", \"reboot\": true}");
+	asked(&worker[1], "shutdown", &m);
+	cr_expect(json_is_true(json_object_get(m.params, "reboot")));
+	answer(&sup->worker[1], rpc_error(m.id, RPC_FAILED, "has no shutdown component"));
+	rpc_msg_fini(&m);
+	expect_error(1, RPC_FAILED, "no shutdown component");
+	ask(2, "partition_shutdown", "{\"partition\": \"p\"}");
+	asked(&worker[0], "shutdown", &m);
+	answer(&sup->worker[0], rpc_result(m.id, NULL));
+	rpc_msg_fini(&m);
+	expect_result(2, "state", "stopping");
+}
+
+/* The worker of partition @i says how its guest ended, and dies. */
+static void end(int i, const char *how)
+{
+	struct proc *p = &sup->worker[i];
+	json_t *msg = rpc_notify("ended", json_pack("{s:s, s:s}", "how", how, "reason", "x"));
+	struct rpc_msg m = {.kind = RPC_NOTIFY,
+			    .root = msg,
+			    .method = "ended",
+			    .params = json_object_get(msg, "params")};
+
+	sup_on_message(p, &m);
+	json_decref(msg);
+	p->pid = 0;
+	sup_on_death(p, 0);
+}
+
+Test(mgmt_sup, starts_a_guest_that_resets_itself_again_and_only_it)
+{
+	end(0, "off");
+	end(1, "reset");
+	cr_expect_eq(sup->worker[0].state, PROC_ENDED);
+	cr_expect_eq(sup->worker[0].restart_at_ms, 0);
+	cr_expect_eq(sup->worker[1].state, PROC_OFF);
+	cr_expect_neq(sup->worker[1].restart_at_ms, 0);
+	cr_expect_str_eq(sup->worker[1].last_end, "reset: x");
+}
+
+Test(mgmt_sup, takes_back_a_start_that_is_not_wanted_any_more)
+{
+	end(1, "reset");
+	ask(1, "partition_shutdown", "{\"partition\": \"q\", \"now\": true}");
+	expect_result(1, "state", "stopping");
+	cr_expect_eq(sup->worker[1].state, PROC_ENDED);
+	cr_expect_eq(sup->worker[1].restart_at_ms, 0);
+	ask(2, "partition_shutdown", "{\"partition\": \"q\"}");
+	expect_result(2, "state", "stopped");
+	ask(3, "partition_start", "{\"partition\": \"q\"}");
+	expect_result(3, "state", "starting");
+	cr_expect_neq(sup->worker[1].restart_at_ms, 0);
+}
+
+Test(mgmt_sup, starts_no_partition_without_a_switch_or_while_a_change_is_made)
+{
+	end(1, "reset");
+	sup->sw.state = PROC_STARTING;
+	sup_power_tick(sup, loop_now_ms() + 100000);
+	cr_expect_eq(sup->worker[1].state, PROC_OFF);
+	sup->sw.state = PROC_RUNNING;
+	ask(1, "nic_add", ADD_P);
+	sup_power_tick(sup, loop_now_ms() + 100000);
+	cr_expect_eq(sup->worker[1].state, PROC_OFF);
+	switch_says_yes(2);
+}
+
+Test(mgmt_sup, tells_a_worker_once_and_kills_it_when_it_does_not_end)
+{
+	struct proc *p = &sup->worker[0];
+	struct rpc_msg m;
+
+	for (int i = 1; i <= 2; i++) {
+		ask(i, "partition_reset", "{\"partition\": \"p\"}");
+		expect_result(i, "state", "starting");
+	}
+	cr_assert(next(&worker[0], &m));
+	cr_expect_str_eq(m.method, "off");
+	rpc_msg_fini(&m);
+	cr_expect_not(next(&worker[0], &m));
+	cr_expect_neq(p->kill_at_ms, 0);
+	end(0, "stopped");
+	cr_expect_eq(p->state, PROC_OFF);
+	cr_expect_eq(p->kill_at_ms, 0);
+	cr_expect_neq(p->restart_at_ms, 0);
+}
+
+Test(mgmt_sup, takes_no_more_changes_than_it_has_room_for)
+{
+	sup->worker[0].state = PROC_STARTING;
+	for (unsigned int i = 0; i < SUP_OPS_MAX; i++)
+		ask((int)i, "nic_add", ADD_P);
+	ask(100, "nic_add", ADD_P);
+	expect_error(100, RPC_FAILED, "too many");
+	ask(101, "nic_frob", ADD_P);
+	expect_error(101, RPC_NO_METHOD, "no such method");
+}
