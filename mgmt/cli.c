@@ -57,6 +57,13 @@ static const struct verb {
 	 "The guest may take its time, or refuse. Linux needs `integration: true` for it.\n"
 	 "--reboot: it is started again afterwards. --now: ended at once, the guest is not asked.\n"
 	 "--instance NAME: of that instance; can be left out while one runs.\n"},
+	{"console", " PARTITION [NAME]", 1, 2, false, cli_power_options, cmd_console,
+	 "join this terminal with a partition's",
+	 "Shows the last 64 KiB of output and what follows, raw, escape sequences and all; what is\n"
+	 "typed goes to the guest. Ctrl-] leaves. Any number may look, and all may type.\n"
+	 "With a pipe or file as input all its bytes are sent; after its end output goes on until\n"
+	 "the partition ends or SIGINT.\n"
+	 "NAME, or --instance NAME: of that instance; can be left out while one runs.\n"},
 	{"doctor", "", 0, 0, true, NULL, cmd_doctor,
 	 "what on this host limits performance or function",
 	 "Each line: ok, warn (it works, but slower) or bad (something cannot be done here), what\n"

@@ -9,6 +9,8 @@
 #define CLI_WORDS_MAX	4u
 #define CLI_OPTIONS_MAX 12u
 
+struct control_instance;
+
 struct cli_option {
 	const char *name; /* "--mac" */
 	bool has_value;
@@ -36,6 +38,7 @@ int cmd_stop(const struct cli_args *a);
 int cmd_nic(const struct cli_args *a);
 int cmd_power(const struct cli_args *a); /* start, reset, shutdown */
 int cmd_doctor(const struct cli_args *a);
+int cmd_console(const struct cli_args *a);
 
 /* cli_change.c */
 extern const struct cli_option cli_nic_options[];
@@ -48,7 +51,10 @@ int cli_status(const char *name, json_t **out);
 /* Any other method. @params is consumed. 0 and *@out (the caller releases), or -errno (text set). */
 int cli_call(const char *name, const char *method, json_t *params, int timeout_ms, json_t **out);
 
-/* Finds the instance that @name (or NULL) means and connects. An fd or -errno (text set). */
+/* Finds the instance that @name means (NULL: the only one). 0 or -errno (text set). */
+int cli_find(const char *name, struct control_instance *out);
+
+/* As cli_find(), and connects. An fd or -errno (text set). */
 int cli_connect(const char *name);
 
 /* Prints "nethv: <err_text>" and returns @status. */

@@ -31,7 +31,7 @@ static void list_names(const struct control_instance *all, unsigned int n, char 
 		len += snprintf(buf + len, size - len, "%s%s", i ? ", " : "", all[i].name);
 }
 
-int cli_connect(const char *name)
+int cli_find(const char *name, struct control_instance *out)
 {
 	struct control_instance all[CONTROL_INSTANCES_MAX];
 	unsigned int n = control_list(all);
@@ -43,9 +43,19 @@ int cli_connect(const char *name)
 	if (!name && n > 1)
 		return err_set(-EINVAL, "which instance? %s are running", names);
 	for (unsigned int i = 0; i < n; i++)
-		if (!name || !strcmp(all[i].name, name))
-			return control_connect(all[i].uid, all[i].name);
+		if (!name || !strcmp(all[i].name, name)) {
+			*out = all[i];
+			return 0;
+		}
 	return err_set(-ENOENT, "no instance named %.40s is running; there is %s", name, names);
+}
+
+int cli_connect(const char *name)
+{
+	struct control_instance in;
+	int rc = cli_find(name, &in);
+
+	return rc ? rc : control_connect(in.uid, in.name);
 }
 
 int cli_call(const char *name, const char *method, json_t *params, int timeout_ms, json_t **out)

@@ -66,6 +66,8 @@ static int default_partition(struct mgmt_partition *p, const struct mgmt_host *h
 
 	if (!rc)
 		rc = default_text(&p->cmdline, "");
+	if (!rc)
+		rc = default_text(&p->serial, "log");
 	DEFAULT(p->vps, 1);
 	DEFAULT(p->memory, PARTITION_MIB);
 	DEFAULT(p->vmbus_version, VMBUS_V5_3);

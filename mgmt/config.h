@@ -61,6 +61,7 @@ struct mgmt_partition {
 	char *kernel;		    /* NULL: an image */
 	char *initrd;
 	char *cmdline;
+	char *serial; /* see mgmt/serial.h; always set after load */
 	enum hv_synic_kind synic;
 	enum vmbus_version vmbus_version; /* highest to offer */
 	struct mgmt_disk *disks;

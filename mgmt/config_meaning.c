@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "mgmt/serial.h"
 #include "vmbus/state.h"
 
 int mgmt_complain(const struct check *c, const char *rest, const char *path, ...)
@@ -331,6 +332,28 @@ static int check_nics(const struct check *c, uint32_t part)
 	return rc;
 }
 
+/* One file or socket each: two workers would write over one another. */
+static int check_serial(const struct check *c, uint32_t part)
+{
+	const char *text = c->cfg->partitions[part].serial, *path;
+	enum serial_kind kind;
+	char rest[300];
+
+	snprintf(rest, sizeof(rest),
+		 "found \"%.100s\"; allowed: log, file PATH, socket PATH (of at most 107 bytes)",
+		 text);
+	if (serial_parse(text, &kind, &path) || (kind == SERIAL_SOCKET && strlen(path) > 107))
+		return mgmt_complain(c, rest, "partitions[%u].serial", part);
+	for (uint32_t i = 0; i < part; i++) {
+		snprintf(rest, sizeof(rest),
+			 "found \"%.100s\", which partitions[%u] has, too; allowed: each once",
+			 text, i);
+		if (*path && !strcmp(c->cfg->partitions[i].serial, text))
+			return mgmt_complain(c, rest, "partitions[%u].serial", part);
+	}
+	return 0;
+}
+
 int mgmt_check_meaning(const char *label, const struct ytree *root, struct mgmt_cfg *cfg,
 		       const struct mgmt_host *host)
 {
@@ -349,6 +372,8 @@ int mgmt_check_meaning(const char *label, const struct ytree *root, struct mgmt_
 		rc = check_nics(&c, i);
 		if (!rc)
 			rc = mgmt_check_boot(&c, i);
+		if (!rc)
+			rc = check_serial(&c, i);
 	}
 	if (!rc)
 		rc = mgmt_check_disks(&c);

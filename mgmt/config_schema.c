@@ -111,6 +111,7 @@ static const cyaml_schema_field_t partition_fields[] = {
 	CYAML_FIELD_STRING_PTR("initrd", LIST, struct mgmt_partition, initrd, 1, 4000),
 	CYAML_FIELD_STRING_PTR("cmdline", LIST, struct mgmt_partition, cmdline, 0,
 			       MGMT_CMDLINE_MAX),
+	CYAML_FIELD_STRING_PTR("serial", LIST, struct mgmt_partition, serial, 1, 4000),
 	CYAML_FIELD_ENUM("synic", ENUM, struct mgmt_partition, synic, synics,
 			 CYAML_ARRAY_LEN(synics)),
 	CYAML_FIELD_ENUM("vmbus_version", ENUM, struct mgmt_partition, vmbus_version,

@@ -54,6 +54,24 @@ int control_listen_link(const char *instance)
 	return listen_at(instance, "/link", SOCK_SEQPACKET);
 }
 
+static void console_suffix(char *buf, size_t size, const char *partition)
+{
+	snprintf(buf, size, "/console/%.40s", partition);
+}
+
+int control_listen_console(const char *instance, const char *partition)
+{
+	char suffix[64];
+	int fd;
+
+	console_suffix(suffix, sizeof(suffix), partition);
+	fd = listen_at(instance, suffix, SOCK_STREAM);
+	if (fd == -EADDRINUSE)
+		return err_set(fd, "its socket's name, @nethv/%u/%s%s, is taken", geteuid(),
+			       instance, suffix);
+	return fd;
+}
+
 /* Root, or @uid, is at the other end. Anybody can bind and connect to an abstract name. */
 static bool is_peer(int fd, uid_t uid, pid_t *pid)
 {
@@ -92,6 +110,19 @@ int control_connect(uid_t uid, const char *instance)
 int control_connect_link(const char *instance)
 {
 	return connect_at(geteuid(), instance, "/link", SOCK_SEQPACKET);
+}
+
+int control_connect_console(uid_t uid, const char *instance, const char *partition)
+{
+	char suffix[64];
+	int fd;
+
+	console_suffix(suffix, sizeof(suffix), partition);
+	fd = connect_at(uid, instance, suffix, SOCK_STREAM);
+	if (fd == -ENOENT)
+		return err_set(fd, "%s has no partition named %.40s that runs", instance,
+			       partition);
+	return fd;
 }
 
 bool control_peer_ok(int fd, pid_t *pid)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Abstract sockets of an instance: "@nethv/<uid>/<name>" for people (stream, JSON-RPC) and
- * "@nethv/<uid>/<name>/link" for the workers' links to the switch (SOCK_SEQPACKET). They vanish
- * with the last process that holds them. Only root and the same user get through. */
+/* Abstract sockets of an instance: "@nethv/<uid>/<name>" for people (stream, JSON-RPC),
+ * "@nethv/<uid>/<name>/link" for the workers' links to the switch (SOCK_SEQPACKET), and
+ * "@nethv/<uid>/<name>/console/<partition>" for the partitions' consoles (stream, raw bytes). They
+ * vanish with the last process that holds them. Only root and the same user get through. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,10 +14,12 @@
 /* ctl.  A listening socket, or -EADDRINUSE and other -errno (text set). The caller owns it. */
 int control_listen(const char *instance);
 int control_listen_link(const char *instance);
+int control_listen_console(const char *instance, const char *partition);
 
 /* ctl.  A connected socket, or -ENOENT: no such instance, or -errno (text set). */
 int control_connect(uid_t uid, const char *instance);
 int control_connect_link(const char *instance);
+int control_connect_console(uid_t uid, const char *instance, const char *partition);
 
 /* any.  Whether the peer is root or our own user. *@pid may be NULL. */
 bool control_peer_ok(int fd, pid_t *pid);

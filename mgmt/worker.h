@@ -9,9 +9,8 @@
 
 #include "hv/hv.h"
 #include "mgmt/child.h"
+#include "mgmt/worker_console.h"
 #include "vmbus/server.h"
-
-#define WORKER_CONSOLE_MAX 65536u
 
 /* What VP threads hand over to ctl. */
 struct worker_end {
@@ -31,11 +30,9 @@ struct worker {
 	int wake_fd; /* eventfd: end or console changed */
 	struct loop_src server_src, wake_src;
 
-	pthread_mutex_t lock; /* of end and console; held for copies only */
+	pthread_mutex_t lock; /* of end; held for copies only */
 	struct worker_end end;
-	char console[WORKER_CONSOLE_MAX];
-	uint32_t console_len;
-	uint64_t console_lost; /* lines */
+	struct worker_console con;
 
 	int64_t start_until_ms; /* 0: the guest runs; else it waits for its adapters' offers */
 	int64_t up_until_ms;	/* 0: said "up"; else looks whether the guest reports so */

@@ -55,16 +55,21 @@ static void on_console(void *ctx, const char *line, size_t n)
 {
 	struct worker *w = ctx;
 
-	pthread_mutex_lock(&w->lock);
-	if (w->console_len + n + 1 <= sizeof(w->console)) {
-		memcpy(w->console + w->console_len, line, n);
-		w->console[w->console_len + n] = '\n';
-		w->console_len += n + 1;
-	} else {
-		w->console_lost++;
-	}
-	pthread_mutex_unlock(&w->lock);
-	fd_kick(w->wake_fd);
+	worker_console_line(&w->con, line, n);
+}
+
+static void on_serial_ready(void *ctx)
+{
+	struct worker *w = ctx;
+
+	worker_console_ready(&w->con);
+}
+
+static void on_serial_room(void *ctx)
+{
+	struct worker *w = ctx;
+
+	worker_console_room(&w->con);
 }
 
 static const struct hv_partition_ops hv_ops = {
@@ -72,6 +77,8 @@ static const struct hv_partition_ops hv_ops = {
 	.siefp_changed = on_siefp,
 	.stopped = on_stopped,
 	.console = on_console,
+	.serial_ready = on_serial_ready,
+	.serial_room = on_serial_room,
 };
 
 /* ---- Upward calls of the server (ctl) ------------------------------------------------------- */
@@ -212,6 +219,7 @@ int worker_build(struct worker *w, const char *partition)
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->wake_fd < 0)
 		return err_sys(-errno, "eventfd");
+	w->con.wake_fd = w->wake_fd;
 	rc = pin(w->part);
 	if (!rc)
 		rc = make_state(w);
@@ -224,6 +232,7 @@ void worker_demolish(struct worker *w)
 {
 	if (w->hv)
 		hv_partition_stop(w->hv);
+	worker_console_close(&w->con);
 	vmbus_server_destroy(w->server);
 	hv_partition_destroy(w->hv);
 	if (w->state)

@@ -12,12 +12,11 @@
 #include "mgmt/control.h"
 #include "mgmt/worker.h"
 
-#define OFFERS_MS	 10000 /* for the switch, to offer the adapters */
-#define UP_MS		 5000  /* for the guest, to report that it is up */
-#define STOP_MS		 3000  /* for the guest, after it was asked to end */
-#define TICK_MS		 200
-#define TICK_BUSY_MS	 5   /* something is to be tried again */
-#define CONSOLE_PER_TICK 50u /* lines; a guest must not flood the terminal */
+#define OFFERS_MS    10000 /* for the switch, to offer the adapters */
+#define UP_MS	     5000  /* for the guest, to report that it is up */
+#define STOP_MS	     3000  /* for the guest, after it was asked to end */
+#define TICK_MS	     200
+#define TICK_BUSY_MS 5 /* something is to be tried again */
 
 static int link_up(struct worker *w)
 {
@@ -33,40 +32,12 @@ static void on_server(void *ctx, uint32_t events)
 	vmbus_server_process(w->server);
 }
 
-/* Prints what the guest wrote, line by line. */
-static void flush_console(struct worker *w)
-{
-	static char text[WORKER_CONSOLE_MAX];
-	unsigned int lines = 0;
-	uint64_t lost;
-	size_t len;
-
-	pthread_mutex_lock(&w->lock);
-	len = w->console_len;
-	lost = w->console_lost;
-	memcpy(text, w->console, len);
-	w->console_len = 0;
-	w->console_lost = 0;
-	pthread_mutex_unlock(&w->lock);
-	for (char *at = text; at < text + len; lines++) {
-		size_t n = (size_t)((char *)memchr(at, '\n', (size_t)(text + len - at)) - at);
-
-		if (lines < CONSOLE_PER_TICK)
-			log_info(w->part->name, "| %.*s", (int)n, at);
-		at += n + 1;
-	}
-	if (lines > CONSOLE_PER_TICK)
-		lost += lines - CONSOLE_PER_TICK;
-	if (lost)
-		log_warn(w->part->name, "| (%llu console lines dropped)", (unsigned long long)lost);
-}
-
 static void on_wake(void *ctx, uint32_t events)
 {
 	struct worker *w = ctx;
 
 	fd_drain(w->wake_fd);
-	flush_console(w);
+	worker_console_process(&w->con);
 }
 
 static void announce_end(struct worker *w)
@@ -80,7 +51,7 @@ static void announce_end(struct worker *w)
 	};
 	const struct worker_end *end = &w->end;
 
-	flush_console(w);
+	worker_console_process(&w->con);
 	if (end->reason == HV_STOP_GUEST_EXIT && !end->status)
 		log_info(w->part->name, "%s, status %u", how[end->reason], end->status);
 	else
@@ -241,7 +212,9 @@ static int start(struct worker *w, const char *partition)
 		return rc;
 	w->server_src = (struct loop_src){-1, on_server, w};
 	w->wake_src = (struct loop_src){-1, on_wake, w};
-	rc = loop_add(loop, &w->server_src, vmbus_server_fd(w->server), EPOLLIN);
+	rc = worker_console_open(&w->con, loop, w->child.cfg->name, w->part, w->hv);
+	if (!rc)
+		rc = loop_add(loop, &w->server_src, vmbus_server_fd(w->server), EPOLLIN);
 	if (!rc)
 		rc = loop_add(loop, &w->wake_src, w->wake_fd, EPOLLIN);
 	w->start_until_ms = loop_now_ms() + OFFERS_MS;
@@ -251,7 +224,10 @@ static int start(struct worker *w, const char *partition)
 
 int main(int argc, char **argv)
 {
-	static struct worker w = {.state_fd = -1, .wake_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
+	static struct worker w = {.state_fd = -1,
+				  .wake_fd = -1,
+				  .lock = PTHREAD_MUTEX_INITIALIZER,
+				  .con.lock = PTHREAD_MUTEX_INITIALIZER};
 	int rc;
 
 	log_init("nethv", LOG_LVL_INFO);

@@ -23,12 +23,14 @@ static json_t *vp_json(struct worker *w, unsigned int vp)
 		sum += st.exits[i];
 		json_object_set_new(exits, exit_word[i], json_integer((json_int_t)st.exits[i]));
 	}
-	return json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "exits_all",
-			 (json_int_t)sum, "exits", exits, "hypercalls", (json_int_t)st.hypercalls,
-			 "signals_trapped", (json_int_t)st.signals_trapped, "messages",
-			 (json_int_t)st.messages_sent, "raised", (json_int_t)st.raised, "traps",
-			 (json_int_t)st.traps, "irq_signals", (json_int_t)st.irq_signals,
-			 "injected", (json_int_t)st.injected, "halts", (json_int_t)st.halts);
+	return json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+			 "exits_all", (json_int_t)sum, "exits", exits, "hypercalls",
+			 (json_int_t)st.hypercalls, "signals_trapped",
+			 (json_int_t)st.signals_trapped, "messages", (json_int_t)st.messages_sent,
+			 "raised", (json_int_t)st.raised, "traps", (json_int_t)st.traps,
+			 "irq_signals", (json_int_t)st.irq_signals, "injected",
+			 (json_int_t)st.injected, "halts", (json_int_t)st.halts, "nobodys_io",
+			 (json_int_t)st.nobodys_io, "nobodys_mmio", (json_int_t)st.nobodys_mmio);
 }
 
 static json_t *channels_json(struct worker *w)
@@ -83,9 +85,10 @@ json_t *worker_status_json(struct worker *w)
 
 	for (unsigned int vp = 0; vp < hv_nr_vps(w->hv); vp++)
 		json_array_append_new(vps, vp_json(w, vp));
-	return json_pack("{s:o, s:o, s:o, s:i, s:s}", "vps", vps, "vmbus", vmbus_json(w), "guest",
-			 report_json(w), "guest_pid", hv_engine_pid(w->hv), "last_event",
-			 w->last_fault);
+	return json_pack("{s:o, s:o, s:o, s:{s:i, s:I}, s:i, s:s}", "vps", vps, "vmbus",
+			 vmbus_json(w), "guest", report_json(w), "console", "attached",
+			 (int)console_clients(&w->con.console), "lost", (json_int_t)w->con.lost,
+			 "guest_pid", hv_engine_pid(w->hv), "last_event", w->last_fault);
 }
 
 json_t *worker_last_json(struct worker *w)
