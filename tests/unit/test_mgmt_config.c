@@ -224,7 +224,7 @@ static const char full[] =
 	"     vlan: {mode: trunk, pvid: 7, allowed: [10, 20, 4094]}}\n"
 	"partitions:\n"
 	"  - name: a\n    cmdline: 'app=echo ip=\"10.0.0.1\" # \\ ~'\n    vps: 2\n    memory: 64\n"
-	"    numa_node: 0\n    cpus: [0, 3]\n"
+	"    numa_node: 0\n    cpus: [0, 3]\n    serial: socket /run/a b\n"
 	"    nics:\n"
 	"      - {mac: 02:AA:bb:00:00:09, mtu: 9000, channels: 4, vlan: {pvid: 10},\n"
 	"         allow_spoofing: yes, link_mbps: 25000}\n";
@@ -250,6 +250,7 @@ static void expect_full(const struct mgmt_cfg *c)
 	cr_assert_not_null(p);
 	cr_expect_null(mgmt_config_partition(c, "nobody"));
 	cr_expect_str_eq(p->cmdline, "app=echo ip=\"10.0.0.1\" # \\ ~");
+	cr_expect_str_eq(p->serial, "socket /run/a b");
 	cr_assert_not_null(p->numa_node);
 	cr_expect_eq(*p->numa_node, 0);
 	cr_expect_eq(p->cpus[1], 3);
