@@ -656,6 +656,8 @@ uint16_t netvsp_rx(void *be, uint16_t q, struct vsw_vec *v)
 		return 0;
 	if (unlikely(q == 0 && atomic_load_explicit(&nic->wants_table, memory_order_relaxed)))
 		netvsp_send_table(ch, v->lcore);
+	if (unlikely(ch->monitor != NULL))
+		ch->rx.monitored += vmbus_monitor_take(ch->monitor, ch->monitor_bit);
 	avail = vmbus_ring_avail(&ch->in);
 	if (avail <= 0) {
 		if (avail < 0)
@@ -718,4 +720,13 @@ void netvsp_disarm(void *be, uint16_t q)
 	vmbus_ring_disarm(&ch->in);
 	if (ch->out.ctrl->pending_send_sz)
 		__atomic_store_n(&ch->out.ctrl->pending_send_sz, 0, __ATOMIC_RELAXED);
+}
+
+/* A guest that signals by its monitor page makes no fd readable. */
+bool netvsp_is_silent(void *be, uint16_t q)
+{
+	struct netvsp_nic *nic = be;
+	struct netvsp_chan *ch = atomic_load_explicit(&nic->live[q], memory_order_acquire);
+
+	return ch && ch->monitor;
 }

@@ -82,7 +82,8 @@ struct netvsp_nic_status {
 	uint64_t rndis_control;
 	uint64_t interrupts; /* raised in the guest */
 	uint64_t doorbells_armed;
-	uint64_t copies; /* frames copied into the guest's receive buffer: one a delivery */
+	uint64_t monitored; /* signals by monitor page that were seen */
+	uint64_t copies;    /* frames copied into the guest's receive buffer: one a delivery */
 	uint64_t faults;
 };
 void netvsp_nic_status(const struct netvsp_nic *nic, struct netvsp_nic_status *out);

@@ -46,7 +46,9 @@ void netvsp_fault(struct netvsp_chan *ch, const char *why)
 
 static void offer_subs(struct netvsp_nic *nic)
 {
-	struct vmbus_chan_cfg cfg = {.if_type = VMBUS_CLASS_NIC, .if_instance = nic->instance};
+	struct vmbus_chan_cfg cfg = {.if_type = VMBUS_CLASS_NIC,
+				     .if_instance = nic->instance,
+				     .wants_monitor = nic->cfg.wants_monitor};
 	uint32_t i;
 
 	for (i = 1; i <= nic->st->nr_subs && i < NETVSP_CHANNELS_MAX; i++) {
@@ -194,6 +196,8 @@ static int chan_init(struct netvsp_chan *ch, struct vmbus_chan *vch, enum vmbus_
 	ch->info = vmbus_chan_info(vch);
 	ch->cs = ch->info->state;
 	ch->q = ch->info->sub_index;
+	ch->monitor = ch->info->monitor;
+	ch->monitor_bit = ch->info->monitor_bit;
 	ch->is_faulted = false;
 	ch->is_reported = false;
 	ch->fault = NULL;
@@ -315,6 +319,7 @@ static void past_add(struct netvsp_chan_stats *to, const struct netvsp_chan_stat
 	to->control += s->control;
 	to->copies += s->copies;
 	to->armed += s->armed;
+	to->monitored += s->monitored;
 }
 
 static void on_close(struct vmbus_chan *vch)
@@ -351,8 +356,10 @@ static void on_gpadl_gone(struct vmbus_chan *vch, const struct vmbus_gpadl *g)
 
 static int offer_primary(struct netvsp_nic *nic, struct vmbus_peer *peer)
 {
-	const struct vmbus_chan_cfg cfg = {
-		.if_type = VMBUS_CLASS_NIC, .if_instance = nic->instance, .ctx = &nic->chan[0]};
+	const struct vmbus_chan_cfg cfg = {.if_type = VMBUS_CLASS_NIC,
+					   .if_instance = nic->instance,
+					   .wants_monitor = nic->cfg.wants_monitor,
+					   .ctx = &nic->chan[0]};
 
 	nic->peer = peer;
 	return vmbus_peer_offer(peer, &cfg, &nic->chan[0].vch);
@@ -421,6 +428,7 @@ static const struct vsw_port_ops port_ops = {
 	.tx = netvsp_tx,
 	.arm = netvsp_arm,
 	.disarm = netvsp_disarm,
+	.is_silent = netvsp_is_silent,
 	.event_fd = event_fd,
 };
 
@@ -608,6 +616,7 @@ void netvsp_nic_status(const struct netvsp_nic *nic, struct netvsp_nic_status *o
 	out->rndis_control = rx.control + nic->past.control;
 	out->interrupts = tx.interrupts + nic->past.interrupts;
 	out->doorbells_armed = rx.armed + nic->past.armed;
+	out->monitored = rx.monitored + nic->past.monitored;
 	out->copies = tx.copies + nic->past.copies;
 	out->faults = nic->faults;
 	memcpy(out->last_fault, nic->last_fault, sizeof(out->last_fault));

@@ -86,6 +86,7 @@ struct netvsp_chan_stats {
 	uint64_t control;
 	uint64_t copies;
 	uint64_t armed;
+	uint64_t monitored;
 };
 
 /* One open channel: a queue of the port. */
@@ -97,6 +98,8 @@ struct netvsp_chan {
 	struct vmbus_chan_state *cs;
 	uint16_t q;
 	uint16_t burst_max; /* VMBus packets taken in one burst: their completions always fit */
+	uint32_t monitor_bit;
+	uint32_t *monitor; /* the guest may signal by this word; or NULL */
 	/* The lcore that reads the channel. */
 	alignas(64) struct vmbus_ring in;
 	uint64_t burst;			 /* number of the last burst taken */
@@ -180,6 +183,7 @@ void netvsp_rx_done(void *be, uint16_t q, struct vsw_vec *v);
 bool netvsp_flush_completions(struct netvsp_chan *ch, unsigned int lcore);
 bool netvsp_arm(void *be, uint16_t q);
 void netvsp_disarm(void *be, uint16_t q);
+bool netvsp_is_silent(void *be, uint16_t q);
 
 /* egress.c */
 uint16_t netvsp_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n, uint8_t *reason);

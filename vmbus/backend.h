@@ -54,6 +54,7 @@ struct vmbus_chan_cfg {
 	struct vmbus_guid if_type;
 	struct vmbus_guid if_instance;
 	uint16_t sub_index; /* 0: primary */
+	bool wants_monitor; /* the guest may signal by a monitor page, see vmbus_monitor_take() */
 	void *ctx;
 };
 
@@ -68,6 +69,10 @@ struct vmbus_chan_info {
 		*ring; /* pages [0, split): guest->host; [split, end): host->guest */
 	uint32_t split;
 	uint32_t target_vp; /* relaxed atomic; VMBUS_VP_NONE: never interrupt */
+	/* NULL: the guest signals by its doorbell alone. Else it may set this bit instead, and nobody
+	 * wakes up: the provider must look every 200 us while it sleeps. */
+	uint32_t *monitor;
+	uint32_t monitor_bit;
 };
 
 struct vmbus_backend_ops {
@@ -119,6 +124,17 @@ const struct vmbus_chan_info *vmbus_chan_info(const struct vmbus_chan *ch);
 /* lcore or ctl.  A GPADL of this channel by handle, or NULL. The result is good until the lcore's
  * next quiescent point, and longer only if the provider drops it in gpadl_gone(). */
 const struct vmbus_gpadl *vmbus_chan_gpadl(const struct vmbus_chan *ch, uint32_t handle);
+
+/* lcore.  Whether the guest set the monitor bit; clears it. Before the ring is looked at: what comes
+ * later sets it again. */
+static inline bool vmbus_monitor_take(uint32_t *word, uint32_t bit)
+{
+	if (!(__atomic_load_n(word, __ATOMIC_RELAXED) & bit))
+		return false;
+	/* seq_cst: the ring's write index is loaded after the bit is clear. */
+	__atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
+	return true;
+}
 
 /* ctl.  Sets up both ring views. Indices start at @g2h and @h2g (private, from the state). -EPROTO
  * when the split makes no two rings. */

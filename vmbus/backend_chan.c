@@ -61,7 +61,8 @@ int vmbus_peer_offer(struct vmbus_peer *peer, const struct vmbus_chan_cfg *cfg,
 	p->chans = ch;
 	m.offer = (struct vmbus_link_offer){.if_type = cfg->if_type,
 					    .if_instance = cfg->if_instance,
-					    .sub_index = cfg->sub_index};
+					    .sub_index = cfg->sub_index,
+					    .wants_monitor = cfg->wants_monitor};
 	be_send(p, &m);
 	ch->offer_id = m.id;
 	*out = ch;
@@ -147,6 +148,21 @@ int be_chan_offered(struct be_peer *p, const struct vmbus_link_msg *m)
 
 /* ---- Open and close ----------------------------------------------------------------------- */
 
+static int set_monitor(struct vmbus_chan *ch, const struct vmbus_link_open *o)
+{
+	struct vmbus_monitor_page *page;
+
+	if (!o->monitor_page)
+		return 0;
+	page = gmem_map(&ch->peer->pub.gm, gpa(o->monitor_page), sizeof(*page));
+	if (!page)
+		return err_set(-EFAULT, "open: monitor page 0x%llx is not memory",
+			       (unsigned long long)o->monitor_page);
+	ch->info.monitor = &page->group[o->monitor_id / VMBUS_MONITOR_GROUP_BITS].pending;
+	ch->info.monitor_bit = 1u << (o->monitor_id % VMBUS_MONITOR_GROUP_BITS);
+	return 0;
+}
+
 static int set_ring(struct vmbus_chan *ch, const struct vmbus_link_open *o)
 {
 	const struct vmbus_gpadl *g = be_gpadl_find(ch, o->ring);
@@ -160,6 +176,8 @@ static int set_ring(struct vmbus_chan *ch, const struct vmbus_link_open *o)
 			       o->split);
 	if (o->target_vp >= ch->peer->pub.nr_vps && o->target_vp != VMBUS_VP_NONE)
 		return err_set(-EINVAL, "open: VP %u of %u", o->target_vp, ch->peer->pub.nr_vps);
+	if (set_monitor(ch, o))
+		return -EFAULT;
 	ch->info.ring = g;
 	ch->info.split = o->split;
 	__atomic_store_n(&ch->info.target_vp, o->target_vp, __ATOMIC_RELAXED);
@@ -171,6 +189,7 @@ static void unset_ring(struct vmbus_chan *ch)
 	ch->is_open = false;
 	ch->info.ring = NULL;
 	ch->info.split = 0;
+	ch->info.monitor = NULL;
 	__atomic_store_n(&ch->info.target_vp, VMBUS_VP_NONE, __ATOMIC_RELAXED);
 }
 

@@ -9,6 +9,8 @@
 #include "vmbus/backend.h"
 #include "vmbus/server_priv.h"
 
+#define MONITOR_LATENCY 2000u /* 200 us, in units of 100 ns: how often a sleeping switch looks */
+
 struct srv_chan *srv_chan_get(struct vmbus_server *s, uint32_t relid)
 {
 	struct srv_chan *ch;
@@ -42,6 +44,24 @@ static struct srv_chan *find_offered(struct vmbus_server *s, const struct vmbus_
 	return NULL;
 }
 
+/* A relid is free on this connection, so it is a free monitor id, too. */
+_Static_assert(VMBUS_CHANS_MAX <= VMBUS_MONITORS_MAX, "a monitor for each relid");
+
+static void monitor(struct vmbus_server *s, struct srv_chan *ch)
+{
+	struct vmbus_monitor_page *p = s->monitor;
+	uint32_t id = ch->relid;
+
+	ch->is_monitored = ch->offer.wants_monitor && p;
+	if (!ch->is_monitored)
+		return;
+	p->latency[id] = MONITOR_LATENCY;
+	p->parameter[id].connection_id = VMBUS_EVENT_CONN_BASE | id;
+	p->parameter[id].flag = 0;
+	__atomic_fetch_or(&p->trigger_state, 1u << (id / VMBUS_MONITOR_GROUP_BITS),
+			  __ATOMIC_RELAXED);
+}
+
 static void announce(struct vmbus_server *s, struct srv_chan *ch)
 {
 	struct vmbus_msg_offer m = {.hdr.msgtype = VMBUS_MSG_OFFER,
@@ -54,6 +74,9 @@ static void announce(struct vmbus_server *s, struct srv_chan *ch)
 
 	if (ch->is_announced || !s->is_offering || s->reset != RESET_NONE)
 		return;
+	monitor(s, ch);
+	m.monitor_allocated = ch->is_monitored;
+	m.monitor_id = ch->is_monitored ? (uint8_t)ch->relid : 0;
 	m.flags = ch->local.flags;
 	memcpy(m.user_defined, &ch->local.pipe_mode, sizeof(ch->local.pipe_mode));
 	ch->is_announced = true;
@@ -104,6 +127,7 @@ int srv_chan_offer(struct vmbus_server *s, const struct vmbus_link_offer *o)
 		return err_set(-EEXIST, "channel %u is offered already", ch->relid);
 	if (ch) {
 		ch->has_switch = true;
+		ch->offer.wants_monitor = o->wants_monitor; /* from the next connection on */
 		return (int)ch->relid;
 	}
 	primary = find_offered(s, o, 0);
@@ -229,6 +253,7 @@ void srv_chan_forget(struct vmbus_server *s, struct srv_chan *ch)
 	srv_gpadl_drop(s, ch);
 	ch->open = VMBUS_CH_CLOSED;
 	ch->is_announced = false;
+	ch->is_monitored = false;
 	ch->is_released = !stays;
 	ch->state = stays ? CHAN_OFFERED : CHAN_RESCINDED;
 	srv_chan_try_free(s, ch);
@@ -286,6 +311,11 @@ static void request_open(struct vmbus_server *s, const struct srv_chan *ch, enum
 					  .split = ch->split,
 					  .target_vp = ch->target_vp,
 					  .how = how};
+	/* What is never interrupted is not monitored either. */
+	if (ch->is_monitored && ch->target_vp != VMBUS_VP_NONE) {
+		m.open.monitor_id = ch->relid;
+		m.open.monitor_page = s->contact.monitor_page2;
+	}
 	srv_request(s, &m, ch);
 }
 

@@ -22,14 +22,20 @@ static bool is_known_version(const struct vmbus_server *s, uint32_t version)
 	return false;
 }
 
-/* Both monitor pages are RAM, or there are none. We never use them. */
+static struct vmbus_monitor_page *monitor_page(const struct vmbus_server *s, uint64_t at)
+{
+	if (!at || at % GMEM_PAGE_SIZE)
+		return NULL;
+	return gmem_map(s->cfg.gm, gpa(at), GMEM_PAGE_SIZE);
+}
+
+/* Both monitor pages are RAM, or there are none. The one from parent to child is never used. */
 static bool are_monitor_pages(const struct vmbus_server *s,
 			      const struct vmbus_msg_initiate_contact *m)
 {
 	if (!m->monitor_page1 && !m->monitor_page2)
 		return true;
-	return gmem_map(s->cfg.gm, gpa(m->monitor_page1), GMEM_PAGE_SIZE) &&
-	       gmem_map(s->cfg.gm, gpa(m->monitor_page2), GMEM_PAGE_SIZE);
+	return monitor_page(s, m->monitor_page1) && monitor_page(s, m->monitor_page2);
 }
 
 static bool judge_contact(struct vmbus_server *s, const struct vmbus_msg_initiate_contact *m)
@@ -60,6 +66,7 @@ static void answer_contact(struct vmbus_server *s)
 		r.version_supported = 1;
 		s->version = m->version;
 		s->msg_vp = vp;
+		s->monitor = monitor_page(s, m->monitor_page2);
 		s->reason[0] = 0;
 	}
 	r.msg_conn_id = m->version >= VMBUS_V5_0 ? VMBUS_MSG_CONN_ID_V5 : m->version;
@@ -105,6 +112,7 @@ void srv_reset_done(struct vmbus_server *s)
 		srv_chan_forget(s, &s->chan[relid]);
 	s->version = 0;
 	s->is_offering = false;
+	s->monitor = NULL;
 	s->reset = RESET_NONE;
 	if (why == RESET_CONTACT)
 		answer_contact(s);

@@ -134,7 +134,11 @@ static void open_chan(struct cursor *c, struct vmbus_link_open *o)
 	u32(c, &o->split);
 	u32(c, &o->target_vp);
 	u32(c, &o->how);
+	u32(c, &o->monitor_id);
+	u64(c, &o->monitor_page);
 	require(c, !c->is_bad && o->how <= 1);
+	require(c, o->monitor_id < VMBUS_MONITORS_MAX && o->monitor_page % GMEM_PAGE_SIZE == 0);
+	require(c, o->monitor_page || !o->monitor_id);
 }
 
 static void offer(struct cursor *c, struct vmbus_link_offer *o)
@@ -142,7 +146,8 @@ static void offer(struct cursor *c, struct vmbus_link_offer *o)
 	bytes(c, &o->if_type, sizeof(o->if_type));
 	bytes(c, &o->if_instance, sizeof(o->if_instance));
 	u32(c, &o->sub_index);
-	require(c, !c->is_bad && o->sub_index <= UINT16_MAX);
+	u32(c, &o->wants_monitor);
+	require(c, !c->is_bad && o->sub_index <= UINT16_MAX && o->wants_monitor <= 1);
 }
 
 static void ack(struct cursor *c, struct vmbus_link_msg *m)

@@ -20,7 +20,7 @@
 #include "base/gmem.h"
 #include "vmbus/state.h"
 
-#define VMBUS_LINK_VERSION   1u
+#define VMBUS_LINK_VERSION   2u
 #define VMBUS_LINK_NAME_MAX  32u  /* with the final NUL */
 #define VMBUS_LINK_TEXT_MAX  192u /* with the final NUL */
 #define VMBUS_LINK_FDS_MAX   253u /* SCM_MAX_FD */
@@ -74,6 +74,7 @@ struct vmbus_link_offer {
 	struct vmbus_guid if_type;
 	struct vmbus_guid if_instance;
 	uint32_t sub_index;
+	uint32_t wants_monitor; /* 1: the guest may signal by a monitor page */
 };
 
 struct vmbus_link_open {
@@ -82,6 +83,9 @@ struct vmbus_link_open {
 	uint32_t split; /* pages of the guest->host ring */
 	uint32_t target_vp;
 	uint32_t how; /* enum vmbus_open_how */
+	uint32_t monitor_id;
+	uint64_t
+		monitor_page; /* GPA of the child -> parent page; 0: the guest signals by hypercalls */
 };
 
 /* One message, decoded. Which member holds: see @type. */

@@ -53,6 +53,7 @@ struct srv_chan {
 	struct vmbus_link_offer offer;
 	struct srv_local local;
 	bool is_announced; /* the guest has got the OFFER, on this connection */
+	bool is_monitored; /* and was told to signal by the monitor page */
 	bool is_released;  /* rescinded, and the guest does not know it any more */
 	bool has_switch;   /* the linked switch serves it */
 
@@ -131,7 +132,8 @@ struct vmbus_server {
 	/* The connection. */
 	uint32_t version; /* 0: not connected */
 	uint32_t msg_vp;
-	bool is_offering; /* REQUEST_OFFERS came */
+	bool is_offering;		    /* REQUEST_OFFERS came */
+	struct vmbus_monitor_page *monitor; /* the child -> parent page, or NULL */
 	enum srv_reset reset;
 	struct vmbus_msg_initiate_contact contact; /* to answer after the reset */
 	struct vmbus_gpadl_builds builds;

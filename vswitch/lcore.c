@@ -19,7 +19,7 @@
 
 #define LEARN_PER_MS 256u
 #define SLEEP_POLLED_NS \
-	200000 /* when a queue cannot wake us: TAPs without interrupts ping in this */
+	200000 /* when a queue cannot wake us: TAPs without interrupts, monitored channels */
 #define SLEEP_EVENTS_MAX 16
 #define WATCH_WAKE	 UINT64_MAX
 
@@ -156,6 +156,13 @@ static void disarm_all(struct vsw_lcore *lc, const struct vsw_snap *sn)
 	}
 }
 
+static bool is_silent(const struct vsw_poll *po)
+{
+	const struct vsw_port_ops *ops = po->port->ops;
+
+	return !can_wake(po) || (ops->is_silent && ops->is_silent(po->port->be, po->q));
+}
+
 /* Asks every queue to wake us. False: one has work already, nobody may sleep. *@ns is how long we may
  * sleep at most; -1: for ever. */
 static bool arm_all(const struct vsw_lcore *lc, const struct vsw_snap *sn, int64_t *ns)
@@ -165,9 +172,9 @@ static bool arm_all(const struct vsw_lcore *lc, const struct vsw_snap *sn, int64
 
 	*ns = -1;
 	for (i = 0; i < sn->lcore[lc->index].n; i++) {
-		if (!can_wake(&po[i]))
+		if (is_silent(&po[i]))
 			*ns = SLEEP_POLLED_NS;
-		else if (po[i].port->ops->arm(po[i].port->be, po[i].q))
+		if (can_wake(&po[i]) && po[i].port->ops->arm(po[i].port->be, po[i].q))
 			return false;
 	}
 	return true;

@@ -39,6 +39,9 @@ struct vsw_port_ops {
 	 * the queue was stopped. May be NULL: the queue is polled at least each ms. */
 	bool (*arm)(void *be, uint16_t q);
 	void (*disarm)(void *be, uint16_t q);
+	/* lcore, before sleep.  Whether the queue may get work that does not wake us: then nobody
+	 * sleeps for long. May be NULL: no. */
+	bool (*is_silent)(void *be, uint16_t q);
 	/* ctl.  An fd that is readable when an armed queue got work, or -1. Asked at each start of
 	 * the queue and borrowed until its stop. The lcore drains it with read(2) of up to 256 bytes
 	 * when non-blocking. May be NULL: -1. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Every request gets exactly its reply. A guest sends random requests, right and wrong; the switch
- * refuses some, rescinds channels, dies, hangs, is replaced. In the end, with a living switch, no
- * debt is left: for each request one reply of its kind came, in order, and never one that nobody
- * asked for. */
+ * refuses some, rescinds channels, dies, hangs, is replaced; the worker offers channels of its own
+ * and withdraws them. In the end, with a living switch, no debt is left: for each request one reply
+ * of its kind came, in order, and never one that nobody asked for. After a rescind the guest may
+ * free everything, so then nobody has the channel open. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <poll.h>
@@ -10,6 +11,7 @@
 
 #include "tests/support/prng.h"
 #include "tests/support/vmbus_loop.h"
+#include "vmbus/local.h"
 #include "vmbus/server_priv.h"
 
 #define NIC	(&(struct vmbus_guid)VMBUS_CLASS_NIC)
@@ -51,6 +53,82 @@ static uint32_t field(const uint8_t *msg, uint32_t at)
 	return v;
 }
 
+/* ---- The worker's own channels ------------------------------------------------------------ */
+
+static struct device {
+	uint32_t relid; /* 0: not offered */
+	bool is_open;
+	int open_rc;
+	unsigned int nr_opens, nr_closes, nr_rescinds;
+} dev[2];
+
+static int dev_open(void *ctx, const struct vmbus_local_open *o)
+{
+	struct device *d = ctx;
+
+	cr_assert_not(d->is_open);
+	cr_assert_eq(o->relid, d->relid);
+	if (d->open_rc)
+		return d->open_rc;
+	d->is_open = true;
+	d->nr_opens++;
+	return 0;
+}
+
+static void dev_close(void *ctx)
+{
+	struct device *d = ctx;
+
+	cr_assert(d->is_open);
+	d->is_open = false;
+	d->nr_closes++;
+}
+
+static void dev_retarget(void *ctx, uint32_t target_vp)
+{
+	cr_assert(((struct device *)ctx)->is_open);
+	cr_assert(target_vp < LOOP_VPS_DEFAULT || target_vp == VMBUS_VP_NONE);
+}
+
+static const struct vmbus_local_ops dev_ops = {dev_open, dev_close, dev_retarget};
+
+static void disturb_device(void)
+{
+	struct device *d = &dev[prng_below(&rng, 2)];
+	struct vmbus_local_cfg cfg = {.if_type = {.data1 = 77},
+				      .if_instance = {.data1 = (uint32_t)(d - dev)}};
+
+	d->open_rc = prng_below(&rng, 4) ? 0 : -EIO;
+	if (!d->relid) {
+		d->relid = (uint32_t)vmbus_server_offer_local(loop_server(l), &cfg, &dev_ops, d);
+		cr_assert_lt(d->relid, VMBUS_CHANS_MAX);
+		return;
+	}
+	if (prng_below(&rng, 3))
+		return;
+	if (prng_below(&rng, 2))
+		vmbus_server_rescind_local(loop_server(l), d->relid);
+	else
+		vmbus_server_fault_local(loop_server(l), d->relid, "disturbed");
+	cr_assert_not(d->is_open, "rescinded and still open");
+	d->relid = 0;
+	d->nr_rescinds++;
+}
+
+/* The latest relid of the switch's adapter. */
+static uint32_t nic_relid = 1;
+
+static void note_offer(const uint8_t *msg)
+{
+	struct vmbus_msg_offer o;
+
+	memcpy(&o, msg, sizeof(o));
+	if (!memcmp(&o.if_type, NIC, sizeof(o.if_type)) && o.sub_channel_index == 0)
+		nic_relid = o.child_relid;
+}
+
+/* ---- Replies ------------------------------------------------------------------------------ */
+
 /* Takes in what the guest got. */
 static void hear_one(const uint8_t *m)
 {
@@ -68,7 +146,7 @@ static void hear_one(const uint8_t *m)
 		break;
 	case VMBUS_MSG_UNLOAD_RESPONSE: pay(&owed_unload, "unload"); break;
 	case VMBUS_MSG_RESCIND: is_rescinded[field(m, 8)] = true; break;
-	case VMBUS_MSG_OFFER: break;
+	case VMBUS_MSG_OFFER: note_offer(m); break;
 	default: cr_assert_fail("message %u", field(m, 0));
 	}
 }
@@ -89,8 +167,12 @@ static bool post(const void *m, size_t len)
 
 static uint32_t any_relid(void)
 {
-	/* Mostly the primary; 0 and some that were never offered, too. */
-	return prng_below(&rng, 4) ? 1 : prng_below(&rng, 5);
+	uint32_t dice = prng_below(&rng, 10);
+
+	/* Mostly a primary channel; 0 and some that were never offered, too. */
+	if (dice < 3 && dev[dice % 2].relid)
+		return dev[dice % 2].relid;
+	return dice < 8 ? nic_relid : prng_below(&rng, 8);
 }
 
 static uint32_t any_handle(void)
@@ -205,6 +287,7 @@ static void do_contact(void)
 	hear();
 	if (!post(&m, sizeof(m)))
 		return;
+	loop_pump(l); /* nor may the host still answer anything before it reads this */
 	owed_contact++;
 	forget();
 	if (post(&ask, sizeof(ask)))
@@ -218,6 +301,7 @@ static void do_unload(void)
 	hear();
 	if (!post(&m, sizeof(m)))
 		return;
+	loop_pump(l);
 	owed_unload++;
 	forget();
 	while (owed_unload)
@@ -251,11 +335,26 @@ static void start_switch(void)
 	has_switch = true;
 }
 
+/* The switch withdraws its adapter, sub-channel first, and offers it anew while the guest runs. */
+static void replug(struct loop_mock *k)
+{
+	struct vmbus_chan_cfg cfg = {
+		.if_type = VMBUS_CLASS_NIC, .if_instance = {.data1 = 1}, .ctx = k};
+
+	if (k->sub[1])
+		vmbus_chan_rescind(k->sub[1]);
+	k->sub[1] = NULL;
+	vmbus_chan_rescind(k->primary);
+	k->primary = NULL;
+	cr_assert_eq(vmbus_peer_offer(k->peer, &cfg, &k->primary), 0);
+}
+
 static void disturb_switch(void)
 {
 	struct loop_mock *k = loop_mock(l);
 
-	switch (prng_below(&rng, 8)) {
+	disturb_device();
+	switch (prng_below(&rng, 10)) {
 	case 0: kill_switch(); break;
 	case 1:
 	case 2: start_switch(); break;
@@ -269,6 +368,10 @@ static void disturb_switch(void)
 		if (has_switch && k->sub[1])
 			vmbus_chan_fault(k->sub[1], "disturbed");
 		k->sub[1] = NULL;
+		break;
+	case 7:
+		if (has_switch && k->peer && k->primary)
+			replug(k);
 		break;
 	default: break;
 	}
@@ -300,6 +403,19 @@ static void request(void)
 		do_gpadl();
 }
 
+static struct vmbus_server_status status(void)
+{
+	struct vmbus_server_status st;
+
+	vmbus_server_status(loop_server(l), &st);
+	return st;
+}
+
+static bool is_linked(void)
+{
+	return strcmp(status().link, "up") == 0;
+}
+
 static uint32_t sum(const uint32_t *debt, uint32_t n)
 {
 	uint32_t i, s = 0;
@@ -326,7 +442,7 @@ static void settle(void)
 	loop_mock(l)->open_rc = 0;
 	start_switch();
 	hear();
-	for (m.child_relid = 1; m.child_relid < 5; m.child_relid++) {
+	for (m.child_relid = 1; m.child_relid < 16; m.child_relid++) {
 		while (!post(&m, sizeof(m)))
 			hear();
 	}
@@ -334,6 +450,10 @@ static void settle(void)
 	while (debts() && tries++ < 100) {
 		poll(&p, 1, 100);
 		hear();
+		if (!is_linked()) { /* this machine was too slow for our short timeouts */
+			kill_switch();
+			start_switch();
+		}
 	}
 }
 
@@ -368,6 +488,9 @@ Test(prop_vmbus_replies, every_request_gets_exactly_its_reply, .timeout = 200)
 	cr_assert(is_connected);
 	cr_assert(loop_mock(l)->nr_fresh && loop_mock(l)->nr_resumed && loop_mock(l)->nr_closed,
 		  "the test did open, close and take over");
+	for (i = 0; i < 2; i++)
+		cr_assert(dev[i].nr_opens && dev[i].nr_closes && dev[i].nr_rescinds, "%u", i);
+	cr_assert_gt(status().counters.switch_deaths, 0);
 	loop_destroy(l);
 }
 

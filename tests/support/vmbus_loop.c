@@ -67,6 +67,7 @@ static int mock_up(void *ctx, struct vmbus_peer *peer)
 	m->peer = peer;
 	m->nr_up++;
 	cfg.ctx = m;
+	cfg.wants_monitor = m->wants_monitor;
 	return vmbus_peer_offer(peer, &cfg, &m->primary);
 }
 
@@ -141,6 +142,7 @@ void loop_mock_offer_sub(struct loop *l, uint16_t sub_index)
 	struct vmbus_chan_cfg cfg = {.if_type = VMBUS_CLASS_NIC,
 				     .if_instance = {.data1 = 1},
 				     .sub_index = sub_index,
+				     .wants_monitor = l->mock.wants_monitor,
 				     .ctx = &l->mock};
 
 	must(vmbus_peer_offer(l->mock.peer, &cfg, &l->mock.sub[sub_index]) == 0);
@@ -236,6 +238,7 @@ struct loop *loop_create(const struct loop_cfg *cfg)
 
 	must(l);
 	l->deadfd = -1;
+	l->mock.wants_monitor = cfg->wants_monitor;
 	l->cfg.name = "loop";
 	l->cfg.nr_vps = cfg->nr_vps ? cfg->nr_vps : LOOP_VPS_DEFAULT;
 	l->cfg.max_version = cfg->max_version;

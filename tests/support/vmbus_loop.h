@@ -33,7 +33,8 @@ struct loop_cfg {
 	uint32_t ack_timeout_ms;
 	uint32_t gpadl_timeout_ms;
 	uint32_t gpadl_pages_max;
-	bool is_alone; /* no switch yet */
+	bool is_alone;	    /* no switch yet */
+	bool wants_monitor; /* the mock's channels do */
 };
 
 struct loop;
@@ -117,6 +118,7 @@ struct loop_mock {
 	struct vmbus_chan *primary;
 	struct vmbus_chan *sub[8]; /* by sub index; rescinded at close of the primary */
 	int open_rc;		   /* what open() returns */
+	bool wants_monitor;
 	unsigned int nr_up, nr_down, nr_fresh, nr_resumed, nr_closed, nr_gpadls_gone, nr_quiesced;
 	uint32_t last_gone; /* handle */
 };

@@ -545,6 +545,31 @@ Test(vmbus_backend, an_open_that_cannot_be_is_refused)
 	cr_assert_eq(pr.nr_close, 0);
 }
 
+Test(vmbus_backend, a_monitored_channel_has_its_bit_while_it_is_open)
+{
+	struct vmbus_link_msg m = {.type = VMBUS_LINK_OPEN};
+	const struct vmbus_chan_info *info;
+	uint32_t *pending = (uint32_t *)(void *)(mem + 70 * 4096 + 8 + 2 * 8);
+
+	greet();
+	info = vmbus_chan_info(pr.chan[0]);
+	cr_assert_eq(add(1, 5, NULL, 64), 0);
+	m.open = (struct vmbus_link_open){1, 5, 32, 1, VMBUS_OPEN_FRESH, 69, 1ull << 44};
+	cr_assert_eq(ask(m), -EFAULT, "no such page");
+	cr_assert_null(info->monitor);
+	m.open.monitor_page = 70 * 4096;
+	cr_assert_eq(ask(m), 0);
+	*pending = 0xffffffff;
+	cr_assert(vmbus_monitor_take(info->monitor, info->monitor_bit));
+	cr_assert_eq(*pending, ~(1u << 5),
+		     "bit 69 is the third word's, and nobody else's is taken");
+	cr_assert_not(vmbus_monitor_take(info->monitor, info->monitor_bit));
+	cr_assert_eq(on_chan(VMBUS_LINK_CLOSE, 1), 0);
+	cr_assert_null(info->monitor);
+	cr_assert_eq(open_chan(1, 5, 32, VMBUS_OPEN_FRESH), 0);
+	cr_assert_null(info->monitor);
+}
+
 Test(vmbus_backend, a_fault_within_open_is_survived)
 {
 	greet();

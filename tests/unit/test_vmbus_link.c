@@ -51,7 +51,7 @@ Test(vmbus_link, each_message_arrives_as_it_was_sent)
 	cr_assert_eq(pass(in, &out), 0);
 	cr_assert_arr_eq((uint8_t *)&out.hello, (uint8_t *)&in.hello, sizeof(in.hello));
 	in = (struct vmbus_link_msg){.type = VMBUS_LINK_OPEN, .id = 7};
-	in.open = (struct vmbus_link_open){1, 2, 3, 4, 1};
+	in.open = (struct vmbus_link_open){1, 2, 3, 4, 1, 127, 1ull << 40};
 	cr_assert_eq(pass(in, &out), 0);
 	cr_assert_arr_eq((uint8_t *)&out.open, (uint8_t *)&in.open, sizeof(in.open));
 	in = (struct vmbus_link_msg){.type = VMBUS_LINK_ACK, .id = 7};
@@ -119,6 +119,19 @@ Test(vmbus_link, what_breaks_a_rule_is_neither_sent_nor_taken)
 	m.gpadl_add.byte_count = 2 * 4096;
 	cr_assert_eq(pass(m, &out), -EINVAL);
 	m.gpadl_add.byte_offset = 4096;
+	cr_assert_eq(pass(m, &out), -EINVAL);
+	m = (struct vmbus_link_msg){.type = VMBUS_LINK_OPEN, .id = 1};
+	m.open.monitor_id = 1;
+	cr_assert_eq(pass(m, &out), -EINVAL, "a monitor without its page");
+	m.open.monitor_page = 4096;
+	cr_assert_eq(pass(m, &out), 0);
+	m.open.monitor_page = 4097;
+	cr_assert_eq(pass(m, &out), -EINVAL);
+	m.open.monitor_page = 4096;
+	m.open.monitor_id = 128;
+	cr_assert_eq(pass(m, &out), -EINVAL);
+	m = (struct vmbus_link_msg){.type = VMBUS_LINK_OFFER, .id = 1};
+	m.offer.wants_monitor = 2;
 	cr_assert_eq(pass(m, &out), -EINVAL);
 	m = (struct vmbus_link_msg){.type = 99, .id = 1};
 	cr_assert_eq(pass(m, &out), -EINVAL);

@@ -426,3 +426,138 @@ Test(vmbus_linux, a_contact_ends_a_gpadl_that_was_half_sent)
 	cr_assert_eq(take_offers(1), h.child_relid);
 	make_gpadl(h.child_relid, 5, 16, 30, 1);
 }
+
+/* ---- Monitor pages ------------------------------------------------------------------------ */
+
+#define MONITOR_PFN 4u
+
+static struct vmbus_monitor_page *page2(void)
+{
+	return loop_mem(l, MONITOR_PFN * 4096);
+}
+
+static const struct vmbus_chan_info *info(void)
+{
+	return vmbus_chan_info(loop_mock(l)->primary);
+}
+
+/* As uio_hv_generic wants it. Returns the relid. */
+static uint32_t start_monitored(uint32_t target_vp)
+{
+	struct vmbus_msg_open m = {.hdr.msgtype = VMBUS_MSG_OPEN,
+				   .ring_gpadl = RING,
+				   .target_vp = target_vp,
+				   .downstream_offset = PAGES / 2};
+	struct vmbus_msg_offer o;
+
+	start((struct loop_cfg){.wants_monitor = true});
+	negotiate(0);
+	post_bare(0, VMBUS_MSG_REQUEST_OFFERS);
+	hear(VMBUS_MSG_OFFER, 196, 0);
+	memcpy(&o, buf, sizeof(o));
+	hear(VMBUS_MSG_ALL_OFFERS_DELIVERED, 8, 0);
+	cr_assert_eq(o.monitor_allocated, 1);
+	cr_assert_lt(o.monitor_id, VMBUS_MONITORS_MAX);
+	make_gpadl(o.child_relid, RING, loop_alloc(l, PAGES), PAGES, 0);
+	m.child_relid = o.child_relid;
+	post(&m, sizeof(m));
+	hear(VMBUS_MSG_OPEN_RESULT, 20, 0);
+	cr_assert_eq(((struct vmbus_msg_open_result *)(void *)buf)->status, 0);
+	return o.child_relid;
+}
+
+Test(vmbus_linux, a_monitor_is_described_in_its_page_and_the_switch_gets_its_bit)
+{
+	uint32_t id = start_monitored(1);
+
+	cr_assert_eq(page2()->latency[id], 2000, "200 us");
+	cr_assert_eq(page2()->parameter[id].connection_id, VMBUS_EVENT_CONN_BASE | id);
+	cr_assert_eq(page2()->trigger_state, 1);
+	cr_assert_eq(page2()->group[0].pending, 0);
+	cr_assert_not_null(info()->monitor);
+	__atomic_fetch_or(&page2()->group[id / 32].pending, 1u << (id % 32), __ATOMIC_SEQ_CST);
+	cr_assert(vmbus_monitor_take(info()->monitor, info()->monitor_bit));
+	cr_assert_eq(page2()->group[0].pending, 0);
+}
+
+Test(vmbus_linux, each_channel_has_a_monitor_of_its_own)
+{
+	struct vmbus_msg_offer o;
+	uint32_t relid = start_monitored(1);
+
+	loop_mock_offer_sub(l, 1);
+	hear(VMBUS_MSG_OFFER, 196, 0);
+	memcpy(&o, buf, sizeof(o));
+	cr_assert_eq(o.monitor_allocated, 1);
+	cr_assert_neq(o.monitor_id, relid);
+	cr_assert_eq(page2()->latency[o.monitor_id], 2000);
+}
+
+Test(vmbus_linux, a_channel_without_interrupts_is_not_monitored)
+{
+	start_monitored(VMBUS_VP_NONE);
+	cr_assert_null(info()->monitor);
+}
+
+Test(vmbus_linux, no_monitor_pages_no_monitor)
+{
+	struct vmbus_msg_initiate_contact m = {.hdr.msgtype = VMBUS_MSG_INITIATE_CONTACT,
+					       .version = VMBUS_V5_3};
+	struct vmbus_msg_offer o;
+
+	start((struct loop_cfg){.wants_monitor = true});
+	conn = VMBUS_MSG_CONN_ID_V5;
+	post(&m, sizeof(m));
+	hear(VMBUS_MSG_VERSION_RESPONSE, 16, 0);
+	post_bare(0, VMBUS_MSG_REQUEST_OFFERS);
+	hear(VMBUS_MSG_OFFER, 196, 0);
+	memcpy(&o, buf, sizeof(o));
+	cr_assert_eq(o.monitor_allocated, 0);
+	cr_assert_eq(o.monitor_id, 0);
+}
+
+Test(vmbus_linux, half_a_pair_of_monitor_pages_is_refused)
+{
+	struct vmbus_msg_initiate_contact m = {.hdr.msgtype = VMBUS_MSG_INITIATE_CONTACT,
+					       .version = VMBUS_V5_3};
+	static const uint64_t bad[][2] = {{4096, 0}, {0, 4096}, {4096, 4100}, {4096, 1ull << 44}};
+	unsigned int i;
+
+	start((struct loop_cfg){0});
+	conn = VMBUS_MSG_CONN_ID_V5;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		m.monitor_page1 = bad[i][0];
+		m.monitor_page2 = bad[i][1];
+		post(&m, sizeof(m));
+		hear(VMBUS_MSG_VERSION_RESPONSE, 16, 0);
+		cr_assert_eq(((struct vmbus_msg_version_response *)(void *)buf)->version_supported,
+			     0, "%u", i);
+	}
+}
+
+/* The guest uses the pages for something else as soon as it is answered. */
+Test(vmbus_linux, after_unload_nobody_touches_the_monitor_page)
+{
+	uint8_t zero[4096] = {0};
+
+	start_monitored(1);
+	post_bare(0, VMBUS_MSG_UNLOAD);
+	hear(VMBUS_MSG_UNLOAD_RESPONSE, 8, 0);
+	cr_assert_null(info()->monitor);
+	memset(page2(), 0, 4096);
+	vmbus_chan_rescind(loop_mock(l)->primary);
+	loop_pump(l);
+	cr_assert_arr_eq(page2(), zero, sizeof(zero));
+}
+
+Test(vmbus_linux, a_monitor_outlives_the_switch)
+{
+	uint32_t id = start_monitored(1);
+
+	loop_switch_kill(l);
+	__atomic_fetch_or(&page2()->group[id / 32].pending, 1u << (id % 32), __ATOMIC_SEQ_CST);
+	loop_switch_start(l, NULL, NULL, NULL);
+	cr_assert_eq(loop_mock(l)->nr_resumed, 1);
+	cr_assert_not_null(info()->monitor);
+	cr_assert(vmbus_monitor_take(info()->monitor, info()->monitor_bit));
+}

@@ -200,6 +200,7 @@ Test(vsw_switch, starts_again_after_stop)
 struct bell {
 	int fd;
 	bool is_armed;
+	bool is_mute;
 	uint64_t rung, seen;
 };
 
@@ -258,7 +259,7 @@ static bool ring_and_wait(struct bell *b)
 	uint64_t n = __atomic_add_fetch(&b->rung, 1, __ATOMIC_SEQ_CST);
 	unsigned int i;
 
-	if (__atomic_load_n(&b->is_armed, __ATOMIC_SEQ_CST))
+	if (!b->is_mute && __atomic_load_n(&b->is_armed, __ATOMIC_SEQ_CST))
 		fd_kick(b->fd);
 	for (i = 0; i < 100000 && __atomic_load_n(&b->seen, __ATOMIC_ACQUIRE) != n; i++) {
 		if (i > 100)
@@ -288,6 +289,47 @@ Test(vsw_switch, loses_no_wake_up_between_arming_and_sleeping, .timeout = 100)
 	vsw_lcore_stats_get(sw, 0, &st);
 	cr_assert_gt(st.sleeps, 10);
 	cr_assert_gt(st.tsc_asleep, 0);
+	vsw_port_detach(p);
+	vsw_port_destroy(p);
+	vsw_destroy(sw);
+	close(b.fd);
+}
+
+static bool bell_is_silent(void *be, uint16_t q)
+{
+	return true;
+}
+
+static const struct vsw_port_ops silent_ops = {
+	.rx = bell_rx,
+	.rx_done = bell_rx_done,
+	.tx = spring_tx,
+	.arm = bell_arm,
+	.disarm = bell_disarm,
+	.event_fd = bell_fd,
+	.is_silent = bell_is_silent,
+};
+
+/* Nobody writes the fd. */
+Test(vsw_switch, a_queue_that_is_silent_is_looked_at_between_short_sleeps, .timeout = 100)
+{
+	struct vsw *sw = switch_of(1, VSW_POLL_SHARED);
+	struct vsw_port_cfg cfg = {.name = "mute", .nr_queues = 1};
+	struct bell b = {.fd = eventfd(0, EFD_NONBLOCK), .is_mute = true};
+	struct vsw_lcore_stats st;
+	struct vsw_port *p;
+	unsigned int i;
+
+	cr_assert_eq(vsw_port_create(&p, sw, &cfg, &silent_ops, &b), 0);
+	cr_assert_eq(vsw_port_attach(p), 0);
+	cr_assert_eq(vsw_start(sw), 0);
+	for (i = 0; i < 50; i++) {
+		while (!__atomic_load_n(&b.is_armed, __ATOMIC_SEQ_CST))
+			usleep(10);
+		cr_assert(ring_and_wait(&b), "ring %u", i);
+	}
+	vsw_lcore_stats_get(sw, 0, &st);
+	cr_assert_gt(st.sleeps, 10);
 	vsw_port_detach(p);
 	vsw_port_destroy(p);
 	vsw_destroy(sw);

@@ -197,6 +197,36 @@ struct vmbus_msg_modify_response {
 	uint32_t status;
 };
 
+/* ---- Monitor pages ------------------------------------------------------------------------- */
+
+#define VMBUS_MONITORS_MAX	 128u
+#define VMBUS_MONITOR_GROUP_BITS 32u
+
+/* The child -> parent page: instead of a hypercall a guest sets bit id % 32 of group id / 32. The
+ * host looks at it within latency[id] and fills in all but pending. */
+struct vmbus_monitor_page {
+	uint32_t trigger_state; /* bit: group is in use */
+	uint32_t reserved1;
+	struct {
+		uint32_t pending;
+		uint32_t armed;
+	} group[4];
+	uint8_t reserved2[24];
+	uint32_t next_checktime[VMBUS_MONITORS_MAX];
+	uint16_t latency[VMBUS_MONITORS_MAX]; /* units of 100 ns */
+	uint8_t reserved3[256];
+	struct {
+		uint32_t connection_id;
+		uint16_t flag;
+		uint16_t reserved;
+	} parameter[VMBUS_MONITORS_MAX];
+	uint8_t reserved4[1984];
+};
+_Static_assert(offsetof(struct vmbus_monitor_page, next_checktime) == 0x40, "monitor page");
+_Static_assert(offsetof(struct vmbus_monitor_page, latency) == 0x240, "monitor page");
+_Static_assert(offsetof(struct vmbus_monitor_page, parameter) == 0x440, "monitor page");
+_Static_assert(sizeof(struct vmbus_monitor_page) == 4096, "monitor page");
+
 /* ---- Rings -------------------------------------------------------------------------------- */
 
 /* First page of each ring; the data area follows. Indices are byte offsets into the data area. */
