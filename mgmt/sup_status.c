@@ -71,7 +71,7 @@ static void add_config(json_t *o, const struct mgmt_partition *part)
 		json_object_set_new(o, "image", json_string(part->image));
 	if (part->initrd)
 		json_object_set_new(o, "initrd", json_string(part->initrd));
-	if (part->disks_count)
+	if (part->disks_count && !json_object_get(o, "disks")) /* the worker knows more of them */
 		json_object_set_new(o, "disks", disks_json(part));
 }
 

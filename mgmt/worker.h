@@ -11,6 +11,7 @@
 #include "mgmt/child.h"
 #include "mgmt/worker_console.h"
 #include "vmbus/server.h"
+#include "vmbus/vsp/vsp.h"
 
 /* What VP threads hand over to ctl. */
 struct worker_end {
@@ -27,8 +28,10 @@ struct worker {
 	struct vmbus_server *server;
 	struct vmbus_state *state;
 	int state_fd;
-	int wake_fd; /* eventfd: end or console changed */
-	struct loop_src server_src, wake_src;
+	int wake_fd;	 /* eventfd: end or console changed */
+	struct vsp *vsp; /* disks and integration components, or NULL */
+	enum vsp_answer shutdown_answer;
+	struct loop_src server_src, wake_src, vsp_src;
 
 	pthread_mutex_t lock; /* of end; held for copies only */
 	struct worker_end end;
@@ -50,3 +53,12 @@ void worker_demolish(struct worker *w);
 /* ctl.  Status as JSON, new reference. worker_last_json() adds how it ended. */
 json_t *worker_status_json(struct worker *w);
 json_t *worker_last_json(struct worker *w);
+
+/* ctl.  Disks and integration components, if the partition has any. */
+int worker_vsp_build(struct worker *w);	    /* 0 or -errno (text set) */
+int worker_vsp_start(struct worker *w);	    /* watches it; 0 or -errno (text set) */
+void worker_vsp_demolish(struct worker *w); /* before server and partition */
+/* ctl.  Asks the guest to go down. 0: asked; -errno (text set) when it cannot be asked. */
+int worker_vsp_shutdown(struct worker *w, bool is_reboot);
+/* ctl.  Adds "disks" and "integration" to @o. */
+void worker_vsp_add_json(struct worker *w, json_t *o);

@@ -225,7 +225,9 @@ int worker_build(struct worker *w, const char *partition)
 		rc = make_state(w);
 	if (!rc)
 		rc = make_partition(w);
-	return rc ? rc : make_server(w);
+	if (!rc)
+		rc = make_server(w);
+	return rc ? rc : worker_vsp_build(w);
 }
 
 void worker_demolish(struct worker *w)
@@ -233,6 +235,7 @@ void worker_demolish(struct worker *w)
 	if (w->hv)
 		hv_partition_stop(w->hv);
 	worker_console_close(&w->con);
+	worker_vsp_demolish(w);
 	vmbus_server_destroy(w->server);
 	hv_partition_destroy(w->hv);
 	if (w->state)

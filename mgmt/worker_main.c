@@ -183,13 +183,10 @@ static json_t *status(void *ctx)
 }
 
 /* Asks the guest; when and whether it ends is its business. */
-static int ask_shutdown(struct worker *w)
+static int ask_shutdown(struct worker *w, bool is_reboot)
 {
 	if (w->part->kernel)
-		return err_set(-EOPNOTSUPP,
-			       "partition %s has no shutdown component (key integration); "
-			       "--now ends it without asking",
-			       w->part->name);
+		return worker_vsp_shutdown(w, is_reboot);
 	hv_request_stop(w->hv);
 	return 0;
 }
@@ -198,7 +195,7 @@ static int call(void *ctx, const char *method, json_t *params, json_t **result)
 {
 	if (strcmp(method, "shutdown") != 0)
 		return err_set(-ENOSYS, "no such method");
-	return ask_shutdown(ctx);
+	return ask_shutdown(ctx, json_is_true(json_object_get(params, "reboot")));
 }
 
 static const struct child_ops ops = {.status = status, .told = told, .call = call};
@@ -217,6 +214,8 @@ static int start(struct worker *w, const char *partition)
 		rc = loop_add(loop, &w->server_src, vmbus_server_fd(w->server), EPOLLIN);
 	if (!rc)
 		rc = loop_add(loop, &w->wake_src, w->wake_fd, EPOLLIN);
+	if (!rc)
+		rc = worker_vsp_start(w);
 	w->start_until_ms = loop_now_ms() + OFFERS_MS;
 	w->child.tick_ms = TICK_BUSY_MS;
 	return rc ? rc : link_up(w);

@@ -81,14 +81,17 @@ static json_t *report_json(struct worker *w)
 
 json_t *worker_status_json(struct worker *w)
 {
-	json_t *vps = json_array();
+	json_t *vps = json_array(), *o;
 
 	for (unsigned int vp = 0; vp < hv_nr_vps(w->hv); vp++)
 		json_array_append_new(vps, vp_json(w, vp));
-	return json_pack("{s:o, s:o, s:o, s:{s:i, s:I}, s:i, s:s}", "vps", vps, "vmbus",
-			 vmbus_json(w), "guest", report_json(w), "console", "attached",
-			 (int)console_clients(&w->con.console), "lost", (json_int_t)w->con.lost,
-			 "guest_pid", hv_engine_pid(w->hv), "last_event", w->last_fault);
+	o = json_pack("{s:o, s:o, s:o, s:{s:i, s:I}, s:i, s:s, s:s}", "vps", vps, "vmbus",
+		      vmbus_json(w), "guest", report_json(w), "console", "attached",
+		      (int)console_clients(&w->con.console), "lost", (json_int_t)w->con.lost,
+		      "guest_pid", hv_engine_pid(w->hv), "last_event", w->last_fault, "synic",
+		      hv_synic_name(w->hv));
+	worker_vsp_add_json(w, o);
+	return o;
 }
 
 json_t *worker_last_json(struct worker *w)
