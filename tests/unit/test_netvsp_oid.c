@@ -176,15 +176,19 @@ static void is_no_offload(const uint8_t *buf, uint8_t revision, uint16_t size)
 Test(netvsp_oid, offers_no_offload_in_the_revision_that_was_asked_for)
 {
 	const struct ndis_object_hdr rev3 = {0xA7, 3, 156}, rev1 = {0xA7, 1, 112},
-				     tiny = {0xA7, 1, 111}, huge = {0xA7, 4, 0xFFFF};
+				     rev2 = {0xA7, 2, 144}, tiny = {0xA7, 1, 111},
+				     huge = {0xA7, 4, 0xFFFF};
 	const uint32_t oid = OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES;
 	uint8_t buf[ROOM];
 
+	nic->cfg.no_offload = true;
 	memset(buf, 0x55, sizeof(buf));
 	cr_assert_eq(query(oid, &rev3, 4, buf, ROOM), 156);
 	is_no_offload(buf, 3, 156);
 	cr_assert_eq(query(oid, &rev1, 4, buf, ROOM), 112);
 	is_no_offload(buf, 1, 112);
+	cr_assert_eq(query(oid, &rev2, 4, buf, ROOM), 144);
+	is_no_offload(buf, 2, 144);
 	cr_assert_eq(query(oid, &tiny, 4, buf, ROOM), 156);
 	cr_assert_eq(query(oid, &huge, 4, buf, ROOM), 156);
 	cr_assert_eq(query(oid, &rev1, 3, buf, ROOM), 156, "a header cut short says nothing");
