@@ -156,7 +156,7 @@ static int pool_create(struct vsw_uplink *u, const char *devargs, uint16_t mtu, 
 	return 0;
 }
 
-/* These do in software what we do on the copy that we make anyway. */
+/* These do in software what we do on the copy that we make anyway; net_tap cannot even cut IPv6. */
 static bool is_soft(const char *driver)
 {
 	static const char *const soft[] = {"net_tap", "net_vhost", "net_memif", "net_af_packet"};

@@ -7,6 +7,7 @@
 
 #include <rte_cycles.h>
 
+#include "vswitch/offload.h"
 #include "vswitch/priv.h"
 
 #define PIECE 53u
@@ -47,6 +48,10 @@ static uint16_t fake_rx(void *be, uint16_t q, struct vsw_vec *v)
 		s->pkt.flags = fr->flags;
 		s->pkt.vlan_tci = fr->tci;
 		s->pkt.drop_reason = fr->drop_reason;
+		s->pkt.l3_off = fr->l3_off;
+		s->pkt.l4_off = fr->l4_off;
+		s->pkt.csum = fr->csum;
+		s->pkt.lso_mss = fr->lso_mss;
 		memcpy(s->pkt.hdr, fr->bytes, s->pkt.hdr_len);
 		slot_back(f, v, s, fr);
 		n++;
@@ -61,27 +66,57 @@ static void fake_rx_done(void *be, uint16_t q, struct vsw_vec *v)
 	f->nr_rx_done += v->n;
 }
 
+/* False: the port has no room. */
+static bool put(struct fake_port *f, const struct vsw_vec *v, const struct vsw_slot *s,
+		uint16_t *left)
+{
+	struct fake_frame *fr = &f->out[f->nr_out % FAKE_FRAMES];
+
+	if (f->room && *left == 0)
+		return false;
+	(*left)--;
+	fr->len = s->pkt.len;
+	fr->flags = s->pkt.flags & VSW_PKT_VLAN;
+	fr->tci = fr->flags ? s->pkt.vlan_tci : 0;
+	vsw_slot_copy_frame(v, s, fr->bytes);
+	if (s->pkt.flags & VSW_PKT_CSUM)
+		vsw_csum_finish(&s->pkt, fr->bytes);
+	f->nr_out++;
+	return true;
+}
+
+static uint8_t put_segments(struct fake_port *f, struct vsw_vec *v, const struct vsw_slot *s,
+			    uint16_t *left)
+{
+	uint32_t nr = vsw_lso_segments(&s->pkt), sent = 0;
+	uint64_t bytes = 0;
+	struct vsw_seg g;
+
+	vsw_seg_begin(&g, v, s);
+	while (vsw_seg_next(&g) && put(f, v, &g.slot, left)) {
+		sent++;
+		bytes += g.slot.pkt.len;
+	}
+	return vsw_cut_add(v, &s->pkt, nr, sent, bytes, sent == nr ? 0 : VSW_DROP_rx_no_buffer);
+}
+
 static uint16_t fake_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
 			uint8_t *reason)
 {
 	struct fake_port *f = be;
-	uint16_t i, sent = 0;
+	uint16_t i, sent = 0, left = f->room;
 
 	f->nr_tx_bursts++;
 	for (i = 0; i < n; i++) {
 		const struct vsw_slot *s = &v->slot[idx[i]];
-		struct fake_frame *fr = &f->out[f->nr_out % FAKE_FRAMES];
 
-		if (f->refuse || (f->room && sent == f->room)) {
-			reason[i] = f->refuse ? f->refuse : VSW_DROP_rx_no_buffer;
-			continue;
-		}
-		fr->len = s->pkt.len;
-		fr->flags = s->pkt.flags & VSW_PKT_VLAN;
-		fr->tci = fr->flags ? s->pkt.vlan_tci : 0;
-		vsw_slot_copy_frame(v, s, fr->bytes);
-		f->nr_out++;
-		sent++;
+		if (f->refuse)
+			reason[i] = f->refuse;
+		else if (s->pkt.flags & VSW_PKT_LSO)
+			reason[i] = put_segments(f, v, s, &left);
+		else if (!put(f, v, s, &left))
+			reason[i] = VSW_DROP_rx_no_buffer;
+		sent += !reason[i];
 	}
 	return sent;
 }

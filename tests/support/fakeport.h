@@ -18,6 +18,9 @@ struct fake_frame {
 	uint16_t flags, tci;  /* out-of-band tag, in and out */
 	uint16_t drop_reason; /* in: lost before it came */
 	uint16_t reason;      /* out: given by tx when refused */
+	/* in: offloads, as in struct vsw_pkt, with flags; out: they were done */
+	uint8_t l3_off, l4_off;
+	uint16_t csum, lso_mss;
 };
 
 struct fake_port {
@@ -29,7 +32,7 @@ struct fake_port {
 	unsigned int nr_out; /* frames delivered since fake_clear() */
 	unsigned int nr_rx_done, nr_tx_bursts;
 	uint8_t refuse;	   /* tx: reason for all; 0: none */
-	uint16_t room;	   /* tx: takes so many, then rx_no_buffer; 0: all */
+	uint16_t room;	   /* tx: takes so many (segments count), then rx_no_buffer; 0: all */
 	uint16_t hdr_len;  /* private bytes at most; 0: 128 */
 	uint16_t hdr_off;  /* where in snap the frame starts */
 	bool is_scattered; /* backing in small pieces */
