@@ -126,7 +126,7 @@ static const char *on_recv_buf(struct netvsp_chan *ch, const struct nvsp_msg *m,
 	nr = g ? (g->len & ~(VMBUS_PAGE_SIZE - 1)) / size : 0;
 	if (nr > NETVSP_SECTIONS_MAX)
 		nr = NETVSP_SECTIONS_MAX;
-	if (nr <= 2 * NETVSP_SECTIONS_RESERVE || m->buf.id != NVSP_RECV_BUF_ID ||
+	if (nr < NETVSP_SECTIONS_MIN || m->buf.id != NVSP_RECV_BUF_ID ||
 	    !may_take(ch, ch->nic->st->recv_gpadl, g->handle))
 		return NULL;
 	take_recv(ch->nic, g, size, nr);

@@ -238,7 +238,7 @@ static void sections_more(struct give *w)
 {
 	if (w->next_sec < w->nr_sec)
 		return;
-	w->nr_sec = netvsp_pool_take(w->ch->nic, w->sec, VSW_VEC_SIZE, NETVSP_SECTIONS_RESERVE);
+	w->nr_sec = netvsp_pool_take(w->ch->nic, w->sec, VSW_VEC_SIZE, w->ch->nic->pool.keep);
 	w->next_sec = 0;
 }
 
@@ -399,6 +399,12 @@ static inline bool is_wanted(const struct netvsp_nic *nic, uint32_t filter, cons
 	return filter & (NDIS_FILTER_MULTICAST | NDIS_FILTER_ALL_MULTICAST);
 }
 
+static uint8_t why_down(const struct netvsp_nic *nic)
+{
+	return __atomic_load_n(&nic->cfg.link_down, __ATOMIC_RELAXED) ? VSW_DROP_link_down
+								      : VSW_DROP_port_down;
+}
+
 /* ---- A burst to one channel ---------------------------------------------------------------- */
 
 static bool give_begin(struct give *w, struct netvsp_chan *ch, struct vsw_vec *v, uint16_t n)
@@ -420,7 +426,7 @@ static bool give_begin(struct give *w, struct netvsp_chan *ch, struct vsw_vec *v
 	}
 	w->space -= (int32_t)netvsp_out_reserve(ch);
 	w->seq = netvsp_seq_next(ch->rx_seq);
-	w->nr_sec = netvsp_pool_take(nic, w->sec, n, NETVSP_SECTIONS_RESERVE);
+	w->nr_sec = netvsp_pool_take(nic, w->sec, n, nic->pool.keep);
 	w->next_sec = 0;
 	w->nr_more = 0;
 	w->fill = w->section_size;
@@ -456,7 +462,7 @@ static uint16_t give_burst(struct netvsp_chan *ch, struct vsw_vec *v, const uint
 	rte_spinlock_lock(&ch->lock);
 	if (unlikely(!give_begin(&w, ch, v, n))) {
 		rte_spinlock_unlock(&ch->lock);
-		memset(reason, VSW_DROP_port_down, n);
+		memset(reason, why_down(ch->nic), n);
 		return 0;
 	}
 	w.hash = hash;
@@ -522,7 +528,7 @@ uint16_t netvsp_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
 	if (unlikely(!ch || !filter || ch->is_faulted)) {
 		if (ch && ch->is_faulted)
 			netvsp_fault(ch, ch->fault); /* in case its report found no room */
-		memset(reason, VSW_DROP_port_down, n);
+		memset(reason, why_down(nic), n);
 		return 0;
 	}
 	if (unlikely(__atomic_load_n(&nic->st->rss_on, __ATOMIC_RELAXED)))

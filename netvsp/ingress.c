@@ -21,8 +21,6 @@
 /* A burst ends when its long frames make this many segments: other queues want their turn. */
 #define TO_CUT_MAX 512u
 
-#define ANSWER_ROOM 256u /* bytes of the ring: a completion, and the packet of an RNDIS answer */
-
 /* A burst being taken. */
 struct take {
 	struct netvsp_chan *ch;
@@ -382,8 +380,7 @@ void netvsp_rx_done(void *be, uint16_t q, struct vsw_vec *v)
 		netvsp_flush_completions(ch, v->lcore);
 }
 
-/* An RNDIS answer travels as a receive: it takes a section of its own. False: none is free. */
-static bool put_rndis_answer(struct netvsp_chan *ch, const struct netvsp_answer *a)
+bool netvsp_put_rndis(struct netvsp_chan *ch, const void *msg, uint32_t len)
 {
 	const struct vmbus_gpadl *g = atomic_load_explicit(&ch->nic->recv, memory_order_acquire);
 	const struct nvsp_msg m = {.type = NVSP_MSG_RNDIS_PKT,
@@ -396,7 +393,7 @@ static bool put_rndis_answer(struct netvsp_chan *ch, const struct netvsp_answer 
 	struct {
 		struct vmbus_pkt_xfer x;
 		struct vmbus_xfer_range r;
-	} h = {{NVSP_RECV_BUF_ID, 0, 0, 1}, {a->rndis_len, 0}};
+	} h = {{NVSP_RECV_BUF_ID, 0, 0, 1}, {len, 0}};
 	uint8_t *dst;
 	uint16_t sec;
 
@@ -406,7 +403,7 @@ static bool put_rndis_answer(struct netvsp_chan *ch, const struct netvsp_answer 
 	h.r.byte_offset = sec * st->section_size;
 	/* A section begins on a 2048-byte boundary and the answer is shorter: one page. */
 	dst = g->page[h.r.byte_offset / VMBUS_PAGE_SIZE] + h.r.byte_offset % VMBUS_PAGE_SIZE;
-	memcpy(dst, a->rndis, a->rndis_len);
+	memcpy(dst, msg, len);
 	ch->rx_seq = netvsp_seq_next(ch->rx_seq);
 	st->section[sec].owner = (uint16_t)(ch->info->relid | NETVSP_SEC_HEAD);
 	st->section[sec].next = NETVSP_SEC_END;
@@ -423,7 +420,7 @@ static void write_answer(struct netvsp_chan *ch, const struct vmbus_pkt_desc *d,
 	rte_spinlock_lock(&ch->lock);
 	if (a->has_completion)
 		put_completion(&ch->out, d->trans_id, &a->completion, a->is_empty);
-	if (a->rndis_len && !put_rndis_answer(ch, a))
+	if (a->rndis_len && !netvsp_put_rndis(ch, a->rndis, a->rndis_len))
 		a->rndis_len = 0;
 	ch->burst_done = ch->burst;
 	vmbus_state_h2g_commit(ch->cs, ch->out.own, ch->rx_seq, ch->burst_done);
@@ -450,7 +447,7 @@ static enum step fault(struct take *t, const char *why)
 
 static enum step take_data(struct take *t, const struct vmbus_pkt_desc *d, const struct nvsp_msg *m)
 {
-	uint32_t first = t->v->nr_sg, total;
+	uint32_t first = t->v->nr_sg, total, refuses;
 	uint16_t n0 = t->v->n;
 	const char *why;
 	enum walk w;
@@ -462,11 +459,12 @@ static enum step take_data(struct take *t, const struct vmbus_pkt_desc *d, const
 	why = packet_pieces(t, first, d, m, &total);
 	if (why)
 		return fault(t, why);
-	if (unlikely(!t->ch->nic->st->rndis_ready)) {
+	refuses = atomic_load_explicit(&t->ch->nic->refuses, memory_order_relaxed);
+	if (unlikely(refuses)) {
 		if (t->v->n == VSW_VEC_SIZE)
 			return STEP_STOP;
-		fill_lost(&t->v->slot[t->v->n++], VSW_DROP_src_not_ready);
-		taken(t, d, NVSP_STATUS_FAIL);
+		fill_lost(&t->v->slot[t->v->n++], (uint16_t)refuses);
+		taken(t, d, refuses == VSW_DROP_link_down ? NVSP_STATUS_SUCCESS : NVSP_STATUS_FAIL);
 		return STEP_NEXT;
 	}
 	w = walk_messages(t, first, total);
@@ -550,7 +548,7 @@ static enum step room_for_answer(struct take *t)
 	rte_spinlock_unlock(&ch->lock);
 	if (space < 0)
 		return fault(t, "read index outside the ring");
-	ch->need_room = space < (int32_t)ANSWER_ROOM ? ANSWER_ROOM : 0;
+	ch->need_room = space < (int32_t)NETVSP_ANSWER_ROOM ? NETVSP_ANSWER_ROOM : 0;
 	return ch->need_room ? STEP_STOP : STEP_NEXT;
 }
 
@@ -658,6 +656,8 @@ uint16_t netvsp_rx(void *be, uint16_t q, struct vsw_vec *v)
 		netvsp_send_table(ch, v->lcore);
 	if (unlikely(ch->monitor != NULL))
 		ch->rx.monitored += vmbus_monitor_take(ch->monitor, ch->monitor_bit);
+	if (unlikely(q == 0 && atomic_load_explicit(&nic->link_work, memory_order_relaxed)))
+		netvsp_link_work(ch, v->lcore);
 	avail = vmbus_ring_avail(&ch->in);
 	if (avail <= 0) {
 		if (avail < 0)

@@ -59,7 +59,8 @@ void netvsp_nic_destroy(struct netvsp_nic *nic);
 /* ctl.  The adapter of that name, or NULL. */
 struct netvsp_nic *netvsp_nic_find(const struct netvsp *nv, const char *name);
 
-/* ctl.  Plugs the cable in or pulls it. */
+/* ctl.  Plugs the cable in or pulls it. Without a link nothing is delivered nor taken (drop reason
+ * link_down). The guest is told; of quick changes it hears the last, five seconds after the one before. */
 void netvsp_nic_set_link(struct netvsp_nic *nic, bool is_up);
 
 /* ctl.  What an operator wants to know of an adapter. */

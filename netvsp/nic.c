@@ -78,12 +78,28 @@ bool netvsp_want_subs(struct netvsp_nic *nic)
 	return vsw_event_post(nic->nv->sw, ctl_offer_subs, nic, nic->chan[0].cs->generation);
 }
 
+/* Whoever has the lock from now on sees that nothing is to be delivered. */
+static void writers_wait(struct netvsp_nic *nic)
+{
+	unsigned int i;
+
+	for (i = 0; i < NETVSP_CHANNELS_MAX; i++) {
+		rte_spinlock_lock(&nic->chan[i].lock);
+		rte_spinlock_unlock(&nic->chan[i].lock);
+	}
+}
+
 void netvsp_update_rx_on(struct netvsp_nic *nic)
 {
 	const struct netvsp_state *st = nic->st;
+	bool down = __atomic_load_n(&nic->cfg.link_down, __ATOMIC_RELAXED);
+	uint32_t on = st->rndis_ready && !down ? st->packet_filter : 0;
+	unsigned int refuses = down ? VSW_DROP_link_down : VSW_DROP_none;
 
-	atomic_store_explicit(&nic->rx_on, st->rndis_ready ? st->packet_filter : 0,
-			      memory_order_release);
+	atomic_store_explicit(&nic->refuses, st->rndis_ready ? refuses : VSW_DROP_src_not_ready,
+			      memory_order_relaxed);
+	if (atomic_exchange(&nic->rx_on, on) && !on)
+		writers_wait(nic);
 }
 
 /* ---- Open and close ------------------------------------------------------------------------ */
@@ -94,6 +110,7 @@ static void state_fresh(struct netvsp_nic *nic)
 
 	st->magic = NETVSP_STATE_MAGIC;
 	st->mtu = nic->cfg.mtu;
+	netvsp_update_rx_on(nic);
 }
 
 /* A channel that was open when an earlier switch died. Completes a control answer whose two
@@ -170,6 +187,7 @@ static int primary_resume(struct netvsp_nic *nic, struct netvsp_chan *ch)
 		atomic_store(&nic->send, vmbus_chan_gpadl(ch->vch, st->send_gpadl));
 	if (st->has_mac)
 		memcpy(nic->mac, st->mac, 6);
+	nic->link_told_ms = netvsp_now_ms(); /* or later than it was */
 	netvsp_pool_recover(nic);
 	netvsp_update_rx_on(nic);
 	return 0;
@@ -231,6 +249,7 @@ static void primary_closed(struct netvsp_nic *nic)
 		nic->chan[i].vch = NULL;
 	}
 	atomic_store(&nic->rx_on, 0);
+	atomic_store(&nic->link_work, 0);
 	atomic_store(&nic->wants_table, false);
 	atomic_store(&nic->recv, NULL);
 	atomic_store(&nic->send, NULL);
@@ -445,6 +464,7 @@ int netvsp_create(struct netvsp **out, struct vsw *sw)
 		free(nv);
 		return rc;
 	}
+	vsw_each_second(sw, netvsp_link_tick, nv);
 	*out = nv;
 	return 0;
 }
@@ -453,6 +473,7 @@ void netvsp_destroy(struct netvsp *nv)
 {
 	if (!nv)
 		return;
+	vsw_each_second(nv->sw, NULL, NULL);
 	while (nv->nics)
 		netvsp_nic_destroy(nv->nics);
 	vmbus_backend_destroy(nv->backend);
@@ -581,11 +602,6 @@ struct netvsp_nic *netvsp_nic_find(const struct netvsp *nv, const char *name)
 	while (nic && strcmp(nic->cfg.name, name) != 0)
 		nic = nic->next;
 	return nic;
-}
-
-void netvsp_nic_set_link(struct netvsp_nic *nic, bool is_up)
-{
-	nic->cfg.link_down = !is_up;
 }
 
 /* ---- Status -------------------------------------------------------------------------------- */

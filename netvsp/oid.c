@@ -77,7 +77,7 @@ static const struct oid_query queries[] = {
 	{OID_GEN_DRIVER_VERSION, driver_version},
 	{OID_GEN_MAXIMUM_TOTAL_SIZE, total_size},
 	{OID_GEN_MAC_OPTIONS, mac_options},
-	{OID_GEN_MEDIA_CONNECT_STATUS, zero}, /* 0: connected */
+	{OID_GEN_MEDIA_CONNECT_STATUS, netvsp_link_media},
 	{OID_GEN_MAXIMUM_SEND_PACKETS, send_packets},
 	{OID_802_3_MAXIMUM_LIST_SIZE, multicast_size},
 };
@@ -86,6 +86,7 @@ static const uint32_t bytes_oids[] = {
 	OID_802_3_PERMANENT_ADDRESS,	OID_802_3_CURRENT_ADDRESS,
 	OID_GEN_VENDOR_DESCRIPTION,	OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES,
 	OID_TCP_OFFLOAD_CURRENT_CONFIG, OID_GEN_RECEIVE_SCALE_CAPABILITIES,
+	OID_GEN_FRIENDLY_NAME,
 };
 
 static int32_t put_bytes(uint8_t *buf, uint32_t room, const void *src, uint32_t len)
@@ -106,6 +107,17 @@ static int32_t supported_list(uint8_t *buf, uint32_t room)
 	for (i = 0; i < sizeof(bytes_oids) / sizeof(bytes_oids[0]); i++)
 		list[n++] = bytes_oids[i];
 	return put_bytes(buf, room, list, n * 4);
+}
+
+/* In UTF-16; Linux shows it as the interface's alias. */
+static int32_t friendly_name(const struct netvsp_nic *nic, uint8_t *buf, uint32_t room)
+{
+	uint8_t name[2 * sizeof(nic->cfg.name)] = {0};
+	uint32_t i;
+
+	for (i = 0; nic->cfg.name[i]; i++)
+		name[i * 2] = (uint8_t)nic->cfg.name[i];
+	return put_bytes(buf, room, name, i * 2);
 }
 
 static int32_t rss_caps(const struct netvsp_nic *nic, uint8_t *buf, uint32_t room)
@@ -147,6 +159,7 @@ int32_t netvsp_oid_query(const struct netvsp_nic *nic, uint32_t oid, const uint8
 		return netvsp_offload_query(nic, false, in, in_len, buf, room);
 	case OID_TCP_OFFLOAD_CURRENT_CONFIG:
 		return netvsp_offload_query(nic, true, in, in_len, buf, room);
+	case OID_GEN_FRIENDLY_NAME: return friendly_name(nic, buf, room);
 	case OID_GEN_RECEIVE_SCALE_CAPABILITIES: return rss_caps(nic, buf, room);
 	default: return (int32_t)RNDIS_STATUS_NOT_SUPPORTED;
 	}

@@ -16,11 +16,13 @@
 
 #define NETVSP_SECTIONS_MAX	8192u
 #define NETVSP_SECTION_SIZE	2048u /* while the MTU fits; else a multiple of 4096 */
-#define NETVSP_SECTIONS_RESERVE 16u   /* kept for control answers */
+#define NETVSP_SECTIONS_MIN	4u
+#define NETVSP_SECTIONS_RESERVE 16u /* kept for control answers; of few sections, a quarter */
 #define NETVSP_SEND_SECTION	4096u
 #define NETVSP_RANGES_MAX	32u   /* frames in one packet to the guest */
 #define NETVSP_MSGS_MAX		32u   /* RNDIS messages in one packet from the guest */
 #define NETVSP_RANGE_BYTES_MAX	4096u /* of a GPA-direct range list */
+#define NETVSP_ANSWER_ROOM	256u  /* of the ring: a completion, and an RNDIS answer's packet */
 #define NETVSP_CONTROL_MAX	2048u /* bytes of an RNDIS control message */
 #define NETVSP_PPIS_MAX		4u    /* of a frame to the guest: VLAN, checksum, hash, its type */
 #define NETVSP_PPI_SIZE		16u
@@ -75,6 +77,7 @@ struct netvsp_state {
 	uint8_t mac[6];
 	uint8_t has_mac;		       /* the guest set its own */
 	uint32_t offload;		       /* enum netvsp_offload */
+	uint32_t link_told_down;	       /* what the guest last heard of its link */
 	uint64_t counted[NETVSP_CHANNELS_MAX]; /* burst that was counted as `restart` */
 	struct netvsp_section section[NETVSP_SECTIONS_MAX];
 };
@@ -127,6 +130,7 @@ struct netvsp_chan {
 struct netvsp_pool {
 	alignas(64) rte_spinlock_t lock;
 	uint32_t nr;
+	uint32_t keep; /* sections that data leaves to control answers */
 	uint16_t stack[NETVSP_SECTIONS_MAX];
 };
 
@@ -142,7 +146,9 @@ struct netvsp_nic {
 	_Atomic(const struct vmbus_gpadl *) recv;
 	_Atomic(const struct vmbus_gpadl *) send;
 	struct netvsp_state *st; /* while the primary is open */
-	atomic_uint rx_on;	 /* deliver: RNDIS is up and the filter is not 0; its value */
+	atomic_uint rx_on;	 /* deliver: RNDIS and link are up; the filter, or 0 */
+	atomic_uint refuses;	 /* what the guest sends: enum vsw_drop, or 0 */
+	atomic_uint link_work;	 /* NETVSP_LINK_*: the primary's reader is to do it */
 	atomic_bool wants_table; /* the primary's reader is to send the send indirection table */
 	uint8_t mac[6];
 	struct netvsp_pool pool;
@@ -151,6 +157,7 @@ struct netvsp_nic {
 	struct netvsp_chan chan[NETVSP_CHANNELS_MAX];
 	char last_fault[128];
 	uint64_t faults;
+	uint64_t link_told_ms;	       /* when the guest was last told of a change; 0: never */
 	struct netvsp_chan_stats past; /* of channels closed before */
 };
 
@@ -191,6 +198,10 @@ uint16_t netvsp_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
 uint32_t netvsp_out_reserve(const struct netvsp_chan *ch);
 /* lcore, or ctl as VMBUS_LCORE_CTL.  Signals the guest if @wanted. */
 void netvsp_signal(struct netvsp_chan *ch, unsigned int lcore, bool wanted);
+
+/* lcore, lock held, room was made sure of.  An RNDIS message of @len private bytes to the guest: it takes a
+ * section of its own. False: none is free. */
+bool netvsp_put_rndis(struct netvsp_chan *ch, const void *msg, uint32_t len);
 
 /* lcore, primary's reader.  Tells the guest which channel to send a flow on, once there is room. */
 void netvsp_send_table(struct netvsp_chan *ch, unsigned int lcore);
@@ -236,6 +247,19 @@ int32_t netvsp_offload_query(const struct netvsp_nic *nic, bool is_current, cons
 			     uint32_t in_len, uint8_t *buf, uint32_t room);
 uint32_t netvsp_offload_set(struct netvsp_nic *nic, const uint8_t *in, uint32_t in_len);
 
+/* link.c */
+#define NETVSP_LINK_APPLY 1u /* the link changed */
+#define NETVSP_LINK_TELL  2u /* the guest is to hear of it */
+
+/* ctl.  Orders that the guest be told of its link if it does not know and it is time. */
+void netvsp_link_check(struct netvsp_nic *nic, uint64_t now_ms);
+uint64_t netvsp_now_ms(void);
+void netvsp_link_tick(void *nv, uint64_t arg); /* each second, as a vsw_event_fn */
+/* lcore, primary's reader.  Does link_work. */
+void netvsp_link_work(struct netvsp_chan *ch, unsigned int lcore);
+/* lcore, primary's reader.  OID MEDIA_CONNECT_STATUS: the guest knows from now on. */
+uint32_t netvsp_link_media(const struct netvsp_nic *nic);
+
 /* rss.c */
 /* lcore.  The hash of @p with the guest's key. Returns its type (NDIS_HASH_*); 0: it is not IP. */
 uint32_t netvsp_rss_hash(const struct netvsp_nic *nic, const struct vsw_pkt *p, uint32_t *hash);
@@ -249,7 +273,8 @@ uint32_t netvsp_rss_set(struct netvsp_nic *nic, const uint8_t *in, uint32_t in_l
 void netvsp_fault(struct netvsp_chan *ch, const char *why);
 /* lcore.  Has ctl offer the granted sub-channels. False when it must be tried again. */
 bool netvsp_want_subs(struct netvsp_nic *nic);
-/* any.  Recomputes whether frames are delivered, from the state. */
+/* lcore, primary's reader; or ctl while it has none.  Recomputes from the state and the link whether frames
+ * are delivered and taken. When it returns and they are not, none is being delivered any more. */
 void netvsp_update_rx_on(struct netvsp_nic *nic);
 
 /* Sequences of commits to the guest; 0 means free. */

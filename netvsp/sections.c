@@ -5,6 +5,14 @@
 
 #include "netvsp/priv.h"
 
+/* Small buffers (`ethtool -G`) must not all be kept back. */
+static void keep_some(struct netvsp_nic *nic)
+{
+	uint32_t most = nic->st->nr_sections / 4;
+
+	nic->pool.keep = most < NETVSP_SECTIONS_RESERVE ? most : NETVSP_SECTIONS_RESERVE;
+}
+
 void netvsp_pool_reset(struct netvsp_nic *nic)
 {
 	struct netvsp_state *st = nic->st;
@@ -12,6 +20,7 @@ void netvsp_pool_reset(struct netvsp_nic *nic)
 
 	rte_spinlock_lock(&nic->pool.lock);
 	memset(st->section, 0, sizeof(st->section));
+	keep_some(nic);
 	nic->pool.nr = 0;
 	for (i = st->nr_sections; i > 0; i--) /* low numbers are handed out first */
 		nic->pool.stack[nic->pool.nr++] = (uint16_t)(i - 1);
@@ -79,6 +88,7 @@ void netvsp_pool_recover(struct netvsp_nic *nic)
 		if (st->relid[i] && st->relid[i] < VMBUS_CHANS_MAX)
 			replay_freed(nic, st->relid[i]);
 	}
+	keep_some(nic);
 	nic->pool.nr = 0;
 	for (i = st->nr_sections; i > 0; i--) {
 		struct netvsp_section *s = &st->section[i - 1];

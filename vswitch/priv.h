@@ -154,6 +154,8 @@ struct vsw {
 	int event_fd, timer_fd, events_epfd;
 
 	/* ctl only */
+	vsw_event_fn second_fn;
+	void *second_ctx;
 	struct vsw_cfg cfg;
 	enum vsw_poll_mode mode;
 	bool is_started;

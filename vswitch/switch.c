@@ -365,8 +365,17 @@ void vsw_event_process(struct vsw *sw)
 	uint64_t ticks;
 
 	events_take(sw);
-	if (read(sw->timer_fd, &ticks, sizeof(ticks)) == (ssize_t)sizeof(ticks))
-		vsw_learn_age(sw);
+	if (read(sw->timer_fd, &ticks, sizeof(ticks)) != (ssize_t)sizeof(ticks))
+		return;
+	vsw_learn_age(sw);
+	if (sw->second_fn)
+		sw->second_fn(sw->second_ctx, 0);
+}
+
+void vsw_each_second(struct vsw *sw, vsw_event_fn fn, void *ctx)
+{
+	sw->second_fn = fn;
+	sw->second_ctx = ctx;
 }
 
 void vsw_wake(struct vsw *sw)

@@ -75,6 +75,9 @@ void vsw_quiesce(struct vsw *sw);
 typedef void (*vsw_event_fn)(void *ctx, uint64_t arg);
 bool vsw_event_post(struct vsw *sw, vsw_event_fn fn, void *ctx, uint64_t arg);
 
+/* ctl.  vsw_event_process() calls @fn(@ctx, 0) about once a second; NULL: no more. One such. */
+void vsw_each_second(struct vsw *sw, vsw_event_fn fn, void *ctx);
+
 /* ctl.  An fd to wait on and what to do when it is readable. Learning and ageing happen here, too. */
 int vsw_event_fd(const struct vsw *sw);
 void vsw_event_process(struct vsw *sw);

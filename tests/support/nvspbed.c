@@ -182,6 +182,7 @@ void bed_renew(struct bed *b, unsigned int nr)
 	nic->st->mtu = nic->cfg.mtu;
 	for (q = 0; q < nr; q++)
 		nic->st->relid[q] = (uint16_t)(q + 1);
+	netvsp_update_rx_on(nic);
 }
 
 /* ---- Life ---------------------------------------------------------------------------------- */

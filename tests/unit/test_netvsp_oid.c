@@ -21,6 +21,7 @@ static void setup(void)
 	nic->cfg.mtu = 1500;
 	nic->cfg.max_channels = 8;
 	nic->cfg.link_mbps = 100000;
+	strcpy(nic->cfg.name, "vm/0");
 	memcpy(nic->cfg.mac, mac, 6);
 	memcpy(nic->mac, mac, 6);
 	nic->st->packet_filter = 0x0D;
@@ -61,7 +62,8 @@ static const struct {
 	{OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES, 156, 0},
 	{OID_TCP_OFFLOAD_CURRENT_CONFIG, 156, 0},
 	{OID_GEN_RECEIVE_SCALE_CAPABILITIES, 18, 0},
-	{OID_GEN_SUPPORTED_LIST, 88, 0},
+	{OID_GEN_FRIENDLY_NAME, 8, 0},
+	{OID_GEN_SUPPORTED_LIST, 92, 0},
 };
 
 #define NR_KNOWN (sizeof(known) / sizeof(known[0]))
@@ -105,12 +107,12 @@ Test(netvsp_oid, no_answer_is_longer_than_its_room)
 
 Test(netvsp_oid, the_supported_list_names_what_is_answered)
 {
-	uint32_t list[22];
+	uint32_t list[23];
 	uint8_t buf[ROOM];
 	unsigned int i, k;
 
-	cr_assert_eq(query(OID_GEN_SUPPORTED_LIST, NULL, 0, (uint8_t *)list, sizeof(list)), 88);
-	for (i = 0; i < 22; i++) {
+	cr_assert_eq(query(OID_GEN_SUPPORTED_LIST, NULL, 0, (uint8_t *)list, sizeof(list)), 92);
+	for (i = 0; i < 23; i++) {
 		cr_expect_gt(query(list[i], NULL, 0, buf, ROOM), 0, "%08x", list[i]);
 		for (k = 0; k < NR_KNOWN && known[k].oid != list[i]; k++)
 			;
@@ -122,12 +124,8 @@ Test(netvsp_oid, the_supported_list_names_what_is_answered)
 
 Test(netvsp_oid, refuses_what_it_does_not_know)
 {
-	static const uint32_t oid[] = {0,
-				       OID_GEN_FRIENDLY_NAME,
-				       OID_GEN_RNDIS_CONFIG_PARAMETER,
-				       OID_TCP_OFFLOAD_PARAMETERS,
-				       0x0101010A,
-				       UINT32_MAX};
+	static const uint32_t oid[] = {0, OID_GEN_RNDIS_CONFIG_PARAMETER,
+				       OID_TCP_OFFLOAD_PARAMETERS, 0x0101010A, UINT32_MAX};
 	uint8_t buf[ROOM];
 	unsigned int i;
 
@@ -171,6 +169,16 @@ static void is_no_offload(const uint8_t *buf, uint8_t revision, uint16_t size)
 	cr_expect_eq(h.size, size);
 	for (i = sizeof(h); i < size; i++)
 		cr_expect_eq(buf[i], 0, "byte %u", i);
+}
+
+Test(netvsp_oid, the_friendly_name_is_the_adapters)
+{
+	uint8_t buf[ROOM];
+
+	cr_assert_eq(query(OID_GEN_FRIENDLY_NAME, NULL, 0, buf, ROOM), 8);
+	cr_assert_arr_eq(buf, "v\0m\0/\0000\0", 8);
+	memset(nic->cfg.name, 'x', sizeof(nic->cfg.name) - 1);
+	cr_assert_eq(query(OID_GEN_FRIENDLY_NAME, NULL, 0, buf, ROOM), 62);
 }
 
 Test(netvsp_oid, offers_no_offload_in_the_revision_that_was_asked_for)
