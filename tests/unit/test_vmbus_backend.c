@@ -300,8 +300,11 @@ Test(vmbus_backend, all_of_a_worker_that_goes_is_cleaned_up)
 	greet();
 	cr_assert_eq(add(1, 5, NULL, 64), 0);
 	cr_assert_eq(open_chan(1, 5, 32, VMBUS_OPEN_FRESH), 0);
+	cr_assert_eq(vmbus_backend_peer(be, "web"), pr.peer);
+	cr_assert_null(vmbus_backend_peer(be, "we"));
 	vmbus_link_fini(&w);
 	run();
+	cr_assert_null(vmbus_backend_peer(be, "web"));
 	cr_assert_eq(pr.nr_close, 1);
 	cr_assert_eq(pr.nr_gone, 1);
 	cr_assert_eq(pr.nr_down, 1);
