@@ -1,16 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Fills the lab's cache with what comes from Debian's archive: two stock kernels and Debian 13's QEMU.
+# Fills the lab's cache with what comes from Debian's archive: two stock kernels, Debian 13's QEMU, and a
+# Debian 12 root file system for child partitions.
 # Each part is made in a folder of its own and renamed into place when it is whole, so an interrupted run
 # goes on where it was, and several runs share one cache (a lock lets one of them fill it).
-#   usage: fetch.sh CACHE [PART…]      parts: kernel-6.1 kernel-6.12 qemu; all when none is named
+#   usage: fetch.sh CACHE [PART…]      parts: kernel-6.1 kernel-6.12 qemu guest-root; all if none is named
 # Packages come from the archive that this machine's own apt uses; NETHV_LAB_MIRROR names another.
 set -euo pipefail
+
+GUEST_PACKAGES=iproute2,iputils-ping,iperf3,ethtool,tcpdump,kmod,procps,kexec-tools,dpdk-dev,hyperv-daemons
 
 cache=${1:?usage: fetch.sh CACHE [PART...]}
 shift
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(kernel-6.1 kernel-6.12 qemu)
+[ ${#parts[@]} -gt 0 ] || parts=(kernel-6.1 kernel-6.12 qemu guest-root)
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 
@@ -100,38 +103,58 @@ make_kernel() {
 	echo "$release" >"$dir/release"
 }
 
-make_qemu() {
+# bootstrap DIR SUITE PACKAGE,PACKAGE…: a small root file system
+bootstrap() {
 	local dir=$1
 	[ "$(id -u)" = 0 ] || die "filling the cache needs root (debootstrap does)"
 	mirrors
-	say "Debian 13's QEMU, with a small root file system of its own (about 30 s)"
-	debootstrap --variant=minbase --include=qemu-system-x86 trixie "$dir" "$mirror" >"$cache/debootstrap.log" 2>&1 ||
+	debootstrap --variant=minbase --include="$3" "$2" "$dir" "$mirror" >"$cache/debootstrap.log" 2>&1 ||
 		{ tail "$cache/debootstrap.log" >&2; die "debootstrap failed"; }
-	rm -rf "$dir"/var/cache/apt/archives/*.deb "$dir/usr/share/doc" "$dir/usr/share/locale"
+	rm -rf "$dir"/var/cache/apt/archives/*.deb "$dir"/var/lib/apt/lists/* \
+		"$dir"/usr/share/{doc,locale,man,info,i18n} "$dir"/usr/include
+	find "$dir/usr/lib" -name '*.a' -delete
 }
 
-# part NAME command…: makes the folder CACHE/NAME by `command DIR`, once.
+make_qemu() {
+	say "Debian 13's QEMU, with a small root file system of its own (about 30 s)"
+	bootstrap "$1" trixie "$2"
+}
+
+# Without systemd: tests/lab/l2/init is its first program. Of DPDK's drivers it keeps those that a child
+# partition can use, because an application loads all that it finds.
+make_guest_root() {
+	say "a Debian 12 root file system for child partitions (one to three minutes)"
+	bootstrap "$1" bookworm "$2"
+	find "$1"/usr/lib/x86_64-linux-gnu/dpdk/pmds-* -name '*.so*' |
+		grep -vE 'librte_(bus_(vmbus|pci|vdev)|net_(netvsc|ring|null|af_packet|tap|e1000|failsafe|vdev_netvsc)|mempool_ring)\.so' |
+		xargs -r rm
+}
+
+# part NAME RECIPE command: makes the folder CACHE/NAME by `command DIR RECIPE`, once for each recipe.
 part() {
-	local name=$1 how=$2 tmp=$cache/.new-$1
-	shift 2
-	[ ! -d "$cache/$name" ] || return 0
+	local name=$1 recipe=$2 dir=$cache/$1 tmp=$cache/.new-$1
+	is_made() { [ "$(cat "$dir/.recipe" 2>/dev/null)" = "$recipe" ]; }
+	! is_made || return 0
 	exec 9>"$cache/.lock"
 	flock -n 9 || { say "waiting for another run that fills it"; flock 9; }
-	[ -d "$cache/$name" ] || {
+	is_made || {
 		rm -rf "$tmp"
 		mkdir -p "$tmp"
-		"$how" "$tmp" "$@"
-		mv "$tmp" "$cache/$name"
-		say "$name is there ($(du -sh "$cache/$name" | cut -f1))"
+		"$3" "$tmp" "$recipe"
+		echo "$recipe" >"$tmp/.recipe"
+		[ ! -d "$dir" ] || { mv "$dir" "$tmp.old" && rm -rf "$tmp.old"; }
+		mv "$tmp" "$dir"
+		say "$name is there ($(du -sh "$dir" | cut -f1))"
 	}
 	exec 9>&-
 }
 
 for p in "${parts[@]}"; do
 	case $p in
-	kernel-6.1) part $p make_kernel bookworm ;;
-	kernel-6.12) part $p make_kernel bookworm-backports ;;
-	qemu) part $p make_qemu ;;
+	kernel-6.1) part $p bookworm make_kernel ;;
+	kernel-6.12) part $p bookworm-backports make_kernel ;;
+	qemu) part $p qemu-system-x86 make_qemu ;;
+	guest-root) part $p "$GUEST_PACKAGES" make_guest_root ;;
 	*) die "no part '$p' of the cache" ;;
 	esac
 done
