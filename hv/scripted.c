@@ -14,6 +14,8 @@
 #include "hv/devices.h"
 #include "hv/priv.h"
 
+#define CPUID_ADDRESSES 0x80000008u
+
 struct scripted {
 	struct hv_script *s;
 	pthread_mutex_t lock;
@@ -91,7 +93,14 @@ static int s_vm_pid(void *vm)
 
 static unsigned int s_cpuid(void *vm, struct nethv_cpuid *table, unsigned int max)
 {
-	return hv_cpuid_host(table, max);
+	unsigned int bits = ((struct scripted *)vm)->s->address_bits;
+	unsigned int i, n = hv_cpuid_host(table, max);
+
+	for (i = 0; bits && i < n; i++) {
+		if (table[i].leaf == CPUID_ADDRESSES)
+			table[i].eax = bits;
+	}
+	return n;
 }
 
 static void s_hypercall_page(void *vm, uint8_t page[4096])

@@ -13,7 +13,8 @@ struct hv_script {
 	const struct hv_exit *exit;
 	unsigned int nr_exits;
 	bool can_gp;
-	bool is_linux; /* has the devices of a Linux partition; no kernel is loaded */
+	unsigned int address_bits; /* what CPUID says; 0: as this machine has */
+	bool is_linux;		   /* has the devices of a Linux partition; no kernel is loaded */
 
 	/* Recorded, all for VP 0 but starts and interrupts. */
 	struct hv_vp_start start[HV_VPS_MAX];

@@ -22,6 +22,7 @@
 #define FILE_MAX	(2ull << 30) /* vmlinux with debugging information: under 1 GiB */
 #define HEAD_MAX	4096u
 #define CPUID_ADDRESSES 0x80000008u /* EAX, 7:0: physical address bits */
+#define CPUID_LEAVES	256u /* with all sub-leaves there can be more than a boot record holds */
 
 _Static_assert(HEAD_MAX >= HV_BZIMAGE_HEAD && HEAD_MAX >= HV_PVH_HEAD, "one head for both");
 
@@ -109,8 +110,8 @@ static int cmdline_load(const struct load *l, uint64_t max)
 /* The guest's addresses end where its processors say; the window above RAM must be reachable. */
 static int address_bits_check(const struct load *l, uint64_t end)
 {
-	struct nethv_cpuid t[NETHV_CPUID_MAX];
-	unsigned int i, bits, n = l->p->eng->cpuid(l->p->vm, t, NETHV_CPUID_MAX);
+	struct nethv_cpuid t[CPUID_LEAVES];
+	unsigned int i, bits, n = l->p->eng->cpuid(l->p->vm, t, CPUID_LEAVES);
 
 	for (i = 0; i < n; i++) {
 		bits = t[i].eax & 0xff;

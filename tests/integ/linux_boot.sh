@@ -22,6 +22,7 @@ fail() {
 
 [ -x "$QEMU/usr/bin/qemu-system-x86_64" ] || skip "no QEMU in $CACHE (./dev lab fetches it)"
 BUSYBOX=$(command -v busybox) || skip "no busybox"
+ldd "$BUSYBOX" >/dev/null 2>&1 && skip "$BUSYBOX is not static (busybox-static is)"
 command -v cpio >/dev/null || skip "no cpio"
 KHZ=$(awk '/^cpu MHz/ {printf "%d", $4 * 1000; exit}' /proc/cpuinfo)
 

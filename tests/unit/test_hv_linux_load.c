@@ -240,6 +240,16 @@ Test(hv_linux_load, files_that_do_not_fit_are_refused)
 	expect_refused(&cfg, -ENOMEM, "wants 7 MiB of memory at 0x200000");
 }
 
+Test(hv_linux_load, mmio_window_must_be_within_the_processors_addresses)
+{
+	struct hv_cfg cfg = cfg_of();
+
+	script.address_bits = 36;
+	expect_refused(&cfg, -EINVAL, "end at 0x2000000000, the processors have 36 address bits");
+	script.address_bits = 37;
+	expect_refused(&cfg, 0, "");
+}
+
 Test(hv_linux_load, files_that_are_none_are_refused)
 {
 	struct hv_cfg cfg = cfg_of();
