@@ -62,7 +62,7 @@ int pool_start(struct pool *p, unsigned int nr_threads, int wake_fd)
 		rc = -pthread_create(&p->thread[p->nr_threads], NULL, work, p);
 		if (rc)
 			return err_sys(rc, "cannot start a thread for the disks");
-		p->nr_threads++;
+		pthread_setname_np(p->thread[p->nr_threads++], "vsp-io");
 	}
 	return 0;
 }

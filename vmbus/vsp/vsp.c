@@ -290,6 +290,7 @@ static int start(struct vsp *v)
 	if (rc)
 		return err_sys(rc, "cannot start the vsp thread");
 	v->has_thread = true;
+	pthread_setname_np(v->thread, "vsp");
 	return 0;
 }
 
