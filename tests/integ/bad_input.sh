@@ -33,7 +33,7 @@ refuses 1 'no instance is running' "$NETHV" stop
 refuses 2 'nosuch.yaml: cannot open: No such file' "$NETHV" run "$TMP/nosuch.yaml"
 
 f=$(printf 'partitions:\n  - name: a\n    vsp: 2\n' | yaml key)
-refuses 2 'key.yaml:3: partitions\[0\]: found unknown key "vsp"; allowed: name, image' "$NETHV" run "$f"
+refuses 2 'key.yaml:3: partitions\[0\]: found unknown key "vsp"; allowed: name, engine, image' "$NETHV" run "$f"
 refuses 2 'key.yaml:3: ' "$NETHV" check "$f"
 f=$(printf 'partitions:\n  - {name: a, image: /nosuch}\n' | yaml image)
 refuses 2 'image.yaml:2: partitions\[0\].image: found "/nosuch".*No such file' "$NETHV" run "$f"

@@ -305,7 +305,7 @@ Test(hv_pc, nobodys_accesses_are_counted_where_they_happened)
 	struct hv_vp_stats st;
 	uint64_t v = 0;
 
-	in(0x70, 1);
+	in(0x61, 1);
 	out(0x80, 0);
 	in(HV_PC_COM1, 1);
 	cr_expect_eq(go(mmio, &v), HV_GO_ON);
