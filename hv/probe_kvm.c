@@ -26,8 +26,8 @@
 #define CODE	    0x4000u
 #define PORT	    0xe4
 #define EXPECTED    0x2a002a00u /* 0x15001500 twice, added by SSE */
-#define SETUP_MS    500
-#define RUN_MS	    5000 /* enough where KVM itself runs on a busy, emulated processor */
+#define SETUP_MS    10000	/* as RUN_MS */
+#define RUN_MS	    5000	/* enough where KVM itself runs on a busy, emulated processor */
 #define EXITS_MAX   8
 #define CPUID_MAX   256u
 
@@ -195,7 +195,8 @@ static bool probe_in_child(int kvm, char *text, size_t size)
 	}
 	if (pid < 0 || !in_time || !WIFEXITED(status) || WEXITSTATUS(status) >= FOUND_NR) {
 		snprintf(text, size,
-			 "/dev/kvm is there but a test guest did not end in time (%d ms)", RUN_MS);
+			 "/dev/kvm is there but a test guest did not end in time (%d s)",
+			 RUN_MS / 1000);
 		return false;
 	}
 	snprintf(text, size, "%s", found_text[WEXITSTATUS(status)]);
