@@ -31,6 +31,9 @@ NEEDLESS = ("jent_mod_init", "load_system_certificate_list", "init_encrypted", "
 RESULT = re.compile(r"^(ok|not ok|skip) (.+?)(?: - (.*))?$", re.M)
 
 
+VERSIONS = ("6.1", "6.12")
+
+
 def say(text):
     print(text, flush=True)
 
@@ -40,7 +43,8 @@ class Needs:
 
     def __init__(self, path=None, **values):
         self.kernel, self.timeout, self.memory, self.hugepages = "6.1", 300, 4096, 0
-        self.load, self.images = "", ""
+        self.load = ""      # further modules, with commas between
+        self.guests = ""    # kernels that child partitions boot: 6.1,6.12
         text = ""
         if path:
             with open(path, errors="replace") as f:
@@ -89,7 +93,7 @@ class L1:
     def __init__(self, needs, out, shell=False):
         self.needs, self.out, self.shell = needs, out, shell
         self.serial = os.path.join(out, "serial.log")
-        self.p = None
+        self.p, self.jobs = None, []
         self.begun = time.monotonic()
 
     def command_line(self):
@@ -130,9 +134,19 @@ class L1:
                "NETHV": os.path.join(BUILD, "mgmt/nethv"), "SRC": SRC, "LAB_KERNEL": self.needs.kernel}
         return "".join(f"{k}={shlex.quote(v)}\n" for k, v in env.items())
 
+    def images(self):
+        """Paths of what guests boot, by version, and of their disk."""
+        kernels = [images.Kernel(CACHE, v) for v in guest_versions(self.jobs)]
+        found = {k.version: images.l2(CACHE, k) for k in kernels}
+        if kernels:
+            found["disk"] = images.disk(CACHE, [images.Kernel(CACHE, v) for v in VERSIONS])
+        return found
+
     def start(self, jobs):
+        self.jobs = jobs
         shutil.rmtree(self.out, ignore_errors=True)
         os.makedirs(self.out)
+        self.write("images.json", json.dumps(self.images()))
         self.write("env", self.environment())
         self.write("jobs", "".join(f"{j.name} {j.needs.timeout} {j.command}\n" for j in jobs))
         if self.shell:
@@ -308,14 +322,23 @@ def closing(jobs, results):
     return 1 if sums[1] or not sum(sums) else 0
 
 
-def fill(*parts):
-    if subprocess.run([os.path.join(HERE, "fetch.sh"), CACHE, *parts]).returncode:
+def guest_versions(jobs):
+    return sorted({v for j in jobs for v in j.needs.guests.split(",") if v})
+
+
+def fill(jobs):
+    """Sees to it that the cache has what @jobs need."""
+    parts = {"qemu"} | {"kernel-" + j.needs.kernel for j in jobs}
+    if guest_versions(jobs):
+        parts |= {"guest-root", *("kernel-" + v for v in VERSIONS)}
+    if subprocess.run([os.path.join(HERE, "fetch.sh"), CACHE, *sorted(parts)]).returncode:
         sys.exit(2)
+    images.prune(CACHE)
 
 
 def cmd_scenarios(args):
     jobs = scenario_jobs(args.names or scenario_names(), args.kernel)
-    fill("qemu", *sorted({"kernel-" + j.needs.kernel for j in jobs}))
+    fill(jobs)
     top = os.path.join(BUILD, "lab")
     for machine in dict.fromkeys(j.needs.machine() for j in jobs):
         run_jobs([j for j in jobs if j.needs.machine() == machine], top)
@@ -324,12 +347,11 @@ def cmd_scenarios(args):
 
 def cmd_run(args):
     """One command in a fresh L1, its output here, its exit status ours."""
-    kernel = args.kernel or "6.1"
-    fill("qemu", "kernel-" + kernel)
-    needs = Needs(None, kernel=kernel, timeout=args.timeout, memory=args.memory,
-                  hugepages=args.hugepages)
+    needs = Needs(None, kernel=args.kernel or "6.1", timeout=args.timeout, memory=args.memory,
+                  hugepages=args.hugepages, guests=",".join(VERSIONS) if args.guests else "")
     command = args.command[0] if len(args.command) == 1 else shlex.join(args.command)
     job = Job("run", command, needs, echo=True)
+    fill([job])
     out = os.path.join(BUILD, "lab", f"run-{os.getpid()}")
     with L1(needs, out) as vm:
         vm.start([job])
@@ -344,16 +366,17 @@ def cmd_run(args):
 
 
 def cmd_shell(args):
-    kernel = args.kernel or "6.1"
-    fill("qemu", "kernel-" + kernel)
+    needs = Needs(None, kernel=args.kernel or "6.1", memory=args.memory, hugepages=args.hugepages,
+                  guests=",".join(VERSIONS) if args.guests else "")
+    job = Job("shell", "", needs)
+    fill([job])
     say("== a prompt in L1 comes in some 10 s; exit or Ctrl-D powers it off")
     saved = subprocess.run(["stty", "-g"], stdout=subprocess.PIPE, text=True).stdout.strip()
     try:
         if saved:
             subprocess.run(["stty", "raw", "-echo"])
-        needs = Needs(None, kernel=kernel, memory=args.memory, hugepages=args.hugepages)
         with L1(needs, os.path.join(BUILD, "lab", "shell"), shell=True) as vm:
-            vm.start([])
+            vm.start([job])
             return vm.p.wait()
     finally:
         if saved:
@@ -382,6 +405,8 @@ def arguments(argv):
     for verb in ("run", "shell"):
         verbs[verb].add_argument("--memory", type=int, default=4096, help="MiB")
         verbs[verb].add_argument("--hugepages", type=int, default=0, help="2 MiB pages in L1")
+        verbs[verb].add_argument("--guests", action="store_true",
+                                 help="make images for child partitions: /lab/images.json")
     verbs["run"].add_argument("--timeout", type=int, default=600, help="seconds")
     verbs["run"].add_argument("--keep", action="store_true", help="keep the logs in build/lab/")
     verbs["run"].add_argument("command", nargs="+")

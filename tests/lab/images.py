@@ -248,6 +248,7 @@ def disk(cache, kernels):
 def prune(cache, days=14):
     """Images that nobody used for a while."""
     folder = os.path.join(cache, "images")
+    os.makedirs(folder, exist_ok=True)
     for name in os.listdir(folder):
         path = os.path.join(folder, name)
         if os.stat(path).st_mtime < time.time() - days * 86400:

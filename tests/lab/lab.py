@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""For scenarios in Python, which run in L1: results, nethv instances with Linux guests in them, and a
+QEMU that stands in for nethv where the lab itself is under test. See docs/lab.md.
+
+    import lab
+    with lab.Instance([lab.linux("a", nics=1, ip="eth0:10.0.0.1/24"), lab.linux("b", nics=1, ip="eth0:10.0.0.2/24")]) as inst:
+        a = inst.guest("a")
+        with lab.case("ping"):
+            a.ok("ping -c 3 10.0.0.2")
+    lab.finish()
+"""
+import contextlib
+import faulthandler
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "integ")]
+import nv  # noqa: E402
+from guest import Guest, GuestError, GuestHung, connect  # noqa: E402,F401
+
+CACHE = os.environ["LAB_CACHE"]
+OUT = os.environ["LAB_OUT"]
+BUILD = os.environ["NETHV_BUILD"]
+NETHV = nv.NETHV
+
+faulthandler.enable()
+bad = 0
+guests = []  # whose consoles are shown when something fails
+
+
+# --- results --------------------------------------------------------------------------------------
+
+def say(line):
+    print(line, flush=True)
+
+
+def ok(name):
+    say(f"ok {name}")
+
+
+def not_ok(name, why):
+    global bad
+    bad += 1
+    say(f"not ok {name} - {str(why).splitlines()[0] if str(why) else 'no reason given'}")
+
+
+def skip(name, why):
+    say(f"skip {name} - {why}")
+
+
+@contextlib.contextmanager
+def case(name):
+    """One result. What fails in it does not stop the scenario, but for a guest that hangs."""
+    try:
+        yield
+    except GuestHung as e:
+        not_ok(name, e)
+        say(str(e))
+        raise
+    except (AssertionError, GuestError, subprocess.SubprocessError, OSError) as e:
+        not_ok(name, e)
+        say("".join(traceback.format_exception(e)).rstrip())
+    else:
+        ok(name)
+
+
+def finish():
+    sys.exit(1 if bad else 0)
+
+
+def on_deadline(*_):
+    """The lab ends a scenario that takes too long by SIGTERM: say where it was."""
+    faulthandler.dump_traceback(sys.stdout)
+    for g in guests:
+        say(f"--- console of {g.name}, its end:\n{g.tail(30)}")
+    sys.exit(124)
+
+
+signal.signal(signal.SIGTERM, on_deadline)
+
+
+# --- partitions -----------------------------------------------------------------------------------
+
+def made(what):
+    """The path of an image that the host made, because the scenario asks for guests: what it boots."""
+    with open("/lab/images.json") as f:
+        return json.load(f)[what]
+
+
+def vmlinuz(version):
+    return os.path.join(CACHE, "kernel-" + version, "vmlinuz")
+
+
+def mac(partition, index):
+    """The address of an adapter of a partition by its number."""
+    return f"02:4e:01:00:{partition:02x}:{index:02x}"
+
+
+def linux(name, version=None, nics=1, ip="", root=None, words="", **keys):
+    """A partition with a stock kernel, as a mapping for Instance. @version: 6.1 (default) or 6.12.
+    @nics: a count, or the list itself. @root: "ro" or "rw", to go on from the disk in keys["disks"].
+    @words: more for the kernel's command line. @keys: further keys of the configuration, as they are."""
+    version = version or "6.1"
+    cmdline = f"console=ttyS0 panic=1 mitigations=off cryptomgr.notests=1 lab.name={name}"
+    if ip:
+        cmdline += f" lab.ip={ip}"
+    if root:
+        cmdline += f" root=/dev/sda {root}"
+    part = {"name": name, "kernel": vmlinuz(version), "initrd": made(version), "memory": 256,
+            "cmdline": f"{cmdline} {words}".strip(), "engine": "kvm"}
+    if nics:
+        part["nics"] = [{} for _ in range(nics)] if isinstance(nics, int) else nics
+    part.update(keys)
+    return part
+
+
+def disk():
+    """The disk image with the root file system. L1 sees it read-only: partitions that write want a copy."""
+    return made("disk")
+
+
+class Instance(nv.Instance):
+    """`nethv run` with @partitions (mappings); @keys: further keys of the configuration's top level."""
+
+    count = 0
+
+    def __init__(self, partitions, name=None, env=None, **keys):
+        Instance.count += 1
+        self.partitions = partitions
+        name = name or f"lab{Instance.count}"
+        lines = [f"name: {name}"] + [f"{k}: {json.dumps(v)}" for k, v in keys.items()]
+        lines += ["partitions:"] + [f"  - {json.dumps(p)}" for p in partitions]
+        self.left = nv.Leftovers()
+        self.guests, self.consoles = {}, []
+        super().__init__("\n".join(lines) + "\n", env)
+
+    def __enter__(self):
+        self.wait_up()
+        return self
+
+    def __exit__(self, kind, *rest):
+        for p in self.consoles:
+            p.terminate()
+            p.wait()
+        for g in self.guests.values():
+            guests.remove(g)
+        with open(os.path.join(OUT, f"{self.name}.log"), "w") as f:
+            f.write(self.text())
+        super().__exit__(kind, *rest)
+
+    def wait_up(self, seconds=60):
+        """Until `nethv stats` knows all partitions as running; their guests may still boot."""
+        def up():
+            if self.p.poll() is not None:
+                nv.fail(f"nethv run ended with {self.p.returncode}:\n{self.text()}")
+            s = self.json("stats")
+            return s and s["state"] == "running" and s
+        return nv.wait_until("the instance to run", up, seconds)
+
+    def console(self, partition):
+        """A stream to the serial port of @partition, by `nethv console`."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self.consoles.append(subprocess.Popen([NETHV, "console", self.name, partition],
+                                                  stdin=theirs, stdout=theirs))
+        return ours
+
+    def guest(self, partition, seconds=120):
+        """The Linux guest in @partition, booted and obedient."""
+        g = self.guests.get(partition)
+        if not g:
+            g = Guest(partition, self.console(partition),
+                      os.path.join(OUT, f"{self.name}-{partition}.console"))
+            self.guests[partition] = g
+            guests.append(g)
+            g.wait_ready(seconds)
+        return g
+
+    def part(self, name, stats=None):
+        return next(p for p in (stats or self.stats())["partitions"] if p["name"] == name)
+
+    def stop_clean(self):
+        """Stops it and checks that it ended well and left nothing."""
+        status = self.stop()
+        if status:
+            nv.fail(f"nethv run ended with status {status}:\n{self.text()[-2000:]}")
+        self.left.check(self)
+
+
+class StandIn:
+    """QEMU on L1's KVM, as a machine for the guest images where nethv is not the matter. @disk: an image;
+    writes to it are lost."""
+
+    def __init__(self, name, version="6.1", words="", disk_image=None, memory=512, accel="kvm", cpu="host"):
+        root = os.path.join(CACHE, "qemu")
+        self.socket = os.path.join("/run", f"stand-in-{name}")
+        more = []
+        if disk_image:
+            more = ["-drive", f"file={disk_image},format=raw,if=none,id=d,snapshot=on",
+                    "-device", "ich9-ahci,id=ahci", "-device", "ide-hd,drive=d,bus=ahci.0"]
+        self.p = subprocess.Popen(
+            [f"{root}/lib64/ld-linux-x86-64.so.2", "--library-path", f"{root}/usr/lib/x86_64-linux-gnu",
+             f"{root}/usr/bin/qemu-system-x86_64", "-L", f"{root}/usr/share/qemu",
+             "-L", f"{root}/usr/share/seabios", "-accel", accel, "-machine", "q35", "-cpu", cpu,
+             "-m", str(memory), "-nodefaults", "-display", "none", "-no-reboot",
+             "-serial", f"unix:{self.socket},server=on,wait=off", *more,
+             "-kernel", vmlinuz(version), "-initrd", made(version),
+             "-append", f"console=ttyS0 panic=1 mitigations=off lab.name={name} {words}"],
+            stdin=subprocess.DEVNULL)
+        self.guest = Guest(name, connect(self.socket), os.path.join(OUT, f"{name}.console"))
+        guests.append(self.guest)
+
+    def __enter__(self):
+        return self.guest.wait_ready(180)
+
+    def __exit__(self, *what):
+        guests.remove(self.guest)
+        self.p.kill()
+        self.p.wait()
