@@ -150,8 +150,14 @@ class Guest:
         self.send("@@run 0 30 " + base64.b64encode(b"poweroff").decode() + "\n")
 
 
-# What Debian's kernels say at level warning on this CPU model, with no fault of ours.
-HARMLESS = re.compile(r"NOTHING YET")
+# What Debian's kernels say at level warning or worse with no fault of ours.
+HARMLESS = re.compile("|".join((
+    r"PCI: Fatal: No config space access function found",  # there is no PCI but what VMBus brings
+    r"PCI: System does not support PCI",
+    r"Speculative Return Stack Overflow",                   # of the CPU model, as on iron
+    r"hrtimer: interrupt took \d+ ns",                      # the lab's processor is slow
+    r"clocksource: .*(read-back delay|wd-tsc|Long readout)", # likewise
+)))
 
 
 class Background:

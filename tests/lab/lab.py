@@ -167,7 +167,7 @@ class Instance(nv.Instance):
         """A stream to the serial port of @partition, by `nethv console`."""
         ours, theirs = socket.socketpair()
         with theirs:
-            self.consoles.append(subprocess.Popen([NETHV, "console", self.name, partition],
+            self.consoles.append(subprocess.Popen([NETHV, "console", partition, self.name],
                                                   stdin=theirs, stdout=theirs))
         return ours
 
