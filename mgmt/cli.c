@@ -33,7 +33,7 @@ static const struct verb {
 	 "every packet that was not delivered, with its reason",
 	 "One line for each port and reason, with what the reason means and what helps.\n"},
 	{"stop", " [NAME]", 0, 1, false, NULL, cmd_stop, "end an instance cleanly and wait for it",
-	 "Guests are asked to end and get three seconds for it.\n"},
+	 "Guests are asked to end and get three seconds for it, Linux with `integration: true` ten.\n"},
 	{"nic", " add|remove|set ...", 2, 4, true, cli_nic_options, cmd_nic,
 	 "adapters of a running partition",
 	 "nethv nic add PARTITION [--mac MAC] [--mtu N] [--vlan ID] [--channels N] [--index N]\n"

@@ -14,7 +14,7 @@
 #include "mgmt/rpc.h"
 
 #define STATUS_MS 5000
-#define STOP_MS	  20000
+#define STOP_MS	  40000
 
 int cli_error(int status)
 {

@@ -149,7 +149,7 @@ static void show_exits(json_t *s)
 			json_object_foreach(jo(vp, "exits"), kind, nr) if (json_integer_value(nr))
 				printf("  %s %lld", kind, (long long)json_integer_value(nr));
 			printf("\n");
-			exits += (double)ji(vp, "exits_all");
+			exits += (double)ji(vp, jo(vp, "kvm") ? "kvm.exits" : "exits_all");
 		}
 		/* Ports count over all lives of a partition, its VPs only over this one. */
 		if (packets > 0 && !ji(p, "reboots"))
@@ -158,20 +158,26 @@ static void show_exits(json_t *s)
 	}
 }
 
-/* Counters that KVM itself keeps, such as those of halt polling: whatever the worker found. */
+/* Counters that KVM itself keeps, such as those of halt polling. */
 static void show_kvm(json_t *s)
 {
-	const char *name;
-	json_t *p, *v;
-	size_t i;
+	bool has_head = false;
+	json_t *p, *vp;
+	size_t i, k;
 
-	json_array_foreach(jo(s, "partitions"), i, p)
+	json_array_foreach(jo(s, "partitions"), i, p) json_array_foreach(jo(p, "vps"), k, vp)
 	{
-		if (!json_is_object(jo(p, "kvm")))
+		if (!jo(vp, "kvm"))
 			continue;
-		printf("\n%s: KVM's own counters\n", js(p, "name"));
-		json_object_foreach(jo(p, "kvm"), name, v) if (json_is_integer(v))
-			printf("  %-32s %lld\n", name, (long long)json_integer_value(v));
+		if (!has_head)
+			printf("\n%-20s %3s %12s %12s %12s %12s %12s %12s\n", "KVM", "VP", "EXITS",
+			       "IO", "MMIO", "HALT POLLS", "OF THEM WON", "WAKE-UPS");
+		has_head = true;
+		printf("%-20s %3zu %12lld %12lld %12lld %12lld %12lld %12lld\n", js(p, "name"), k,
+		       (long long)ji(vp, "kvm.exits"), (long long)ji(vp, "kvm.io_exits"),
+		       (long long)ji(vp, "kvm.mmio_exits"), (long long)ji(vp, "kvm.halt_polls"),
+		       (long long)ji(vp, "kvm.halt_polls_won"),
+		       (long long)ji(vp, "kvm.halt_wakeups"));
 	}
 }
 

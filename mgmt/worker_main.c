@@ -12,11 +12,12 @@
 #include "mgmt/control.h"
 #include "mgmt/worker.h"
 
-#define OFFERS_MS    10000 /* for the switch, to offer the adapters */
-#define UP_MS	     5000  /* for the guest, to report that it is up */
-#define STOP_MS	     3000  /* for the guest, after it was asked to end */
-#define TICK_MS	     200
-#define TICK_BUSY_MS 5 /* something is to be tried again */
+#define OFFERS_MS     10000 /* for the switch, to offer the adapters */
+#define UP_MS	      5000  /* for the guest, to report that it is up */
+#define STOP_MS	      3000  /* for the guest, after it was asked to end ... */
+#define STOP_LINUX_MS 10000 /* ... and for Linux; sup.c waits a little longer */
+#define TICK_MS	      200
+#define TICK_BUSY_MS  5 /* something is to be tried again */
 
 static int link_up(struct worker *w)
 {
@@ -140,6 +141,11 @@ static void try_again(struct worker *w)
 	w->child.tick_ms = is_busy ? TICK_BUSY_MS : TICK_MS;
 }
 
+static int stop_ms(const struct worker *w)
+{
+	return w->part->kernel ? STOP_LINUX_MS : STOP_MS;
+}
+
 static void tick(void *ctx)
 {
 	struct worker *w = ctx;
@@ -153,10 +159,29 @@ static void tick(void *ctx)
 		announce_end(w);
 	else if (w->stop_until_ms && loop_now_ms() >= w->stop_until_ms)
 		log_warn(w->part->name, "the guest did not end within %d s, stopping it",
-			 STOP_MS / 1000);
+			 stop_ms(w) / 1000);
 	else
 		return;
 	w->child.is_over = true;
+}
+
+/* Asks the guest; when and whether it ends is its business. */
+static int ask_shutdown(struct worker *w, bool is_reboot)
+{
+	if (w->part->kernel)
+		return worker_vsp_shutdown(w, is_reboot);
+	hv_request_stop(w->hv);
+	return 0;
+}
+
+/* A guest that cannot be asked is not waited for; one that was asked before may still be at it. */
+static void begin_stop(struct worker *w)
+{
+	int rc = ask_shutdown(w, false);
+
+	w->stop_until_ms = loop_now_ms() + stop_ms(w);
+	if (rc && rc != -EBUSY)
+		w->child.is_over = true;
 }
 
 static void told(void *ctx, const char *method)
@@ -166,8 +191,7 @@ static void told(void *ctx, const char *method)
 	if (!strcmp(method, "stop") && w->start_until_ms) {
 		w->child.is_over = true;
 	} else if (!strcmp(method, "stop") && !w->stop_until_ms) {
-		w->stop_until_ms = loop_now_ms() + STOP_MS;
-		hv_request_stop(w->hv);
+		begin_stop(w);
 	} else if (!strcmp(method, "off")) {
 		w->child.is_over = true;
 	} else if (!strcmp(method, "link")) {
@@ -180,15 +204,6 @@ static void told(void *ctx, const char *method)
 static json_t *status(void *ctx)
 {
 	return worker_status_json(ctx);
-}
-
-/* Asks the guest; when and whether it ends is its business. */
-static int ask_shutdown(struct worker *w, bool is_reboot)
-{
-	if (w->part->kernel)
-		return worker_vsp_shutdown(w, is_reboot);
-	hv_request_stop(w->hv);
-	return 0;
 }
 
 static int call(void *ctx, const char *method, json_t *params, json_t **result)

@@ -9,13 +9,22 @@ static const char *const exit_word[HV_EXIT_NR] = {
 	[HV_EXIT_MMIO] = "mmio",   [HV_EXIT_RDMSR] = "rdmsr",
 	[HV_EXIT_WRMSR] = "wrmsr", [HV_EXIT_HYPERCALL] = "hypercall",
 	[HV_EXIT_HLT] = "hlt",	   [HV_EXIT_SHUTDOWN] = "shutdown",
-	[HV_EXIT_FAULT] = "fault",
+	[HV_EXIT_FAULT] = "fault", [HV_EXIT_EOI] = "eoi",
 };
+
+static json_t *kvm_json(const struct hv_vp_stats *st)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "exits", (json_int_t)st->kvm_exits,
+			 "io_exits", (json_int_t)st->kvm_io_exits, "mmio_exits",
+			 (json_int_t)st->kvm_mmio_exits, "halt_polls", (json_int_t)st->halt_polls,
+			 "halt_polls_won", (json_int_t)st->halt_polls_won, "halt_wakeups",
+			 (json_int_t)st->halt_wakeups);
+}
 
 static json_t *vp_json(struct worker *w, unsigned int vp)
 {
 	struct hv_vp_stats st;
-	json_t *exits = json_object();
+	json_t *exits = json_object(), *o;
 	uint64_t sum = 0;
 
 	hv_vp_stats(w->hv, vp, &st);
@@ -23,14 +32,16 @@ static json_t *vp_json(struct worker *w, unsigned int vp)
 		sum += st.exits[i];
 		json_object_set_new(exits, exit_word[i], json_integer((json_int_t)st.exits[i]));
 	}
-	return json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			 "exits_all", (json_int_t)sum, "exits", exits, "hypercalls",
-			 (json_int_t)st.hypercalls, "signals_trapped",
-			 (json_int_t)st.signals_trapped, "messages", (json_int_t)st.messages_sent,
-			 "raised", (json_int_t)st.raised, "traps", (json_int_t)st.traps,
-			 "irq_signals", (json_int_t)st.irq_signals, "injected",
-			 (json_int_t)st.injected, "halts", (json_int_t)st.halts, "nobodys_io",
-			 (json_int_t)st.nobodys_io, "nobodys_mmio", (json_int_t)st.nobodys_mmio);
+	o = json_pack("{s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "exits_all",
+		      (json_int_t)sum, "exits", exits, "hypercalls", (json_int_t)st.hypercalls,
+		      "signals_trapped", (json_int_t)st.signals_trapped, "messages",
+		      (json_int_t)st.messages_sent, "raised", (json_int_t)st.raised, "traps",
+		      (json_int_t)st.traps, "irq_signals", (json_int_t)st.irq_signals, "injected",
+		      (json_int_t)st.injected, "halts", (json_int_t)st.halts, "nobodys_io",
+		      (json_int_t)st.nobodys_io, "nobodys_mmio", (json_int_t)st.nobodys_mmio);
+	if (st.has_kvm)
+		json_object_set_new(o, "kvm", kvm_json(&st));
+	return o;
 }
 
 static json_t *channels_json(struct worker *w)
