@@ -23,12 +23,15 @@ struct kind {
 	uint32_t pkts;	/* VMBus packets in a burst */
 	uint32_t ppi;	/* UINT32_MAX: none */
 	uint32_t value; /* of the PPI */
+	uint32_t segments;
 };
 
 static const struct kind kinds[] = {
-	{"small", 60, 32, 2, UINT32_MAX, 0},
-	{"full", 1514, 1, 16, UINT32_MAX, 0},
-	{"vlan", 60, 32, 2, RNDIS_PPI_VLAN, 0x50},
+	{"small", 60, 32, 2, UINT32_MAX, 0, 1},
+	{"full", 1514, 1, 16, UINT32_MAX, 0, 1},
+	{"vlan", 60, 32, 2, RNDIS_PPI_VLAN, 0x50, 1},
+	{"csum", 1514, 1, 16, RNDIS_PPI_CSUM, RNDIS_CSUM_IPV4 | RNDIS_CSUM_TCP, 1},
+	{"lso", 62694, 1, 1, RNDIS_PPI_LSO, RNDIS_LSO_V2 | 1460, 43},
 };
 
 static struct bed bed;
@@ -124,6 +127,8 @@ static __attribute__((noinline)) uint32_t host(void)
 			abort();
 	}
 	sent = netvsp_tx(bed.nic, &vec, idx, vec.n, reason);
+	sent += (uint16_t)vec.cut.sent;
+	vec.cut.sent = 0;
 	netvsp_rx_done(bed.nic, 0, &vec);
 	return sent;
 }
@@ -143,7 +148,7 @@ static double slice(const struct kind *k, uint32_t bytes, unsigned int rounds)
 		guest_reads();
 		host(); /* sections come back */
 	}
-	if (n != (uint64_t)rounds * k->pkts * k->nr)
+	if (n != (uint64_t)rounds * k->pkts * k->nr * k->segments)
 		abort();
 	return (double)spent / (double)n;
 }

@@ -9,6 +9,7 @@
 
 #include "tests/support/eal.h"
 #include "tests/support/nvspbed.h"
+#include "vswitch/offload.h"
 
 #define CHANS	   2u
 #define RECV_PAGES 100u
@@ -206,6 +207,21 @@ static void check_sections(void)
 	check(bed.nic->pool.nr + held == st->nr_sections);
 }
 
+/* Whoever delivers relies on what the flags say. */
+static void check_offload(const struct vsw_pkt *p)
+{
+	if (p->flags & VSW_PKT_CSUM) {
+		check(p->l3_off < p->l4_off && p->l4_off + 8u <= p->hdr_len);
+		check(!(p->csum & VSW_CSUM_TCP) || p->l4_off + 20u <= p->hdr_len);
+		check(p->l4_off + vsw_l4_len(p) <= p->len && vsw_l4_len(p) >= 8);
+	}
+	if (p->flags & VSW_PKT_LSO) {
+		check(p->l3_off < p->l4_off && p->l4_off + 20u <= vsw_lso_hdr_len(p));
+		check(vsw_lso_hdr_len(p) <= p->hdr_len && vsw_lso_hdr_len(p) < p->len);
+		check(p->lso_mss >= VSW_LSO_MSS_MIN && vsw_lso_segments(p) >= 1);
+	}
+}
+
 /* Copying finds bytes beyond the guest's memory by the sanitizer; the pointers are looked at, too. */
 static void check_frame(const struct vsw_slot *s)
 {
@@ -215,7 +231,9 @@ static void check_frame(const struct vsw_slot *s)
 	uint32_t i;
 
 	check(p->hdr >= s->snap && p->hdr + p->hdr_len <= s->snap + VSW_SNAP_SIZE);
-	check(p->len >= VSW_FRAME_MIN && p->len <= bed.nic->st->mtu + 18u);
+	check(p->len >= VSW_FRAME_MIN);
+	check(p->len <= (p->flags & VSW_PKT_LSO ? VSW_LSO_MAX : bed.nic->st->mtu + 18u));
+	check_offload(p);
 	check(p->hdr_len <= p->len && p->hdr_len >= (p->len < 64 ? p->len : 64));
 	if (s->data)
 		check(in_ram(s->data, p->len));
@@ -259,6 +277,23 @@ static void check_since(const struct before *w)
 	check_sections();
 }
 
+/* Each segment was delivered or lost. */
+static void check_segments(const uint16_t *idx, uint16_t n)
+{
+	uint64_t made = 0, seen = vec.cut.sent;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (!(vec.slot[idx[i]].pkt.flags & VSW_PKT_LSO))
+			continue;
+		made += vsw_lso_segments(&vec.slot[idx[i]].pkt) - 1;
+	}
+	for (i = 0; i < VSW_DROP_COUNT; i++)
+		seen += vec.cut.lost[i];
+	/* Those that no channel, or a filter, kept from being cut are one packet each. */
+	check(seen <= made && (vec.nr_cut || seen == 0));
+}
+
 /* The frames received go back to where they came from. */
 static void deliver(void)
 {
@@ -276,10 +311,13 @@ static void deliver(void)
 	}
 	if (n == 0)
 		return;
+	memset(&vec.cut, 0, sizeof(vec.cut));
+	vec.nr_cut = 0;
 	given = netvsp_tx(bed.nic, &vec, idx, n, reason);
 	for (i = 0; i < n; i++)
 		lost += reason[i] != 0;
 	check(given + lost == n);
+	check_segments(idx, n);
 	check_since(&w);
 }
 
@@ -379,14 +417,17 @@ static void *ram_at(uint32_t page, uint32_t off, uint32_t len)
 /* A data message as it should be; later steps may write over it. */
 static void guest_frame(struct input *in)
 {
-	static const uint32_t ppi[4][4] = {{16, RNDIS_PPI_VLAN, 12, 0x50},
-					   {16, RNDIS_PPI_HASH, 12, 0xabcd},
-					   {16, RNDIS_PPI_CSUM, 12, 4},
-					   {16, RNDIS_PPI_LSO, 12, 1460}};
 	uint8_t page = take8(in), what = take8(in);
+	const bool is_v6 = what & 0x20;
+	const uint32_t ppi[4][4] = {
+		{16, RNDIS_PPI_VLAN, 12, 0x50},
+		{16, RNDIS_PPI_HASH, 12, 0xabcd},
+		{16, RNDIS_PPI_CSUM, 12, is_v6 ? 6 : 5},
+		{16, RNDIS_PPI_LSO, 12, RNDIS_LSO_V2 | (is_v6 ? RNDIS_LSO_IPV6 : 0) | 28}};
+	static const uint8_t ip[2][16] = {{0x45}, {0x60, 0, 0, 0, 0, 60, 6}};
 	uint32_t off = take8(in) * 16u, len = take16(in) % 9100, ppis = 0, i;
 	struct rndis_packet h = {.hdr = {RNDIS_MSG_PACKET}};
-	uint8_t buf[sizeof(h) + sizeof(ppi) + 14];
+	uint8_t buf[sizeof(h) + sizeof(ppi) + 14], *f;
 
 	for (i = 0; i < 4; i++) {
 		if (!(what & 1u << i))
@@ -401,7 +442,19 @@ static void guest_frame(struct input *in)
 	h.hdr.len = (uint32_t)sizeof(h) + ppis + ((len + 7) & ~7u);
 	memcpy(buf, &h, sizeof(h));
 	take(in, buf + sizeof(h) + ppis, 14);
-	memcpy(ram_at(page, off, sizeof(h) + ppis + 14), buf, sizeof(h) + ppis + 14);
+	f = ram_at(page, off, sizeof(h) + ppis + 80);
+	memcpy(f, buf, sizeof(h) + ppis + 14);
+	if (!(what & 0x10))
+		return;
+	/* TCP/IP behind it, so that offloads find what they speak of. */
+	f += sizeof(h) + ppis;
+	memcpy(f + 12, is_v6 ? "\x86\xdd" : "\x08\0", 2);
+	memcpy(f + 14, ip[is_v6], 16);
+	if (!is_v6) {
+		f[17] = 60;
+		f[23] = 6;
+	}
+	f[is_v6 ? 66 : 46] = 0x50;
 }
 
 static void guest_request(struct input *in)

@@ -1,11 +1,42 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* RNDIS data messages: whatever is accepted lies inside what was given. */
+/* RNDIS data messages: whatever is accepted lies inside what was given, and an offload that is taken
+ * speaks of headers that lie in the private head. */
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "netvsp/priv.h"
 #include "netvsp/rndis.h"
+#include "vswitch/offload.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct netvsp_nic nic;
+
+#define check(cond)              \
+	do {                     \
+		if (!(cond))     \
+			abort(); \
+	} while (0)
+
+static void offload(const uint8_t *data, const struct rndis_frame *f)
+{
+	uint32_t n = f->data_len < VSW_SNAP_SIZE ? f->data_len : VSW_SNAP_SIZE;
+	uint8_t *head = malloc(n); /* a sanitizer sees one byte too many */
+	struct vsw_pkt p = {.hdr = head, .len = f->data_len, .hdr_len = (uint16_t)n};
+
+	check(head);
+	memcpy(head, data + f->data_off, n);
+	if (netvsp_offload_take(&nic, &p, f) == VSW_DROP_none) {
+		if (p.flags & VSW_PKT_CSUM)
+			check(p.l4_off + vsw_l4_len(&p) <= p.len && vsw_l4_len(&p) >= 8 &&
+			      p.l4_off + 8u <= n);
+		if (p.flags & VSW_PKT_LSO)
+			check(vsw_lso_hdr_len(&p) <= n && vsw_lso_hdr_len(&p) < p.len &&
+			      p.lso_mss >= VSW_LSO_MSS_MIN);
+	}
+	free(head);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -19,5 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (f.msg_len < 44 || f.msg_len > size || f.data_off < 44 || f.data_off > f.msg_len ||
 	    f.data_len > f.msg_len - f.data_off)
 		abort();
+	if (f.offloads && f.data_len >= VSW_FRAME_MIN)
+		offload(data, &f);
 	return 0;
 }
