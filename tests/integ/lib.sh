@@ -3,7 +3,7 @@
 # network, mount and PID namespaces of its own, so that instance names, TAPs and namespaces cannot
 # collide with anything, a stray process is simply one that is still there, and all of it goes away
 # with the test. Exit status 77: skipped, with a spoken reason.
-# Variables from meson: NETHV (the program), SRC (the source tree).
+# Variables from meson: NETHV (the program), SRC (the source tree). ENGINE=: for instances that name none.
 
 skip() {
 	echo "SKIP: $*"
@@ -42,6 +42,7 @@ ok() {
 # start FILE: runs it in the background and waits until it is up. Sets RUN (pid) and OUT.
 start() {
 	OUT=$TMP/run.out
+	[ -z "${ENGINE:-}" ] || grep -q '^engine:' "$1" || echo "engine: $ENGINE" >>"$1"
 	"$NETHV" run "$1" >"$OUT" 2>&1 &
 	RUN=$!
 	for _ in $(seq 300); do

@@ -70,6 +70,8 @@ class Instance:
         self.file = os.path.join(self.dir.name, "nethv.yaml")
         self.log = os.path.join(self.dir.name, "log")
         self.name = next(l.split()[1] for l in text.splitlines() if l.startswith("name:"))
+        if "ENGINE" in os.environ and "\nengine:" not in text:
+            text += f"engine: {os.environ['ENGINE']}\n"
         with open(self.file, "w") as f:
             f.write(text)
         self.out = open(self.log, "wb")

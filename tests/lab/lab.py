@@ -14,7 +14,6 @@ import faulthandler
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import traceback
@@ -135,9 +134,12 @@ class Instance(nv.Instance):
         self.partitions = partitions
         name = name or f"lab{Instance.count}"
         lines = [f"name: {name}"] + [f"{k}: {json.dumps(v)}" for k, v in keys.items()]
+        for p in partitions:
+            if "kernel" in p:
+                p.setdefault("serial", f"socket {self.serial(name, p['name'])}")
         lines += ["partitions:"] + [f"  - {json.dumps(p)}" for p in partitions]
         self.left = nv.Leftovers()
-        self.guests, self.consoles = {}, []
+        self.guests = {}
         super().__init__("\n".join(lines) + "\n", env)
 
     def __enter__(self):
@@ -145,11 +147,8 @@ class Instance(nv.Instance):
         return self
 
     def __exit__(self, kind, *rest):
-        for p in self.consoles:
-            p.terminate()
-            p.wait()
-        for g in self.guests.values():
-            guests.remove(g)
+        for name in list(self.guests):
+            self.forget(name)
         with open(os.path.join(OUT, f"{self.name}.log"), "w") as f:
             f.write(self.text())
         super().__exit__(kind, *rest)
@@ -163,24 +162,28 @@ class Instance(nv.Instance):
             return s and s["state"] == "running" and s
         return nv.wait_until("the instance to run", up, seconds)
 
-    def console(self, partition):
-        """A stream to the serial port of @partition, by `nethv console`."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self.consoles.append(subprocess.Popen([NETHV, "console", partition, self.name],
-                                                  stdin=theirs, stdout=theirs))
-        return ours
+    @staticmethod
+    def serial(instance, partition):
+        return f"/run/{instance}-{partition}.serial"
 
-    def guest(self, partition, seconds=120):
+    def guest(self, partition, seconds=180):
         """The Linux guest in @partition, booted and obedient."""
         g = self.guests.get(partition)
-        if not g:
-            g = Guest(partition, self.console(partition),
+        if not g or g.closed:
+            self.forget(partition)
+            g = Guest(partition, connect(self.serial(self.name, partition)),
                       os.path.join(OUT, f"{self.name}-{partition}.console"))
             self.guests[partition] = g
             guests.append(g)
             g.wait_ready(seconds)
         return g
+
+    def forget(self, partition):
+        """After the partition ended: the next guest() looks at the new one."""
+        g = self.guests.pop(partition, None)
+        if g:
+            guests.remove(g)
+            g.close()
 
     def part(self, name, stats=None):
         return next(p for p in (stats or self.stats())["partitions"] if p["name"] == name)
