@@ -27,6 +27,7 @@ static const struct {
 	{"vlan_denied", "look at vlan: mode, pvid and allowed of the port"},
 	{"no_destination", "no other port has this VLAN: look at pvid and allowed"},
 	{"port_down", "the receiver has not brought its adapter up yet"},
+	{"link_down", "link: up of the adapter, if it is to have one"},
 	{"rx_no_buffer", "the receiver is too slow, or gave its buffers not back"},
 	{"rx_ring_full", "the receiver is too slow"},
 	{"uplink_full", "the uplink is slower than its senders"},

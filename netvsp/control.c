@@ -276,7 +276,7 @@ static bool on_rndis_init(struct netvsp_chan *ch, const uint8_t *msg, uint32_t l
 
 	if (len < sizeof(struct rndis_init) || !ch->nic->st->recv_gpadl)
 		return false;
-	ch->nic->st->rndis_ready = 1;
+	__atomic_store_n(&ch->nic->st->rndis_ready, 1, __ATOMIC_RELAXED); /* ctl reads it */
 	netvsp_update_rx_on(ch->nic);
 	answer_rndis(a, &c, sizeof(c));
 	return true;
@@ -286,8 +286,8 @@ static bool on_rndis_init(struct netvsp_chan *ch, const uint8_t *msg, uint32_t l
 static bool on_rndis_halt(struct netvsp_chan *ch, const uint8_t *msg, uint32_t len, uint32_t req_id,
 			  struct netvsp_answer *a)
 {
-	ch->nic->st->rndis_ready = 0;
-	ch->nic->st->packet_filter = 0;
+	__atomic_store_n(&ch->nic->st->rndis_ready, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&ch->nic->st->packet_filter, 0, __ATOMIC_RELAXED);
 	netvsp_update_rx_on(ch->nic);
 	return true;
 }
@@ -355,7 +355,7 @@ static bool on_rndis_reset(struct netvsp_chan *ch, const uint8_t *msg, uint32_t 
 	const struct rndis_reset_complete c = {
 		{RNDIS_MSG_RESET | RNDIS_MSG_COMPLETE, sizeof(c)}, RNDIS_STATUS_SUCCESS, 1};
 
-	ch->nic->st->packet_filter = 0;
+	__atomic_store_n(&ch->nic->st->packet_filter, 0, __ATOMIC_RELAXED);
 	netvsp_update_rx_on(ch->nic);
 	answer_rndis(a, &c, sizeof(c));
 	return true;

@@ -169,9 +169,12 @@ int32_t netvsp_oid_query(const struct netvsp_nic *nic, uint32_t oid, const uint8
 
 static uint32_t set_filter(struct netvsp_nic *nic, const uint8_t *in, uint32_t in_len)
 {
+	uint32_t f;
+
 	if (in_len < 4)
 		return RNDIS_STATUS_INVALID_LENGTH;
-	memcpy(&nic->st->packet_filter, in, 4);
+	memcpy(&f, in, 4);
+	__atomic_store_n(&nic->st->packet_filter, f, __ATOMIC_RELAXED); /* ctl reads it */
 	netvsp_update_rx_on(nic);
 	return RNDIS_STATUS_SUCCESS;
 }

@@ -81,6 +81,12 @@ Test(rndis_packet, names_offloads_that_are_asked_for)
 	memcpy(m.rest + 4, &type, 4);
 	cr_assert_eq(parse(&m, m.h.hdr.len, &f), 0);
 	cr_assert_eq(f.offloads, RNDIS_OFFLOAD_LSO);
+	cr_assert_eq(f.lso, 0xabcd);
+	type = RNDIS_PPI_CSUM;
+	memcpy(m.rest + 4, &type, 4);
+	cr_assert_eq(parse(&m, m.h.hdr.len, &f), 0);
+	cr_assert_eq(f.offloads, RNDIS_OFFLOAD_CSUM);
+	cr_assert_eq(f.csum, 0xabcd);
 }
 
 struct row {
