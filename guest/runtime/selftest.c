@@ -3,19 +3,12 @@
  * command line ("test=..."); the default runs all that end well. Status 0: passed. */
 #include "guest/runtime/rt.h"
 #include "guest/runtime/rt_hv.h"
+#include "guest/runtime/selftest.h"
 
-#define MS		 10000ull /* of reference time */
-#define CONNECTION_TEST	 7u	  /* the host answers what is posted here with a message */
-#define CONNECTION_FLAGS 8u	  /* the host answers with event flags: {vp, first, count} */
-#define LIVE_WORDS	 8
+#define CONNECTION_TEST	 7u /* the host answers what is posted here with a message */
+#define CONNECTION_FLAGS 8u /* the host answers with event flags: {vp, first, count} */
 
-#define CHECK(cond)                                               \
-	do {                                                      \
-		if (!(cond))                                      \
-			rt_panic("line %d: %s", __LINE__, #cond); \
-	} while (0)
-
-static void pass(const char *name)
+void selftest_pass(const char *name)
 {
 	*rt_report_u64(name) = 1;
 	rt_printf("selftest: %s ok\n", name);
@@ -36,7 +29,7 @@ static void test_boot(void)
 	CHECK(rt_arg_u64("hex", 0) == 0x1f);
 	CHECK(rt_arg("bare", buf, sizeof(buf)) == 0);
 	CHECK(rt_arg("num", buf, sizeof(buf)) == -1);
-	pass("boot");
+	selftest_pass("boot");
 }
 
 static void test_memory(void)
@@ -66,7 +59,7 @@ static void test_memory(void)
 			CHECK(memcmp(a, b, n) == 0);
 		}
 	}
-	pass("memory");
+	selftest_pass("memory");
 }
 
 static void test_clock(void)
@@ -74,7 +67,7 @@ static void test_clock(void)
 	uint64_t page = rt_ref_time(), msr = rt_rdmsr(HV_MSR_TIME_REF_COUNT), again = rt_ref_time();
 
 	CHECK(page <= msr && msr <= again);
-	pass("clock");
+	selftest_pass("clock");
 }
 
 static void test_timer(void)
@@ -91,7 +84,7 @@ static void test_timer(void)
 	rt_wake_clear();
 	rt_timer_set(1); /* in the past: an interrupt at once, or this never returns */
 	rt_idle(RT_NEVER);
-	pass("timer");
+	selftest_pass("timer");
 }
 
 static uint32_t nr_ticks;
@@ -120,7 +113,7 @@ static void test_masked(void)
 	rt_irq_enable();
 	CHECK(nr_ticks == 1);
 	rt_irq_handler(RT_VECTOR_TIMER, NULL);
-	pass("masked");
+	selftest_pass("masked");
 }
 
 /* Registers, vector ones above all, are the same after an interrupt in the middle of a loop. */
@@ -162,7 +155,7 @@ static void test_live_registers(void)
 	rt_irq_handler(RT_VECTOR_TIMER, NULL);
 	rt_timer_set(0);
 	CHECK(nr_ticks >= 200);
-	pass("registers");
+	selftest_pass("registers");
 }
 
 static void message_wait(struct hv_message *m)
@@ -194,7 +187,7 @@ static void test_messages(void)
 	}
 	CHECK(rt_post_message(99, 1, word, 4) == HV_STATUS_INVALID_CONNECTION_ID);
 	CHECK(rt_hypercall(0x7777, 0, 0) == HV_STATUS_INVALID_HYPERCALL_CODE);
-	pass("messages");
+	selftest_pass("messages");
 }
 
 static uint64_t flags_seen;
@@ -226,7 +219,7 @@ static void test_event_flags(void)
 	for (i = 0; i < 50; i++)
 		flags_round(1 + i, 1 + i % 7);
 	flags_round(2040, 8);
-	pass("flags");
+	selftest_pass("flags");
 }
 
 static void test_doorbells(void)
@@ -239,7 +232,7 @@ static void test_doorbells(void)
 	CHECK(rt_signal_event(5) == HV_STATUS_INVALID_CONNECTION_ID);
 	CHECK(rt_hypercall(HV_CALL_SIGNAL_EVENT | HV_CALL_FAST,
 			   1ull << 32 | HV_CONNECTION_DOORBELL | 4, 0) == 0);
-	pass("doorbells");
+	selftest_pass("doorbells");
 }
 
 static struct rt_barrier barrier;
@@ -279,7 +272,7 @@ static void test_vps(void)
 		}
 		CHECK(vp_sum == want);
 	}
-	pass("vps");
+	selftest_pass("vps");
 }
 
 /* The polled path takes no trap: a while of pure work, whose counters the host compares. */
@@ -314,6 +307,15 @@ static void test_pings(void)
 	}
 }
 
+static void hv(void)
+{
+	selftest_sints();
+	selftest_eom();
+	selftest_stimers();
+	selftest_connections();
+	selftest_clock();
+}
+
 static void all(void)
 {
 	test_boot();
@@ -326,6 +328,7 @@ static void all(void)
 	test_event_flags();
 	test_doorbells();
 	test_vps();
+	hv();
 }
 
 /* --- what a hostile guest would do: the partition must end, and nothing else ------------------- */
@@ -438,6 +441,7 @@ static const struct {
 	void (*fn)(void);
 } tests[] = {
 	{"all", all},
+	{"hv", hv},
 	{"quiet", test_quiet},
 	{"pings", test_pings},
 	{"spin", spin},

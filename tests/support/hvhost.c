@@ -6,9 +6,10 @@
 #include <string.h>
 #include <time.h>
 
-#define WAIT_S		 60
+#define WAIT_S		 120
 #define CONNECTION_TEST	 7
 #define CONNECTION_FLAGS 8
+#define CONNECTION_RAISE 9
 
 extern const uint8_t rt_selftest_start[], rt_selftest_end[];
 
@@ -34,16 +35,27 @@ static int answer_flags(struct hvhost *h, const uint32_t *word)
 	return HV_STATUS_SUCCESS;
 }
 
+/* {vp, sint, 0 = event flag or 1 = message, value} */
+static int raise_sint(struct hvhost *h, const uint32_t *word)
+{
+	int rc = word[2] ? hv_post_to_guest(h->p, word[0], word[1], 1, &word[3], sizeof(word[3]))
+			 : hv_signal_event_flag(h->p, word[0], word[1], word[3]);
+
+	return rc ? HV_STATUS_INVALID_PARAMETER : HV_STATUS_SUCCESS;
+}
+
 static int on_message(void *ctx, unsigned int vp, uint32_t connection, uint32_t type,
 		      const void *payload, size_t len)
 {
-	uint32_t word[3] = {0};
+	uint32_t word[4] = {0};
 
 	memcpy(word, payload, len < sizeof(word) ? len : sizeof(word));
 	if (connection == CONNECTION_TEST)
 		return answer_messages(ctx, vp, word);
 	if (connection == CONNECTION_FLAGS)
 		return answer_flags(ctx, word);
+	if (connection == CONNECTION_RAISE)
+		return raise_sint(ctx, word);
 	return HV_STATUS_INVALID_CONNECTION_ID;
 }
 

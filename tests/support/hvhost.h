@@ -24,5 +24,5 @@ struct hvhost {
 /* The self-test image with @cmdline; name, image, memory and node of @cfg are filled in here. As
  * hv_partition_create(). */
 int hvhost_create(struct hvhost *h, struct hv_cfg cfg);
-/* False when it did not end by itself within a minute. */
+/* False when it did not end by itself within two minutes. */
 bool hvhost_wait(struct hvhost *h);
