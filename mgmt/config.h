@@ -83,6 +83,7 @@ struct mgmt_uplink {
 	struct mgmt_vlan vlan;
 	char *netns; /* NULL: the switch's own */
 	uint32_t queues;
+	uint32_t *mtu; /* NULL: the device's own */
 };
 
 struct mgmt_switch {

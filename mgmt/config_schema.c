@@ -140,6 +140,7 @@ static const cyaml_schema_field_t uplink_fields[] = {
 	CYAML_FIELD_MAPPING("vlan", OPT, struct mgmt_uplink, vlan, vlan_fields),
 	CYAML_FIELD_STRING_PTR("netns", LIST, struct mgmt_uplink, netns, 1, 200),
 	CYAML_FIELD_UINT("queues", OPT, struct mgmt_uplink, queues),
+	CYAML_FIELD_UINT_PTR("mtu", OPT, struct mgmt_uplink, mtu),
 	CYAML_FIELD_END,
 };
 
@@ -179,6 +180,7 @@ static const struct mgmt_range ranges[] = {
 	{"switch.fdb_size", 16, 1 << 20, 0, "addresses"},
 	{"switch.ageing_s", 1, 1000000, 0, "seconds"},
 	{"uplinks.queues", 1, VSW_QUEUES_MAX, 0, "queues"},
+	{"uplinks.mtu", 68, NETVSP_MTU_MAX, 0, "bytes"},
 	{"uplinks.vlan.pvid", 0, 4094, 0, "a VLAN id, 0: untagged network"},
 	{"uplinks.vlan.allowed", 1, 4094, 0, "a VLAN id"},
 	{"partitions.vps", 1, VMBUS_VPS_MAX, 0, "virtual processors"},

@@ -69,6 +69,7 @@ static int make_uplink(struct sw *sw, uint32_t i)
 		.vlan_mode = up->vlan.mode,
 		.pvid = up->vlan.pvid,
 		.nr_queues = (uint16_t)up->queues,
+		.mtu = up->mtu ? (uint16_t)*up->mtu : 0,
 	};
 
 	snprintf(cfg.name, sizeof(cfg.name), "%s", up->name);

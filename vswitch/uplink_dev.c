@@ -218,6 +218,11 @@ static int configure(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg,
 		conf.intr_conf.rxq = 0;
 		rc = rte_eth_dev_configure(u->port_id, u->nr_rxq, u->nr_txq, &conf);
 	}
+	/* Some devices keep what was configured to themselves: a TAP's interface learns it only so. */
+	if (!rc && cfg->mtu) {
+		rc = rte_eth_dev_set_mtu(u->port_id, cfg->mtu);
+		rc = rc == -ENOTSUP ? 0 : rc;
+	}
 	if (rc)
 		return err_sys(rc,
 			       "uplink %s: device '%s': cannot configure %u receive and %u send "

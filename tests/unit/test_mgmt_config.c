@@ -113,6 +113,8 @@ static const struct bad {
 	 {"f.yaml:4: uplinks[0].netns:", "a path", "ip netns list"}},
 	{PART "uplinks:\n  - {name: u, devargs: net_tap0, queues: 0}\n",
 	 {"uplinks[0].queues:", "\"0\"", "1..64"}},
+	{PART "uplinks:\n  - {name: u, devargs: net_tap0, mtu: 9001}\n",
+	 {"uplinks[0].mtu:", "\"9001\"", "68..9000"}},
 	{PART "    image: /dev/null\n    kernel: /dev/null\n",
 	 {"f.yaml:3: partitions[0].image:", "beside a kernel", "one of image and kernel"}},
 	{PART "    kernel: /nonexistent/vmlinuz\n",
@@ -220,7 +222,7 @@ static const char full[] =
 	"switch: {lcores: [1, 2], poll: busy, memory: 512, hugepages: no, fdb_size: 1024,"
 	" ageing_s: 5}\n"
 	"uplinks:\n"
-	"  - {name: left, devargs: \"net_tap0,iface=tapl\", netns: l, queues: 2,\n"
+	"  - {name: left, devargs: \"net_tap0,iface=tapl\", netns: l, queues: 2, mtu: 9000,\n"
 	"     vlan: {mode: trunk, pvid: 7, allowed: [10, 20, 4094]}}\n"
 	"partitions:\n"
 	"  - name: a\n    cmdline: 'app=echo ip=\"10.0.0.1\" # \\ ~'\n    vps: 2\n    memory: 64\n"
