@@ -23,6 +23,29 @@ void rt_wrmsr(uint32_t msr, uint64_t value)
 			 : "memory");
 }
 
+bool rt_rdmsr_safe(uint32_t msr, uint64_t *value)
+{
+	uint32_t lo = 0, hi = 0, is_ok = 0;
+
+	__asm__ volatile("1:\trdmsr\n\tmovl $1, %2\n2:\n\t" RT_ON_FAULT("1b", "2b")
+			 : "+a"(lo), "+d"(hi), "+r"(is_ok)
+			 : "c"(msr)
+			 : "memory");
+	*value = (uint64_t)hi << 32 | lo;
+	return is_ok;
+}
+
+bool rt_wrmsr_safe(uint32_t msr, uint64_t value)
+{
+	uint32_t is_ok = 0;
+
+	__asm__ volatile("1:\twrmsr\n\tmovl $1, %0\n2:\n\t" RT_ON_FAULT("1b", "2b")
+			 : "+r"(is_ok)
+			 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+			 : "memory");
+	return is_ok;
+}
+
 struct nethv_cpuid hv_cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	const struct nethv_boot *b = rt_boot();

@@ -5,6 +5,7 @@
 
 #define NR_VECTORS   256u
 #define GATE_PRESENT 0x8e00u
+#define VECTOR_NMI   2u
 
 struct gate {
 	uint16_t offset_low, selector, flags, offset_mid;
@@ -18,6 +19,20 @@ static void (*handler[NR_VECTORS])(unsigned int vector);
 
 #define barrier() __asm__ volatile("" ::: "memory")
 
+static struct gate gate_to(uint16_t cs, const uint8_t *entry)
+{
+	uint64_t at = (uint64_t)(uintptr_t)entry;
+
+	return (struct gate){
+		.offset_low = (uint16_t)at,
+		.selector = cs,
+		.flags = GATE_PRESENT,
+		.offset_mid = (uint16_t)(at >> 16),
+		.offset_high = (uint32_t)(at >> 32),
+	};
+}
+
+/* ring3 takes exceptions itself, and tells more of them. */
 void rt_idt_init(const struct nethv_boot *boot)
 {
 	uint16_t cs;
@@ -25,17 +40,35 @@ void rt_idt_init(const struct nethv_boot *boot)
 
 	__asm__("movw %%cs, %0" : "=r"(cs));
 	rt_apic_eoi = !!(boot->flags & NETHV_BOOT_APIC_EOI);
-	for (i = RT_VECTOR_FIRST; i < NR_VECTORS; i++) {
-		uint64_t at = (uint64_t)(uintptr_t)(rt_isr_table + i * RT_ISR_BYTES);
+	for (i = 0; !(boot->flags & NETHV_BOOT_RING3) && i < RT_VECTOR_FIRST; i++)
+		idt[i] = gate_to(cs, rt_exception_table + i * RT_ISR_BYTES);
+	for (i = RT_VECTOR_FIRST; i < NR_VECTORS; i++)
+		idt[i] = gate_to(cs, rt_isr_table + i * RT_ISR_BYTES);
+}
 
-		idt[i] = (struct gate){
-			.offset_low = (uint16_t)at,
-			.selector = cs,
-			.flags = GATE_PRESENT,
-			.offset_mid = (uint16_t)(at >> 16),
-			.offset_high = (uint32_t)(at >> 32),
-		};
+/* One RT_ON_FAULT(). The linker makes the bounds. */
+struct fault {
+	uint32_t at, to;
+};
+extern const struct fault __start_rt_faults[], __stop_rt_faults[];
+
+void rt_exception(struct rt_exception *e)
+{
+	const struct fault *f;
+	uint64_t cr2;
+
+	if (e->vector == VECTOR_NMI)
+		return; /* says nothing that we know */
+	for (f = __start_rt_faults; f < __stop_rt_faults; f++) {
+		if (f->at == e->rip) {
+			e->rip = f->to;
+			return;
+		}
 	}
+	__asm__ volatile("movq %%cr2, %0" : "=r"(cr2));
+	rt_panic("exception %u, error 0x%llx, at RIP 0x%llx, RSP 0x%llx, CR2 0x%llx",
+		 (unsigned int)e->vector, (unsigned long long)e->error, (unsigned long long)e->rip,
+		 (unsigned long long)e->rsp, (unsigned long long)cr2);
 }
 
 void rt_idt_load(void)

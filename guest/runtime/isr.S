@@ -4,6 +4,7 @@
 #define VP_IRQ_OFF 12
 #define VP_PENDING 16
 #define X2APIC_EOI 0x80b
+#define EXCEPTIONS_WITH_ERROR 0x60227d00 /* 8, 10 to 14, 17, 21, 29, 30 */
 
 	.text
 	.balign	16
@@ -58,4 +59,34 @@ isr_common:
 	xorl	%edx, %edx
 	wrmsr
 	jmp	1b
+
+/* Exceptions, where the guest has CPL 0: the frame is struct rt_exception of priv.h. Those without an
+ * error code get a 0. An interrupt that somebody sends with such a vector is taken for one. */
+	.balign	16
+	.globl	rt_exception_table
+rt_exception_table:
+	.set	vector, 0
+	.rept	32
+	.balign	16
+	.if	(EXCEPTIONS_WITH_ERROR >> vector) & 1 == 0
+	pushq	$0
+	.endif
+	pushq	$vector
+	jmp	exception_common
+	.set	vector, vector + 1
+	.endr
+
+	.balign	16
+exception_common:
+	.irp	reg, rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+	pushq	%\reg
+	.endr
+	cld
+	movq	%rsp, %rdi
+	call	rt_exception
+	.irp	reg, r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax
+	popq	%\reg
+	.endr
+	addq	$16, %rsp
+	iretq
 	.section .note.GNU-stack,"",@progbits

@@ -55,9 +55,20 @@ void rt_synic_init(struct rt_vp *vp);
 
 /* irq.c, from isr.S: one interrupt, with irq_off 1 on entry and 0 on return. */
 void rt_isr(unsigned int vector);
-extern uint8_t rt_apic_eoi;	     /* isr.S writes the EOI register */
-extern const uint8_t rt_isr_table[]; /* isr.S: entry of vector n at n * RT_ISR_BYTES */
-#define RT_ISR_BYTES	16u
+extern uint8_t rt_apic_eoi;		   /* isr.S writes the EOI register */
+extern const uint8_t rt_isr_table[];	   /* isr.S: entry of vector n at n * RT_ISR_BYTES */
+extern const uint8_t rt_exception_table[]; /* isr.S: likewise, vectors 0 to 31 */
+#define RT_ISR_BYTES 16u
+
+/* What isr.S leaves on the stack at an exception. */
+struct rt_exception {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+
+/* irq.c, from isr.S: goes on at the instruction's RT_ON_FAULT, or ends the partition with a panic. */
+void rt_exception(struct rt_exception *e);
 #define RT_VECTOR_FIRST 32u
 
 /* A lock for rare, short things. Not for interrupt code. */

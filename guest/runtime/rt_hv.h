@@ -21,6 +21,15 @@ struct nethv_cpuid hv_cpuid(uint32_t leaf, uint32_t subleaf);
 uint64_t rt_rdmsr(uint32_t msr);
 void rt_wrmsr(uint32_t msr, uint64_t value);
 
+/* Inside an asm statement: when the instruction at local label @at faults, go on at label @to. For
+ * engines that run us at CPL 0; elsewhere a fault ends the partition. */
+#define RT_ON_FAULT(at, to) \
+	".pushsection rt_faults, \"a\"\n\t.long " at ", " to "\n\t.popsection\n\t"
+
+/* False: refused (#GP). */
+bool rt_rdmsr_safe(uint32_t msr, uint64_t *value);
+bool rt_wrmsr_safe(uint32_t msr, uint64_t value);
+
 /* --- interrupts: masking is a per-VP word, no instruction traps ------------------------------- */
 /* Nests. While off, interrupts of this VP are remembered by vector. */
 void rt_irq_disable(void);

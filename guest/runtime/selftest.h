@@ -20,3 +20,6 @@ void selftest_eom(void);
 void selftest_stimers(void);
 void selftest_connections(void);
 void selftest_clock(void);
+
+/* selftest_hostile.c: runs the hostile test @name if it has it; many never return. */
+bool hostile_run(const char *name);
