@@ -392,8 +392,10 @@ static inline bool is_wanted(const struct netvsp_nic *nic, uint32_t filter, cons
 {
 	if (filter & NDIS_FILTER_PROMISCUOUS)
 		return true;
+	/* Its permanent address is always the guest's: a driver that was loaded again uses it. */
 	if (likely(!(dst[0] & 1)))
-		return (filter & NDIS_FILTER_DIRECTED) && memcmp(dst, nic->mac, 6) == 0;
+		return (filter & NDIS_FILTER_DIRECTED) &&
+		       (memcmp(dst, nic->mac, 6) == 0 || memcmp(dst, nic->cfg.mac, 6) == 0);
 	if (memcmp(dst, "\xff\xff\xff\xff\xff\xff", 6) == 0)
 		return filter & NDIS_FILTER_BROADCAST;
 	return filter & (NDIS_FILTER_MULTICAST | NDIS_FILTER_ALL_MULTICAST);

@@ -110,6 +110,10 @@ static void state_fresh(struct netvsp_nic *nic)
 
 	st->magic = NETVSP_STATE_MAGIC;
 	st->mtu = nic->cfg.mtu;
+	/* Linux opens the channel anew for a change of the MTU, of queues or buffers, and keeps the
+	 * address that it set before without saying so again. */
+	st->has_mac = memcmp(nic->mac, nic->cfg.mac, 6) != 0;
+	memcpy(st->mac, nic->mac, 6);
 	netvsp_update_rx_on(nic);
 }
 
@@ -229,7 +233,6 @@ static int chan_init(struct netvsp_chan *ch, struct vmbus_chan *vch, enum vmbus_
 	rings_ready(ch);
 	if (ch->q == 0) {
 		nic->st = (struct netvsp_state *)ch->cs->dev;
-		memcpy(nic->mac, nic->cfg.mac, 6);
 		if (how == VMBUS_OPEN_RESUME)
 			rc = primary_resume(nic, ch);
 		else
@@ -381,6 +384,7 @@ static int offer_primary(struct netvsp_nic *nic, struct vmbus_peer *peer)
 					   .ctx = &nic->chan[0]};
 
 	nic->peer = peer;
+	memcpy(nic->mac, nic->cfg.mac, 6); /* another guest, or one that started anew */
 	return vmbus_peer_offer(peer, &cfg, &nic->chan[0].vch);
 }
 

@@ -252,9 +252,11 @@ Test(netvsp_link, each_filter_lets_through_what_it_names)
 	}
 }
 
-/* `ip link set address`: directed means the address of now. */
-Test(netvsp_link, a_new_address_is_the_one_that_is_directed)
+/* `ip link set address`: directed means the address of now, and that which a driver begins with. Linux
+ * sets it once, then opens the channel anew as often as it likes. */
+Test(netvsp_link, a_new_address_is_directed_too_and_outlasts_the_channel)
 {
+	static const uint8_t third[6] = {2, 0, 0, 0, 0, 3};
 	static const uint8_t name[] = "N\0e\0t\0w\0o\0r\0k\0A\0d\0d\0r\0e\0s\0s",
 			     value[] = "0\0002\0000\0000\0000\0000\0000\0000\0000\0000\0000\0002";
 	uint32_t filter = 1, c[5] = {20, 28, 2, 48, 24};
@@ -268,7 +270,12 @@ Test(netvsp_link, a_new_address_is_the_one_that_is_directed)
 	cr_assert_eq(netvsp_oid_set(nic, OID_GEN_RNDIS_CONFIG_PARAMETER, buf, 72), 0);
 	cr_assert_eq(netvsp_oid_set(nic, OID_GEN_RNDIS_CONFIG_PARAMETER, buf, 72), 0, "again");
 	cr_expect_eq(give(other), 0);
-	cr_expect_eq(give(own), VSW_DROP_rx_filter);
+	cr_expect_eq(give(own), 0);
+	cr_expect_eq(give(third), VSW_DROP_rx_filter);
+	bed_open(&g.bed, 0);
+	cr_expect_arr_eq(nic->mac, other, 6);
+	cr_expect(nic->st->has_mac);
+	cr_expect_arr_eq(nic->st->mac, other, 6, "and a restart of the switch");
 }
 
 Test(netvsp_link, a_filter_of_nothing_is_a_port_that_is_down)
