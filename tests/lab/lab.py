@@ -153,7 +153,7 @@ class Instance(nv.Instance):
             f.write(self.text())
         super().__exit__(kind, *rest)
 
-    def wait_up(self, seconds=60):
+    def wait_up(self, seconds=180):
         """Until `nethv stats` knows all partitions as running; their guests may still boot."""
         def up():
             if self.p.poll() is not None:
