@@ -8,6 +8,7 @@
 # Packages come from the archive that this machine's own apt uses; NETHV_LAB_MIRROR names another.
 set -euo pipefail
 
+KEPT_DRIVERS='bus_vmbus|bus_pci|bus_vdev|mempool_ring|net_(netvsc|vdev_netvsc|failsafe|e1000|ring|null|af_packet|tap)'
 GUEST_PACKAGES=iproute2,iputils-ping,iperf3,ethtool,tcpdump,kmod,procps,kexec-tools,dpdk-dev,hyperv-daemons
 
 cache=${1:?usage: fetch.sh CACHE [PART...]}
@@ -45,7 +46,8 @@ private_apt() {
 	: >"$dir/status"
 	printf 'deb %s %s main\n' "$mirror" bookworm "$mirror" bookworm-backports >"$dir/sources.list"
 	say "reading the package lists"
-	apt-get "${apt[@]}" update >"$cache/apt.log" 2>&1 || { tail "$cache/apt.log" >&2; die "apt-get update failed"; }
+	apt-get "${apt[@]}" update >"$cache/apt.log" 2>&1 ||
+		{ tail "$cache/apt.log" >&2; die "apt-get update failed"; }
 	apt_is_ready=1
 }
 
@@ -97,7 +99,7 @@ make_kernel() {
 	release=${package#linux-image-}
 	mv "$dir/boot/vmlinuz-$release" "$dir/vmlinuz"
 	mv "$dir/boot/config-$release" "$dir/config"
-	rm -rf "$dir/boot" "$dir/usr/share"
+	rm -rf "${dir:?}/boot" "${dir:?}/usr/share"
 	depmod -b "$dir" "$release"
 	vmlinux "$dir"
 	echo "$release" >"$dir/release"
@@ -120,14 +122,26 @@ make_qemu() {
 	bootstrap "$1" trixie "$2"
 }
 
+# program_needs ROOT PROGRAM: file names of all shared libraries that it is linked with.
+program_needs() {
+	"$1/lib64/ld-linux-x86-64.so.2" --library-path "$1/usr/lib/x86_64-linux-gnu" --list "$1/$2" |
+		awk '{ print $1 }'
+}
+
 # Without systemd: tests/lab/l2/init is its first program. Of DPDK's drivers it keeps those that a child
-# partition can use, because an application loads all that it finds.
+# partition can use and those that testpmd is linked with, because an application loads all that it finds.
 make_guest_root() {
+	local needed file name
 	say "a Debian 12 root file system for child partitions (one to three minutes)"
 	bootstrap "$1" bookworm "$2"
-	find "$1"/usr/lib/x86_64-linux-gnu/dpdk/pmds-* -name '*.so*' |
-		grep -vE 'librte_(bus_(vmbus|pci|vdev)|net_(netvsc|ring|null|af_packet|tap|e1000|failsafe|vdev_netvsc)|mempool_ring)\.so' |
-		xargs -r rm
+	needed=" $(program_needs "$1" usr/bin/dpdk-testpmd | tr '\n' ' ')"
+	for file in "$1"/usr/lib/x86_64-linux-gnu/dpdk/pmds-*/*.so*; do
+		name=${file##*/}
+		name=${name%%.so*}
+		[[ $name =~ ^librte_($KEPT_DRIVERS)$ ]] || [[ $needed == *" $name.so."* ]] || rm "$file"
+	done
+	find "$1/usr/lib/x86_64-linux-gnu" -xtype l -name 'librte_*' -delete
+	program_needs "$1" usr/bin/dpdk-testpmd >/dev/null
 }
 
 # part NAME RECIPE command: makes the folder CACHE/NAME by `command DIR RECIPE`, once for each recipe.

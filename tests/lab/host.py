@@ -98,11 +98,12 @@ class L1:
 
     def command_line(self):
         kernel = images.Kernel(CACHE, self.needs.kernel)
-        words = ["console=ttyS0", "panic=1", "intel_iommu=on", "iommu=pt", "tsc=reliable", "quiet", *os.environ.get("NETHV_LAB_APPEND", "").split(),
+        words = ["console=ttyS0", "panic=1", "intel_iommu=on", "iommu=pt", "tsc=reliable", "quiet",
                  "mitigations=off", "nowatchdog", "audit=0", "init_on_alloc=0", "random.trust_cpu=on",
                  "no_timer_check", "cryptomgr.notests=1", "lsm=",
                  "initcall_blacklist=" + ",".join(NEEDLESS),
                  f"lab_main={HERE}/l1/main", f"lab_modules={kernel.modules}"]
+        words += os.environ.get("NETHV_LAB_APPEND", "").split()
         if self.needs.hugepages:
             words.append(f"lab_hugepages={self.needs.hugepages}")
         if self.needs.load:
@@ -353,6 +354,10 @@ def fill(jobs):
 
 def cmd_scenarios(args):
     jobs = scenario_jobs(args.names or scenario_names(), args.kernel)
+    if os.geteuid():
+        for job in jobs:
+            job.results.append(("skip", job.name, "the lab needs root"))
+        return closing(jobs, args.results)
     fill(jobs)
     top = os.path.join(BUILD, "lab")
     for machine in dict.fromkeys(j.needs.machine() for j in jobs):

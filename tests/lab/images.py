@@ -17,8 +17,8 @@ BUSYBOX = "/bin/busybox"
 L2_MODULES = ("hv_vmbus", "hv_netvsc", "hv_utils", "hv_storvsc", "pci-hyperv", "uio_hv_generic", "8021q",
               "sd_mod", "ext4", "overlay", "igbvf", "msr", "ahci")
 # Programs of the initramfs besides busybox, out of the cache's guest-root.
-L2_TOOLS = ("usr/bin/iperf3", "usr/bin/ping", "usr/bin/tcpdump", "usr/sbin/ethtool", "usr/bin/ip", "usr/sbin/tc",
-            "usr/sbin/bridge", "usr/bin/dash", "usr/bin/kmod", "usr/sbin/hv_kvp_daemon")
+L2_TOOLS = ("usr/bin/iperf3", "usr/bin/ping", "usr/bin/tcpdump", "usr/sbin/ethtool", "usr/bin/ip",
+            "usr/sbin/tc", "usr/sbin/bridge", "usr/bin/dash", "usr/bin/kmod", "usr/sbin/hv_kvp_daemon")
 ACCOUNTS = b"root:x:0:0::/root:/bin/sh\ntcpdump:x:100:100::/:/bin/false\n"
 GROUPS = b"root:x:0:\ntcpdump:x:100:\n"
 # Called by the kernel too, when the host asks for an orderly end; no service manager to tell.

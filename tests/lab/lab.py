@@ -3,7 +3,8 @@
 QEMU that stands in for nethv where the lab itself is under test. See docs/lab.md.
 
     import lab
-    with lab.Instance([lab.linux("a", nics=1, ip="eth0:10.0.0.1/24"), lab.linux("b", nics=1, ip="eth0:10.0.0.2/24")]) as inst:
+    with lab.Instance([lab.linux("a", ip="eth0:10.0.0.1/24"),
+                       lab.linux("b", ip="eth0:10.0.0.2/24")]) as inst:
         a = inst.guest("a")
         with lab.case("ping"):
             a.ok("ping -c 3 10.0.0.2")

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=sh
 # For scenarios in shell: how they tell the host what they found. See docs/lab.md.
 #   case_ok NAME            case_bad NAME WHY            case_skip NAME WHY
 #   check NAME command…     one of the first two by the command's status; its output follows a failure
