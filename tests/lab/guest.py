@@ -117,7 +117,7 @@ class Guest:
                 if self.closed or time.monotonic() > end:
                     raise
 
-    def run(self, command, seconds=30):
+    def run(self, command, seconds=90):
         """Runs a shell script there: (exit status, what it printed, on both streams). Status 124: it was
         ended after @seconds. GuestHung when nothing comes back."""
         n = next(self.ids)
@@ -127,7 +127,7 @@ class Guest:
         found = self.expect(rb"\n@@begin %d\n((?s:.*?))\n@@end %d (\d+)\n" % (n, n), seconds + 15, mark)
         return int(found.group(2)), found.group(1).decode(errors="replace")
 
-    def ok(self, command, seconds=30):
+    def ok(self, command, seconds=90):
         """What the command prints; it must end with status 0."""
         status, text = self.run(command, seconds)
         if status:
