@@ -142,6 +142,8 @@ static void show_partition(json_t *s, json_t *p)
 	       js(p, "guest.message"));
 	if (js(p, "reason")[0])
 		printf("    reason: %s\n", js(p, "reason"));
+	if (js(p, "crash")[0] && !js(p, "reason")[0])
+		printf("    %s\n", js(p, "crash"));
 	if (js(p, "vmbus.reason")[0])
 		printf("    VMBus: %s\n", js(p, "vmbus.reason"));
 	show_machine(p);

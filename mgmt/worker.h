@@ -33,8 +33,9 @@ struct worker {
 	enum vsp_answer shutdown_answer;
 	struct loop_src server_src, wake_src, vsp_src;
 
-	pthread_mutex_t lock; /* of end; held for copies only */
+	pthread_mutex_t lock; /* of end and crash; held for copies only */
 	struct worker_end end;
+	char crash[400]; /* what a guest that goes on reported of its crash: the first time */
 	struct worker_console con;
 
 	int64_t start_until_ms; /* 0: the guest runs; else it waits for its adapters' offers */

@@ -51,6 +51,21 @@ static void on_stopped(void *ctx, enum hv_stop_reason reason, uint32_t status, c
 	fd_kick(w->wake_fd);
 }
 
+/* Linux tells why it panics, and then resets, halts or boots a crash kernel, as it was told to. */
+static void on_crashed(void *ctx, const char *text)
+{
+	struct worker *w = ctx;
+	bool is_first;
+
+	pthread_mutex_lock(&w->lock);
+	is_first = !w->crash[0];
+	if (is_first)
+		snprintf(w->crash, sizeof(w->crash), "%s", text);
+	pthread_mutex_unlock(&w->lock);
+	if (is_first)
+		log_warn(w->part->name, "%s", text);
+}
+
 static void on_console(void *ctx, const char *line, size_t n)
 {
 	struct worker *w = ctx;
@@ -76,6 +91,7 @@ static const struct hv_partition_ops hv_ops = {
 	.post_message = on_post,
 	.siefp_changed = on_siefp,
 	.stopped = on_stopped,
+	.crashed = on_crashed,
 	.console = on_console,
 	.serial_ready = on_serial_ready,
 	.serial_room = on_serial_room,

@@ -2,6 +2,7 @@
 /* What a worker knows of its partition, as JSON. The guest's report is the guest's word. */
 #include "mgmt/worker.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *const exit_word[HV_EXIT_NR] = {
@@ -90,9 +91,17 @@ static json_t *report_json(struct worker *w)
 			 "values", values);
 }
 
+static void crash_copy(struct worker *w, char *text, size_t size)
+{
+	pthread_mutex_lock(&w->lock);
+	snprintf(text, size, "%s", w->crash);
+	pthread_mutex_unlock(&w->lock);
+}
+
 json_t *worker_status_json(struct worker *w)
 {
 	json_t *vps = json_array(), *o;
+	char crash[sizeof(w->crash)];
 
 	for (unsigned int vp = 0; vp < hv_nr_vps(w->hv); vp++)
 		json_array_append_new(vps, vp_json(w, vp));
@@ -101,6 +110,9 @@ json_t *worker_status_json(struct worker *w)
 		      (int)console_clients(&w->con.console), "lost", (json_int_t)w->con.lost,
 		      "guest_pid", hv_engine_pid(w->hv), "last_event", w->last_fault, "synic",
 		      hv_synic_name(w->hv));
+	crash_copy(w, crash, sizeof(crash));
+	if (crash[0])
+		json_object_set_new(o, "crash", json_string(crash));
 	worker_vsp_add_json(w, o);
 	return o;
 }
@@ -113,6 +125,8 @@ json_t *worker_last_json(struct worker *w)
 		[HV_STOP_ENGINE] = "failed",
 	};
 	json_t *o = worker_status_json(w);
+	const char *crash = json_string_value(json_object_get(o, "crash"));
+	char reason[sizeof(w->crash) + sizeof(w->end.text) + 16];
 	struct worker_end end;
 
 	pthread_mutex_lock(&w->lock);
@@ -120,6 +134,8 @@ json_t *worker_last_json(struct worker *w)
 	pthread_mutex_unlock(&w->lock);
 	json_object_set_new(o, "how", json_string(end.is_ended ? how[end.reason] : "stopped"));
 	json_object_set_new(o, "status", json_integer(end.status));
-	json_object_set_new(o, "reason", json_string(end.text));
+	snprintf(reason, sizeof(reason), "%s%s%s", end.text, crash ? ", after " : "",
+		 crash ? crash : "");
+	json_object_set_new(o, "reason", json_string(reason));
 	return o;
 }
