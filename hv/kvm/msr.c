@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which MSRs are the worker's. With our own SynIC: the whole synthetic range. With KVM's: what KVM
- * must not answer (identity, hypercall page, frequencies, reset, crash, TSC control), and all writes to SynIC
- * registers: they are judged and kept here first, as for every engine, and then handed to KVM. */
+/* Which MSRs are the worker's. With our own SynIC: the whole synthetic range. With KVM's: all but VP index,
+ * clock, timers, VP assist page and the reading of SynIC registers. So nothing of KVM that we do not offer is
+ * in a guest's reach, and what it tries there does not fill the host's log. Writes to SynIC registers are
+ * judged and kept here first, as for every engine, and then handed to KVM. */
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,6 +13,7 @@
 #include "hv/priv.h"
 
 #define SYNTHETIC_NR   0x200u
+#define SYNTHETIC_LAST (HV_MSR_GUEST_OS_ID + SYNTHETIC_NR - 1)
 #define MTRR_DEF_TYPE  0x2ffu
 #define MTRR_WRITEBACK 0xc06ull /* on, fixed ranges on, default type write-back */
 #define TSC_COUNTS_P0  (1ull << 24)
@@ -45,14 +47,16 @@ int kvm_msr_filter(struct kvm_vm *vm)
 
 	if (vm->has_synic) {
 		f.ranges[0] = range(HV_MSR_GUEST_OS_ID, HV_MSR_HYPERCALL, both);
-		f.ranges[1] = range(HV_MSR_RESET, HV_MSR_RESET, both);
-		f.ranges[2] = range(HV_MSR_SCONTROL, HV_MSR_SINT15, KVM_MSR_FILTER_WRITE);
-		f.ranges[3] = range(HV_MSR_CRASH_P0, HV_MSR_CRASH_CTL, both);
-		f.ranges[5] = range(HV_MSR_TSC_FREQUENCY, HV_MSR_APIC_FREQUENCY, both);
-		f.ranges[4] = range(HV_MSR_TSC_INVARIANT, HV_MSR_TSC_INVARIANT, both);
+		f.ranges[1] = range(HV_MSR_RESET, HV_MSR_TIME_REF_COUNT - 1, both);
+		f.ranges[2] = range(HV_MSR_TSC_FREQUENCY, HV_MSR_VP_ASSIST - 1, both);
+		f.ranges[3] = range(HV_MSR_VP_ASSIST + 1, HV_MSR_SCONTROL - 1, both);
+		f.ranges[4] = range(HV_MSR_SCONTROL, HV_MSR_EOM, KVM_MSR_FILTER_WRITE);
+		f.ranges[5] = range(HV_MSR_EOM + 1, HV_MSR_SINT0 - 1, both);
+		f.ranges[7] = range(HV_MSR_SINT0, HV_MSR_SINT15, KVM_MSR_FILTER_WRITE);
+		f.ranges[8] = range(HV_MSR_SINT15 + 1, HV_MSR_STIMER0_CONFIG - 1, both);
+		f.ranges[9] = range(HV_MSR_STIMER3_COUNT + 1, SYNTHETIC_LAST, both);
 	} else {
-		f.ranges[0] =
-			range(HV_MSR_GUEST_OS_ID, HV_MSR_GUEST_OS_ID + SYNTHETIC_NR - 1, both);
+		f.ranges[0] = range(HV_MSR_GUEST_OS_ID, SYNTHETIC_LAST, both);
 	}
 	if (vm->cfg.has_tsc)
 		f.ranges[6] = range(KVM_MSR_HWCR, KVM_MSR_HWCR, KVM_MSR_FILTER_READ);
