@@ -7,6 +7,7 @@ import os
 import nv
 
 FRAMES = int(os.environ.get("FRAMES", "10000000"))
+POLLED_FRAMES = int(os.environ.get("POLLED", "1000000"))
 
 POLLED = """\
 name: frames-{pid}
@@ -54,8 +55,8 @@ def polled():
         inst.wait_running()
         nv.wait_until("the steady state", lambda: inst.guest("l2fwd").get("steady"))
         a = inst.stats()
-        nv.wait_until("enough packets", lambda: inst.stats()["switch"]["totals"]["out"]
-                      > a["switch"]["totals"]["out"] + FRAMES // 10)
+        nv.wait_until(f"{POLLED_FRAMES} packets", lambda: inst.stats()["switch"]["totals"]["out"]
+                      > a["switch"]["totals"]["out"] + POLLED_FRAMES)
         b = inst.stats()
         n = b["switch"]["totals"]["out"] - a["switch"]["totals"]["out"]
         print(f"{n} packets in the polled steady state: before {exits(a)}, after {exits(b)}")

@@ -4,6 +4,9 @@
 # collide with anything, a stray process is simply one that is still there, and all of it goes away
 # with the test. Exit status 77: skipped, with a spoken reason.
 # Variables from meson: NETHV (the program), SRC (the source tree). ENGINE=: for instances that name none.
+# NV_PATIENCE: a factor for all waiting.
+
+: "${NV_PATIENCE:=1}"
 
 skip() {
 	echo "SKIP: $*"
@@ -45,7 +48,7 @@ start() {
 	[ -z "${ENGINE:-}" ] || grep -q '^engine:' "$1" || echo "engine: $ENGINE" >>"$1"
 	"$NETHV" run "$1" >"$OUT" 2>&1 &
 	RUN=$!
-	for _ in $(seq 300); do
+	for _ in $(seq $((300 * NV_PATIENCE))); do
 		grep -q "is up after" "$OUT" && return 0
 		kill -0 $RUN 2>/dev/null || fail "nethv run ended early"
 		sleep 0.1
@@ -66,7 +69,7 @@ print(eval(sys.argv[1]))' "$1"
 
 # until_true SECONDS EXPRESSION
 until_true() {
-	for _ in $(seq $(($1 * 5))); do
+	for _ in $(seq $(($1 * 5 * NV_PATIENCE))); do
 		[ "$(value "$2" 2>/dev/null)" = True ] && return 0
 		sleep 0.2
 	done
@@ -83,7 +86,7 @@ is() {
 
 # No process, socket, TAP or huge page file of ours may be left (waits up to 3 s).
 nothing_left() {
-	for _ in $(seq 30); do
+	for _ in $(seq $((30 * NV_PATIENCE))); do
 		left=$(ps -eo args | grep -E '^(nethv|\[nethv|[^ ]*/nethv)' | grep -v grep)
 		left="$left$(grep '@nethv/' /proc/net/unix)"
 		left="$left$(ip -o link | grep -vE ': (lo|tunl0|sit0|[a-z0-9_]+@NONE)')"

@@ -13,6 +13,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NETHV = os.environ.get("NETHV") or os.path.join(ROOT, "build/mgmt/nethv")
 SKIP = 77
+PATIENCE = int(os.environ.get("NV_PATIENCE", "1"))  # a factor for all waiting, on slow machines
 
 
 def skip(why):
@@ -39,7 +40,7 @@ def run(*argv, check=True, timeout=60):
 
 
 def wait_until(what, cond, secs=20):
-    end = time.monotonic() + secs
+    end = time.monotonic() + secs * PATIENCE
     while time.monotonic() < end:
         got = cond()
         if got:
@@ -87,7 +88,7 @@ class Instance:
         if self.p.poll() is None:
             self.p.send_signal(signal.SIGINT)
             try:
-                self.p.wait(20)
+                self.p.wait(20 * PATIENCE)
             except subprocess.TimeoutExpired:
                 self.p.kill()
                 self.p.wait()
@@ -139,7 +140,7 @@ class Instance:
     def stop(self):
         """SIGINT and a clean end; returns the exit status."""
         self.p.send_signal(signal.SIGINT)
-        return self.p.wait(30)
+        return self.p.wait(30 * PATIENCE)
 
 
 def conservation(stats):

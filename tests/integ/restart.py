@@ -9,14 +9,14 @@ import time
 import nv
 
 KILLS = int(os.environ.get("KILLS", "10"))
-STEP = 50000  # frames that must arrive between two kills
+STEP = int(os.environ.get("STEP", "50000"))  # frames that must arrive between two kills
 RATE = 2000000  # frames a second at most, so that there is traffic until the last kill
 LIVES = 0.6  # s; a switch that dies sooner is one that cannot live, and waits before its next try
 
 
 def main():
     left = nv.Leftovers()
-    with nv.Instance(nv.flow_config(f"restart-{os.getpid()}", (KILLS + 2) * 3000000, 128,
+    with nv.Instance(nv.flow_config(f"restart-{os.getpid()}", (KILLS + 2) * 60 * STEP, 128,
                                     f"rate={RATE}")) as inst:
         inst.wait_running()
         for n in range(1, KILLS + 1):
