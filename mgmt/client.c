@@ -14,7 +14,7 @@
 #include "mgmt/rpc.h"
 
 #define STATUS_MS 5000
-#define STOP_MS	  40000
+#define STOP_MS	  10000 /* beyond what the instance itself takes at most */
 
 int cli_error(int status)
 {
@@ -82,21 +82,21 @@ int cli_status(const char *name, json_t **out)
 }
 
 /* The instance is gone when its process is: nothing of it lives longer. */
-static int wait_end(pid_t pid)
+static int wait_end(pid_t pid, int limit_ms)
 {
 	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
 	int n;
 
 	if (p.fd < 0)
 		return errno == ESRCH ? 0 : err_sys(-errno, "pidfd_open %d", pid);
-	n = poll(&p, 1, STOP_MS);
+	n = poll(&p, 1, limit_ms);
 	fd_close(&p.fd);
 	if (n == 1)
 		return 0;
 	return err_set(-ETIMEDOUT,
 		       "pid %d has not ended after %d s; `kill -9 %d` ends it and all it "
 		       "started",
-		       pid, STOP_MS / 1000, pid);
+		       pid, limit_ms / 1000, pid);
 }
 
 int cmd_stop(const struct cli_args *a)
@@ -105,6 +105,7 @@ int cmd_stop(const struct cli_args *a)
 	struct rpc_conn c;
 	pid_t pid = 0;
 	int fd = cli_connect(a->operand), rc;
+	int64_t limit_ms;
 
 	if (fd < 0)
 		return cli_error(1);
@@ -112,9 +113,10 @@ int cmd_stop(const struct cli_args *a)
 	rc = rpc_conn_init(&c, fd);
 	if (!rc)
 		rc = rpc_call(&c, "stop", NULL, STATUS_MS, &result);
+	limit_ms = STOP_MS + ji(result, "within_ms");
 	json_decref(result);
 	if (!rc)
-		rc = wait_end(pid);
+		rc = wait_end(pid, (int)limit_ms);
 	rpc_conn_fini(&c);
 	return rc ? cli_error(1) : 0;
 }

@@ -71,6 +71,7 @@ static int default_partition(struct mgmt_partition *p, const struct mgmt_host *h
 	DEFAULT(p->vps, 1);
 	DEFAULT(p->memory, PARTITION_MIB);
 	DEFAULT(p->vmbus_version, VMBUS_V5_3);
+	DEFAULT(p->stop_s, p->kernel ? 20 : 3);
 	for (uint32_t i = 0; i < p->nics_count && !rc; i++)
 		rc = default_nic(&p->nics[i], i, p->vps);
 	return rc;

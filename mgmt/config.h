@@ -68,6 +68,7 @@ struct mgmt_partition {
 	uint32_t disks_count;
 	bool integration; /* offer heartbeat, shutdown, time and key-value exchange */
 	enum mgmt_on_crash on_crash;
+	uint32_t stop_s; /* for its guest, to end when the instance does */
 	uint32_t vps;
 	uint32_t memory; /* MiB */
 	int *numa_node;	 /* NULL: any */

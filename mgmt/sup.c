@@ -19,11 +19,10 @@
 
 #define START_MS       60000 /* until the switch, then all workers, are ready */
 #define PING_MS	       1000
-#define SILENT_MS      5000  /* a switch that answers no ping for so long is killed */
-#define UP_MS	       2000  /* for a guest, to say that it is up, before the next is started */
-#define STAGGER_MS     300   /* between two partitions that are told to end */
-#define STOP_WORKER_MS 6000  /* a worker itself gives its guest 3 s ... */
-#define STOP_LINUX_MS  12000 /* ... and Linux 10 s */
+#define SILENT_MS      5000 /* a switch that answers no ping for so long is killed */
+#define UP_MS	       2000 /* for a guest, to say that it is up, before the next is started */
+#define STAGGER_MS     300  /* between two partitions that are told to end */
+#define STOP_WORKER_MS 3000 /* for a worker, beyond what it gives its guest */
 #define STOP_SWITCH_MS 5000
 
 static int take_signals(struct sup *sup)
@@ -153,19 +152,27 @@ static void stop_workers(struct sup *sup)
 	}
 }
 
-static int stop_worker_ms(const struct sup *sup)
+/* Until the last worker is killed: all are told soon after each other, and wait side by side. */
+static int64_t stop_workers_ms(const struct sup *sup)
 {
+	uint32_t longest = 0;
+
 	for (uint32_t i = 0; i < sup->nr_workers; i++)
-		if (sup->worker[i].part->kernel && proc_is_alive(&sup->worker[i]))
-			return STOP_LINUX_MS;
-	return STOP_WORKER_MS;
+		if (proc_is_alive(&sup->worker[i]) && sup->worker[i].part->stop_s > longest)
+			longest = sup->worker[i].part->stop_s;
+	return 1000ll * longest + STOP_WORKER_MS + STAGGER_MS * sup->nr_workers;
+}
+
+int64_t sup_stop_ms(const struct sup *sup)
+{
+	return stop_workers_ms(sup) + STOP_SWITCH_MS;
 }
 
 void sup_stop(struct sup *sup)
 {
 	if (sup->state >= SUP_STOP_WORKERS)
 		return;
-	enter(sup, SUP_STOP_WORKERS, stop_worker_ms(sup) + STAGGER_MS * sup->nr_workers);
+	enter(sup, SUP_STOP_WORKERS, stop_workers_ms(sup));
 	sup->restart_at_ms = 0;
 	for (uint32_t i = 0; i < sup->nr_workers; i++)
 		sup->worker[i].restart_at_ms = 0;

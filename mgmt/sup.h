@@ -210,6 +210,7 @@ void sup_destroy(struct sup *sup); /* NULL and half-built are fine; frees the cf
 int sup_run(struct sup *sup);	   /* until it is over; returns the exit status */
 void sup_fail(struct sup *sup, int status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-void sup_stop(struct sup *sup);	   /* begins a clean end */
-void sup_advance(struct sup *sup); /* looks whether the present state is done */
+void sup_stop(struct sup *sup);		    /* begins a clean end */
+int64_t sup_stop_ms(const struct sup *sup); /* how long that takes at most */
+void sup_advance(struct sup *sup);	    /* looks whether the present state is done */
 void sup_banner(const struct sup *sup);

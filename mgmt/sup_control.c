@@ -129,7 +129,9 @@ static void handle(struct client *c, const struct rpc_msg *m)
 	else if (!strcmp(m->method, "status"))
 		ask_begin(c, m->id);
 	else if (!strcmp(m->method, "stop")) {
-		sup_client_send(c, rpc_result(m->id, json_pack("{s:b}", "stopping", 1)));
+		sup_client_send(
+			c, rpc_result(m->id, json_pack("{s:b, s:I}", "stopping", 1, "within_ms",
+						       (json_int_t)sup_stop_ms(c->sup))));
 		sup_stop(c->sup);
 	} else if (!sup_op_new(c, m))
 		sup_client_send(c, rpc_error(m->id, RPC_NO_METHOD,

@@ -41,6 +41,7 @@ struct worker {
 	int64_t start_until_ms; /* 0: the guest runs; else it waits for its adapters' offers */
 	int64_t up_until_ms;	/* 0: said "up"; else looks whether the guest reports so */
 	int64_t stop_until_ms;	/* 0: not asked to stop */
+	int64_t stop_told_ms;	/* when the wait for it was last told */
 	int exit_status;
 	bool wants_link;      /* a switch was started: say "resumed" when the link is up */
 	bool has_backlog;     /* the guest had no room for a message */

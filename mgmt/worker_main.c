@@ -12,12 +12,11 @@
 #include "mgmt/control.h"
 #include "mgmt/worker.h"
 
-#define OFFERS_MS     10000 /* for the switch, to offer the adapters */
-#define UP_MS	      5000  /* for the guest, to report that it is up */
-#define STOP_MS	      3000  /* for the guest, after it was asked to end ... */
-#define STOP_LINUX_MS 10000 /* ... and for Linux; sup.c waits a little longer */
-#define TICK_MS	      200
-#define TICK_BUSY_MS  5 /* something is to be tried again */
+#define OFFERS_MS    10000 /* for the switch, to offer the adapters */
+#define UP_MS	     5000  /* for the guest, to report that it is up */
+#define STOP_TELL_MS 5000  /* between two lines about a guest that does not end */
+#define TICK_MS	     200
+#define TICK_BUSY_MS 5 /* something is to be tried again */
 
 static int link_up(struct worker *w)
 {
@@ -141,9 +140,24 @@ static void try_again(struct worker *w)
 	w->child.tick_ms = is_busy ? TICK_BUSY_MS : TICK_MS;
 }
 
-static int stop_ms(const struct worker *w)
+/* The guest had its time to end. Until then, a line now and then says what is waited for. */
+static bool is_stop_late(struct worker *w)
 {
-	return w->part->kernel ? STOP_LINUX_MS : STOP_MS;
+	int64_t now = loop_now_ms();
+
+	if (!w->stop_until_ms)
+		return false;
+	if (now >= w->stop_until_ms) {
+		log_warn(w->part->name, "the guest did not end within %u s, stopping it",
+			 w->part->stop_s);
+		return true;
+	}
+	if (now - w->stop_told_ms >= STOP_TELL_MS) {
+		w->stop_told_ms = now;
+		log_info(w->part->name, "waits for its guest to end, %lld s more at most",
+			 (long long)(w->stop_until_ms - now + 999) / 1000);
+	}
+	return false;
 }
 
 static void tick(void *ctx)
@@ -157,10 +171,7 @@ static void tick(void *ctx)
 	pthread_mutex_unlock(&w->lock);
 	if (is_ended)
 		announce_end(w);
-	else if (w->stop_until_ms && loop_now_ms() >= w->stop_until_ms)
-		log_warn(w->part->name, "the guest did not end within %d s, stopping it",
-			 stop_ms(w) / 1000);
-	else
+	else if (!is_stop_late(w))
 		return;
 	w->child.is_over = true;
 }
@@ -174,24 +185,30 @@ static int ask_shutdown(struct worker *w, bool is_reboot)
 	return 0;
 }
 
-/* A guest that cannot be asked is not waited for; one that was asked before may still be at it. */
-static void begin_stop(struct worker *w)
+/* The instance ends. A guest that cannot be asked, or has not begun, is not waited for. */
+static void stop(struct worker *w)
 {
-	int rc = ask_shutdown(w, false);
+	int rc;
 
-	w->stop_until_ms = loop_now_ms() + stop_ms(w);
-	if (rc && rc != -EBUSY)
+	if (w->stop_until_ms)
+		return;
+	rc = w->start_until_ms ? -ENOTCONN : ask_shutdown(w, false);
+	if (rc && rc != -EBUSY) { /* busy: it was asked a moment ago */
+		if (rc != -EOPNOTSUPP && !w->start_until_ms)
+			log_warn(w->part->name, "%s; switching it off", err_text());
 		w->child.is_over = true;
+		return;
+	}
+	w->stop_told_ms = loop_now_ms();
+	w->stop_until_ms = w->stop_told_ms + 1000ll * w->part->stop_s;
 }
 
 static void told(void *ctx, const char *method)
 {
 	struct worker *w = ctx;
 
-	if (!strcmp(method, "stop") && w->start_until_ms) {
-		w->child.is_over = true;
-	} else if (!strcmp(method, "stop") && !w->stop_until_ms) {
-		begin_stop(w);
+	if (!strcmp(method, "stop")) {
+		stop(w);
 	} else if (!strcmp(method, "off")) {
 		w->child.is_over = true;
 	} else if (!strcmp(method, "link")) {

@@ -389,7 +389,7 @@ void selftest_stimers(void)
 #define RESERVED (1ull << 27)
 #define POST	 HV_CALL_POST_MESSAGE
 #define SIGNAL	 (HV_CALL_SIGNAL_EVENT | HV_CALL_FAST)
-#define DOORBELL (HV_CONNECTION_DOORBELL | 3)
+#define DOORBELL (HV_CONNECTION_DOORBELL | 5)
 
 static void posts_refused(void)
 {

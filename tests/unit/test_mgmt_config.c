@@ -316,7 +316,7 @@ static const char linux_text[] =
 	"engine: kvm\npartitions:\n"
 	"  - name: l\n    kernel: /dev/null\n    initrd: /dev/zero\n    cmdline: console=ttyS0\n"
 	"    memory: 64\n    synic: nethv\n    vmbus_version: 4.1\n    integration: true\n"
-	"    disks: [{path: /dev/full, readonly: yes}, {path: /dev/null}]\n    on_crash: restart\n"
+	"    disks: [{path: /dev/full, readonly: yes}, {path: /dev/null}]\n    on_crash: restart\n    stop_s: 60\n"
 	"    nics: [{index: 3, offload: no, monitor: true, link: down}, {}]\n"
 	"  - {name: i, engine: ring3}\n";
 
@@ -341,6 +341,8 @@ static void expect_linux(const struct mgmt_cfg *c)
 	cr_expect(p->disks[0].readonly);
 	cr_expect_not(p->disks[1].readonly);
 	cr_expect_eq(p->on_crash, MGMT_CRASH_RESTART);
+	cr_expect_eq(p->stop_s, 60);
+	cr_expect_eq(mgmt_config_partition(c, "i")->stop_s, 3);
 	cr_assert_not_null(nic);
 	cr_expect(nic->no_offload && nic->monitor && nic->link_down);
 	nic = mgmt_config_nic(p, 1);
