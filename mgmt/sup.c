@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "mgmt/control.h"
 
-#define START_MS       60000 /* until the switch, then all workers, are ready */
+#define START_MS       180000 /* until the switch, then all workers, are ready */
 #define PING_MS	       1000
 #define SILENT_MS      5000 /* a switch that answers no ping for so long is killed */
 #define UP_MS	       2000 /* for a guest, to say that it is up, before the next is started */
