@@ -116,6 +116,7 @@ struct hv_vp_stats {
 	bool has_kvm;
 	uint64_t kvm_exits; /* from guest mode, for whatever reason */
 	uint64_t kvm_io_exits, kvm_mmio_exits;
+	uint64_t kvm_irq_exits;	 /* for interrupts of the host */
 	uint64_t halt_polls;	 /* halts at which KVM polled */
 	uint64_t halt_polls_won; /* ... and needed no sleep */
 	uint64_t halt_wakeups;

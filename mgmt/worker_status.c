@@ -15,10 +15,11 @@ static const char *const exit_word[HV_EXIT_NR] = {
 
 static json_t *kvm_json(const struct hv_vp_stats *st)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "exits", (json_int_t)st->kvm_exits,
-			 "io_exits", (json_int_t)st->kvm_io_exits, "mmio_exits",
-			 (json_int_t)st->kvm_mmio_exits, "halt_polls", (json_int_t)st->halt_polls,
-			 "halt_polls_won", (json_int_t)st->halt_polls_won, "halt_wakeups",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "exits", (json_int_t)st->kvm_exits,
+			 "irq_exits", (json_int_t)st->kvm_irq_exits, "io_exits",
+			 (json_int_t)st->kvm_io_exits, "mmio_exits", (json_int_t)st->kvm_mmio_exits,
+			 "halt_polls", (json_int_t)st->halt_polls, "halt_polls_won",
+			 (json_int_t)st->halt_polls_won, "halt_wakeups",
 			 (json_int_t)st->halt_wakeups);
 }
 

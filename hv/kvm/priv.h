@@ -14,7 +14,7 @@
 #define KVM_PINS	24u /* of the I/O APIC in the worker; GSIs from here on are SINT lines */
 #define KVM_MSI_BASE	0xfee00000ull
 #define KVM_APIC_SHIFT	12
-#define KVM_STATS_NAMES 8u
+#define KVM_STATS_NAMES 9
 #define KVM_MSR_HWCR	0xc0010015u
 
 /* What the last exit still needs when the VP goes on. */

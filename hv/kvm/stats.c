@@ -14,8 +14,9 @@
 #define NAME_MAX_BYTES 256u
 
 static const char *const names[KVM_STATS_NAMES] = {
-	"exits",    "halt_exits",	   "irq_injections", "halt_successful_poll",
-	"io_exits", "halt_attempted_poll", "halt_wakeup",    "mmio_exits",
+	"exits",     "halt_exits",	    "irq_injections", "halt_successful_poll",
+	"io_exits",  "halt_attempted_poll", "halt_wakeup",    "mmio_exits",
+	"irq_exits",
 };
 
 static void desc_take(struct kvm_vp *vp, const struct kvm_stats_header *h,
@@ -85,4 +86,5 @@ void kvm_stats_read(const struct kvm_vp *vp, struct hv_vp_stats *out)
 	out->halt_polls = value(vp, 5);
 	out->halt_wakeups = value(vp, 6);
 	out->kvm_mmio_exits = value(vp, 7);
+	out->kvm_irq_exits = value(vp, 8);
 }
