@@ -7,6 +7,7 @@
 
 #define CONNECTION_TEST	 7u /* the host answers what is posted here with a message */
 #define CONNECTION_FLAGS 8u /* the host answers with event flags: {vp, first, count} */
+#define LIVE_TICKS	 200u
 
 void selftest_pass(const char *name)
 {
