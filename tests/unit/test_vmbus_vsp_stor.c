@@ -145,6 +145,7 @@ Test(vmbus_vsp_stor, what_scsi_refuses_comes_with_sense)
 Test(vmbus_vsp_stor, a_scan_finds_two_units_and_no_ghosts)
 {
 	struct sg_req r = {.cdb = {0x12, 0, 0, 0, 36}, .cdb_len = 6, .dir = 1, .len = 36};
+	uint8_t data[36];
 
 	sg_start(&b, 32);
 	for (r.path = 0; r.path < 8; r.path++) {
@@ -153,13 +154,31 @@ Test(vmbus_vsp_stor, a_scan_finds_two_units_and_no_ghosts)
 				bool is_there = !r.path && !r.target && r.lun < 2;
 				struct vstor_packet p = sg_run(ch, &r);
 
-				cr_assert_eq(p.srb.srb_status,
-					     is_there ? VSTOR_SRB_SUCCESS : VSTOR_SRB_INVALID_LUN);
-				cr_assert_eq(p.srb.data_transfer_length, is_there ? 36 : 0);
-				cr_assert_eq(p.srb.scsi_status, is_there ? 0 : 2);
+				/* Linux takes no other answer to this for a "no". */
+				cr_assert_eq(p.srb.srb_status, VSTOR_SRB_SUCCESS);
+				cr_assert_eq(p.srb.data_transfer_length, 36);
+				sg_fetch(&b, &r, data);
+				cr_assert_eq(data[0], is_there ? 0 : 0x7F);
 			}
 		}
 	}
+}
+
+Test(vmbus_vsp_stor, a_target_that_is_not_there_has_no_units)
+{
+	struct sg_req luns = {
+		.cdb = {0xA0, [9] = 64}, .cdb_len = 12, .dir = 1, .len = 64, .target = 1};
+	struct sg_req ready = {.cdb_len = 6, .dir = VSTOR_DATA_NONE, .path = 3};
+	struct vstor_packet p;
+
+	sg_start(&b, 32);
+	p = sg_run(ch, &luns);
+	cr_assert_eq(p.srb.srb_status, VSTOR_SRB_SUCCESS);
+	cr_assert_eq(p.srb.data_transfer_length, 8);
+	p = sg_run(ch, &ready);
+	cr_assert_eq(p.srb.srb_status, VSTOR_SRB_INVALID_LUN);
+	cr_assert_eq(p.srb.scsi_status, 2);
+	cr_assert_eq(p.srb.data_transfer_length, 0);
 }
 
 Test(vmbus_vsp_stor, a_request_without_a_buffer)

@@ -306,10 +306,11 @@ static uint8_t cdb_len_of(uint8_t opcode)
 	return len[opcode >> 5];
 }
 
-/* LUN 0 must tell what units there are even when it is not one itself. */
+/* Linux takes any answer to an INQUIRY for a good one, and one without data for a disk: a unit that is not
+ * there has to say so. LUN 0 must tell what units there are even when it is not one itself. */
 static bool is_for_absent(const struct scsi_cmd *c)
 {
-	return c->lun == 0 && (c->cdb[0] == 0x12 || c->cdb[0] == 0xA0);
+	return c->cdb[0] == 0x12 || (c->lun == 0 && c->cdb[0] == 0xA0);
 }
 
 void scsi_execute(const struct scsi_target *t, struct scsi_cmd *c)

@@ -147,6 +147,7 @@ static void complete(struct vstor_srb *srb, const struct scsi_cmd *c)
 
 void stor_req_execute(struct stor_req *r, const struct scsi_target *t)
 {
+	static const struct scsi_target nobody;
 	struct vstor_srb *srb = &r->pkt.srb;
 	struct scsi_cmd c = {.cdb_len = srb->cdb_length, .lun = srb->lun};
 
@@ -156,9 +157,6 @@ void stor_req_execute(struct stor_req *r, const struct scsi_target *t)
 	c.nr_iov = r->nr_iov;
 	c.len = r->len;
 	/* One target on one bus: Linux asks for seven more buses and a second target. */
-	if (srb->path_id || srb->target_id)
-		c.is_absent = true;
-	else
-		scsi_execute(t, &c);
+	scsi_execute(srb->path_id || srb->target_id ? &nobody : t, &c);
 	complete(srb, &c);
 }
