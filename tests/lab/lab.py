@@ -167,7 +167,7 @@ class Instance(nv.Instance):
     def serial(instance, partition):
         return f"/run/{instance}-{partition}.serial"
 
-    def guest(self, partition, seconds=180):
+    def guest(self, partition, seconds=400):
         """The Linux guest in @partition, booted and obedient."""
         g = self.guests.get(partition)
         if not g or g.closed:
@@ -221,7 +221,7 @@ class StandIn:
         guests.append(self.guest)
 
     def __enter__(self):
-        return self.guest.wait_ready(180)
+        return self.guest.wait_ready(400)
 
     def __exit__(self, *what):
         guests.remove(self.guest)
