@@ -446,6 +446,7 @@ static const struct {
 } tests[] = {
 	{"all", all},
 	{"hv", hv},
+	{"doorbells", test_doorbells},
 	{"quiet", test_quiet},
 	{"pings", test_pings},
 	{"spin", spin},

@@ -2,26 +2,28 @@
 # One life of an instance without devices: run, ps, stats, why-dropped, stop; pktgen to sink.
 . "$(dirname "$0")/lib.sh"
 
+: "${FRAMES:=200000}"
+
 cat >"$TMP/v2v.yaml" <<END
 name: v2v
 partitions:
   - {name: sink, cmdline: app=sink, memory: 64, nics: [{mac: "02:4e:00:00:00:02"}]}
   - name: gen
-    cmdline: app=pktgen dst=02:4e:00:00:00:02 count=${FRAMES:-200000} size=64
+    cmdline: app=pktgen dst=02:4e:00:00:00:02 count=$FRAMES size=64
     memory: 64
     nics: [{mac: "02:4e:00:00:00:01"}]
 END
 start "$TMP/v2v.yaml"
 ok "the engine is named with its reason" grep -Eq "engine +(ring3|kvm): ." "$OUT"
 ok "pktgen ends" until_true 60 'part("gen")["state"] == "exited"'
-ok "all frames arrived" is 'guest("sink")["rx_packets"]' "${FRAMES:-200000}"
+ok "all frames arrived" is 'guest("sink")["rx_packets"]' "$FRAMES"
 for what in lost duplicated reordered corrupted; do
 	ok "none $what" is "guest('sink')['$what']" 0
 done
 ok "the books balance" is 'sw["totals"]["in"] + sw["totals"]["copies"] - sw["totals"]["out"] - sw["totals"]["drops"]' 0
 ok "ps shows the partitions" sh -c "$NETHV ps | grep -q 'sink .*running'"
 ok "ps shows how gen ended" sh -c "$NETHV ps v2v | grep -q 'gen .*exited'"
-ok "stats shows the ports" sh -c "$NETHV stats | grep -q '^sink/0 .*${FRAMES:-200000}'"
+ok "stats shows the ports" sh -c "$NETHV stats | grep -q '^sink/0 .*${FRAMES%?}'"
 ok "why-dropped answers" "$NETHV" why-dropped
 ok "another name is refused" sh -c "! $NETHV ps other 2>$TMP/e.out && grep -q 'no instance named other.*v2v' $TMP/e.out"
 "$NETHV" run "$TMP/v2v.yaml" >"$TMP/second.out" 2>&1

@@ -360,7 +360,7 @@ Test(hv_ring3, doorbell_counts_signals_that_never_reach_the_worker)
 	struct hv_vp_stats st;
 	uint64_t n = 0;
 
-	cr_assert_eq(host_create(&hh, ARGS, 1, 0), 0);
+	cr_assert_eq(host_create(&hh, "test=doorbells", 1, 0), 0);
 	cr_assert_eq(hv_partition_start(hh.p), 0);
 	cr_assert(hvhost_wait(&hh));
 	cr_assert_eq(read(hv_doorbell_fd(hh.p, 3), &n, sizeof(n)), 8);
