@@ -133,7 +133,7 @@ program_needs() {
 make_guest_root() {
 	local needed file name
 	say "a Debian 12 root file system for child partitions (one to three minutes)"
-	bootstrap "$1" bookworm "$2"
+	bootstrap "$1" bookworm "$GUEST_PACKAGES"
 	needed=" $(program_needs "$1" usr/bin/dpdk-testpmd | tr '\n' ' ')"
 	for file in "$1"/usr/lib/x86_64-linux-gnu/dpdk/pmds-*/*.so*; do
 		name=${file##*/}
@@ -168,7 +168,7 @@ for p in "${parts[@]}"; do
 	kernel-6.1) part $p bookworm make_kernel ;;
 	kernel-6.12) part $p bookworm-backports make_kernel ;;
 	qemu) part $p qemu-system-x86 make_qemu ;;
-	guest-root) part $p "$GUEST_PACKAGES" make_guest_root ;;
+	guest-root) part $p "$GUEST_PACKAGES $KEPT_DRIVERS" make_guest_root ;;
 	*) die "no part '$p' of the cache" ;;
 	esac
 done
