@@ -308,8 +308,10 @@ static void synic_forward(struct hv_vp *vp, uint32_t msr, uint64_t value)
 	if (!p->eng->synic_msr || msr < HV_MSR_SCONTROL || msr > HV_MSR_SINT15)
 		return;
 	p->eng->synic_msr(p->vm, vp->index, msr, value);
-	if (msr == HV_MSR_SCONTROL || msr >= HV_MSR_SINT0)
-		hv_synic_recheck(vp);
+	if (msr == HV_MSR_SCONTROL)
+		hv_synic_recheck(vp, UINT16_MAX);
+	else if (msr >= HV_MSR_SINT0)
+		hv_synic_recheck(vp, 1u << (msr - HV_MSR_SINT0));
 }
 
 static enum hv_verdict reset(uint64_t v, struct hv_stop *stop)

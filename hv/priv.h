@@ -163,8 +163,9 @@ int hv_synic_set_siefp(struct hv_vp *vp, uint64_t v);
 int hv_synic_set_simp(struct hv_vp *vp, uint64_t v);
 int hv_synic_set_sint(struct hv_vp *vp, unsigned int sint, uint64_t v);
 void hv_synic_eom(struct hv_vp *vp);
-/* vcpu.  Raises SINTs for which something waits: after the engine's own SynIC has been told. */
-void hv_synic_recheck(struct hv_vp *vp);
+/* vcpu.  Raises those of @sints (bits) for which something waits: after the engine's own SynIC has
+ * been told. */
+void hv_synic_recheck(struct hv_vp *vp, uint32_t sints);
 /* Lock held.  Delivers what the slot of @sint can take. */
 void hv_synic_deliver(struct hv_vp *vp, unsigned int sint);
 void hv_vp_raise(struct hv_vp *vp, unsigned int vector); /* lock held */

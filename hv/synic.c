@@ -170,13 +170,13 @@ static void sint_update(struct hv_vp *vp, unsigned int sint, unsigned int old_ve
 	hv_synic_deliver(vp, sint);
 }
 
-void hv_synic_recheck(struct hv_vp *vp)
+void hv_synic_recheck(struct hv_vp *vp, uint32_t sints)
 {
 	unsigned int i;
 
 	pthread_mutex_lock(&vp->lock);
 	for (i = 0; i < HV_NR_SINTS; i++) {
-		if (sint_vector(&vp->synic, i) && sint_has_work(vp, i))
+		if ((sints & 1u << i) && sint_vector(&vp->synic, i) && sint_has_work(vp, i))
 			hv_vp_raise(vp, sint_vector(&vp->synic, i));
 	}
 	pthread_mutex_unlock(&vp->lock);
