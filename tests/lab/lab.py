@@ -102,12 +102,18 @@ def mac(partition, index):
     return f"02:4e:01:00:{partition:02x}:{index:02x}"
 
 
+# A kernel line on the serial port costs two exits a byte, and zeroing and self-tests cost time, too; none of
+# it is the matter. dmesg has all lines; warnings come to the console as well.
+BRISK = ("quiet init_on_alloc=0 audit=0 lsm= random.trust_cpu=on cryptomgr.notests=1 initcall_blacklist="
+         "jent_mod_init,load_system_certificate_list,init_encrypted,crypto_kdf108_init")
+
+
 def linux(name, version=None, nics=1, ip="", root=None, words="", **keys):
     """A partition with a stock kernel, as a mapping for Instance. @version: 6.1 (default) or 6.12.
     @nics: a count, or the list itself. @root: "ro" or "rw", to go on from the disk in keys["disks"].
     @words: more for the kernel's command line. @keys: further keys of the configuration, as they are."""
     version = version or "6.1"
-    cmdline = f"console=ttyS0 panic=1 mitigations=off cryptomgr.notests=1 lab.name={name}"
+    cmdline = f"console=ttyS0 panic=1 mitigations=off {BRISK} lab.name={name}"
     if ip:
         cmdline += f" lab.ip={ip}"
     if root:
@@ -185,6 +191,27 @@ class Instance(nv.Instance):
         if g:
             guests.remove(g)
             g.close()
+
+    def reborn(self, partition, seconds=240):
+        """The guest of @partition after it was started again."""
+        self.forget(partition)
+        return self.guest(partition, seconds)
+
+    def wait_state(self, partition, *states, seconds=120):
+        """Until `nethv ps` says that @partition is in one of @states; returns what it says of it."""
+        def look():
+            s = self.json("ps")
+            part = s and self.part(partition, s)
+            return part if part and part["state"] in states else None
+        return nv.wait_until(f"{partition} to be {' or '.join(states)}", look, seconds)
+
+    def nethv(self, *words, seconds=60):
+        """`nethv WORDS… --instance NAME`: what it prints; it must end with status 0."""
+        return nv.run(NETHV, *words, "--instance", self.name, timeout=seconds).stdout
+
+    def guest_values(self, partition, stats=None):
+        """What our own guest image in @partition reports."""
+        return super().guest(partition, stats)
 
     def part(self, name, stats=None):
         return next(p for p in (stats or self.stats())["partitions"] if p["name"] == name)
