@@ -14,6 +14,9 @@
 #define CONNECTIONS 5u /* 1 to 4 are VMBus' own */
 #define VMBUS_TYPES 26u
 
+#define SCRATCH_PAGES 16u
+static uint8_t scratch[SCRATCH_PAGES * RT_PAGE] __attribute__((aligned(4096))); /* "rings" */
+
 struct work {
 	uint64_t random;
 	uint64_t refused, done;
@@ -101,7 +104,32 @@ static void act_signal(struct work *w)
 			: "r9", "memory");
 }
 
-/* Half sensible messages come further than noise: the header is right, numbers are small. */
+/* The message that a driver would send at this point, mostly: connect, describe a ring, open a channel on it. */
+static void post_sensible(struct work *w, struct hv_post_message_input *m)
+{
+	uint32_t *word = (uint32_t *)m->payload, i, pages = 2 + (uint32_t)below(w, 25);
+
+	m->payload_size = HV_MESSAGE_PAYLOAD_MAX;
+	word[0] =
+		below(w, 4) ? 8 - 3 * (uint32_t)below(w, 2) : 14; /* GPADL header, open, contact */
+	if (word[0] == 14) {
+		word[2] = below(w, 2) ? 5u << 16 | (uint32_t)below(w, 4) : 4u << 16;
+		word[3] = 0;
+		word[4] = word[2] > 4u << 16 ? HV_SINT_VMBUS : 0;
+		word[5] = word[6] = word[7] = word[8] = word[9] = 0;
+	} else if (word[0] == 8) {
+		word[4] = 1u << 16 | (8 + 8 * pages);
+		word[5] = pages * (uint32_t)RT_PAGE;
+		word[6] = 0;
+		for (i = 0; i < pages && 8 + 2 * i < HV_MESSAGE_PAYLOAD_MAX / 4; i++) {
+			word[7 + 2 * i] = (uint32_t)(rt_gpa(scratch) / RT_PAGE) + i % SCRATCH_PAGES;
+			word[8 + 2 * i] = 0;
+		}
+	}
+}
+
+/* Messages on the VMBus' connections and others: noise, then some that come further, and in between the rings
+ * that they made known are written over. */
 static void act_post(struct work *w)
 {
 	static struct hv_post_message_input block[RT_VPS_MAX] __attribute__((aligned(256)));
@@ -112,13 +140,20 @@ static void act_post(struct work *w)
 		word[i] = below(w, 2) ? (uint32_t)below(w, 9) : (uint32_t)odd(w);
 	if (below(w, 8))
 		word[0] = (uint32_t)below(w, VMBUS_TYPES);
-	if (word[0] == 14 && below(w, 8)) /* INITIATE_CONTACT of a version that there is */
-		word[2] = (uint32_t)below(w, 6) << 16 | (uint32_t)below(w, 4);
 	m->connection_id = below(w, 8) ? (uint32_t)below(w, CONNECTIONS) : (uint32_t)odd(w);
 	m->reserved = below(w, 16) ? 0 : (uint32_t)odd(w);
 	m->message_type = below(w, 8) ? 1 : (uint32_t)odd(w);
 	m->payload_size = below(w, 4) ? (uint32_t)below(w, 241) : (uint32_t)odd(w);
+	if (below(w, 2)) {
+		m->reserved = 0;
+		m->message_type = 1;
+		m->connection_id = below(w, 2) ? 1 : 4;
+		post_sensible(w, m);
+	}
 	w->refused += call(HV_CALL_POST_MESSAGE, rt_gpa(m), 0) != 0;
+	for (i = 0; i < 16; i++)
+		((uint32_t *)scratch)[below(w, 2) ? below(w, 16) : below(w, sizeof(scratch) / 4)] =
+			(uint32_t)odd(w);
 }
 
 static void port_in(uint16_t port, unsigned int size)
@@ -257,9 +292,14 @@ static void calls(void)
 	hostile_random(act_call);
 }
 
+static void act_bus(struct work *w)
+{
+	(below(w, 3) ? act_post : act_signal)(w);
+}
+
 static void posts(void)
 {
-	hostile_random(act_post);
+	hostile_random(act_bus);
 }
 
 static void apic(void)
