@@ -245,7 +245,7 @@ def disk(cache, kernels):
     return image
 
 
-def prune(cache, days=14):
+def prune(cache, days=3):
     """Images that nobody used for a while."""
     folder = os.path.join(cache, "images")
     os.makedirs(folder, exist_ok=True)
