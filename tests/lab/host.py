@@ -45,6 +45,7 @@ class Needs:
         self.kernel, self.timeout, self.memory, self.hugepages = "6.1", 300, 4096, 0
         self.load = ""      # further modules, with commas between
         self.guests = ""    # kernels that child partitions boot: 6.1,6.12
+        self.test = "yes"   # part of ./dev test; "no": of ./dev lab only
         text = ""
         if path:
             with open(path, errors="replace") as f:
@@ -354,6 +355,8 @@ def fill(jobs):
 
 def cmd_scenarios(args):
     jobs = scenario_jobs(args.names or scenario_names(), args.kernel)
+    if args.test:
+        jobs = [j for j in jobs if j.needs.test == "yes"]
     if os.geteuid():
         for job in jobs:
             job.results.append(("skip", job.name, "the lab needs root"))
@@ -422,6 +425,7 @@ def arguments(argv):
         verbs[verb].set_defaults(fn=fn)
         verbs[verb].add_argument("--kernel", help="L1's kernel: 6.1 (default) or 6.12")
     verbs["scenarios"].add_argument("--results", help="write a log for tests/count.py")
+    verbs["scenarios"].add_argument("--test", action="store_true", help="those of ./dev test only")
     verbs["scenarios"].add_argument("names", nargs="*")
     for verb in ("run", "shell"):
         verbs[verb].add_argument("--memory", type=int, default=4096, help="MiB")
