@@ -263,20 +263,29 @@ enum hv_verdict hv_rdmsr(struct hv_vp *vp, uint32_t msr, uint64_t *value, struct
 	return HV_GO_ON;
 }
 
+/* Where to begin in the text: Linux sends the end of its log, in which one line says why. */
+static const char *crash_begin(const char *text, size_t len)
+{
+	const char *at = strstr(text, "Kernel panic");
+
+	if (at)
+		return at;
+	return len > CRASH_TEXT_SHOW ? text + len - CRASH_TEXT_SHOW : text;
+}
+
 static void crash_text(struct hv_partition *p, uint64_t ctl, struct hv_stop *stop)
 {
-	char msg[CRASH_TEXT_SHOW + 1] = "";
-	size_t i, len = p->crash[4] < CRASH_TEXT_SHOW ? p->crash[4] : CRASH_TEXT_SHOW;
+	char all[HV_CRASH_MSG_MAX + 1] = "", msg[CRASH_TEXT_SHOW + 1];
+	size_t i, len = p->crash[4] < HV_CRASH_MSG_MAX ? p->crash[4] : HV_CRASH_MSG_MAX;
 
-	if ((ctl & HV_CRASH_MSG) && len && gmem_read(&p->gm, gpa(p->crash[3]), msg, len))
+	if (!(ctl & HV_CRASH_MSG) || gmem_read(&p->gm, gpa(p->crash[3]), all, len))
 		len = 0;
-	if (!(ctl & HV_CRASH_MSG))
-		len = 0;
-	for (i = 0; i < len && msg[i]; i++) {
+	all[len] = '\0';
+	snprintf(msg, sizeof(msg), "%.*s", (int)CRASH_TEXT_SHOW, crash_begin(all, strlen(all)));
+	for (i = 0; msg[i]; i++) {
 		if (msg[i] < ' ' || msg[i] > '~')
 			msg[i] = ' ';
 	}
-	msg[i] = '\0';
 	snprintf(stop->text, sizeof(stop->text),
 		 "the guest reported a crash: %#llx %#llx %#llx %#llx %#llx%s%s",
 		 (unsigned long long)p->crash[0], (unsigned long long)p->crash[1],

@@ -279,6 +279,25 @@ Test(hv_core, crash_register_ends_the_partition_with_the_guests_text)
 	cr_assert(rd(HV_MSR_CRASH_CTL) & HV_CRASH_NOTIFY);
 }
 
+/* Linux sends the last 4 KiB of its log, in which the line that says why is not the first. */
+Test(hv_core, crash_text_begins_where_the_panic_is_told)
+{
+	char *log = mem(INPUT);
+	size_t i;
+
+	for (i = 0; i < HV_CRASH_MSG_MAX; i += 16)
+		memcpy(log + i, "<6>[ 1.0] quiet\n", 16);
+	memcpy(log + 3000, "<0>[ 2.0] Kernel panic - not syncing: out of milk\n", 50);
+	wr(HV_MSR_CRASH_P0 + 3, INPUT);
+	wr(HV_MSR_CRASH_P4, HV_CRASH_MSG_MAX);
+	cr_assert_eq(wr_on(0, HV_MSR_CRASH_CTL, HV_CRASH_NOTIFY | HV_CRASH_MSG), HV_STOP);
+	cr_assert(strstr(stop.text, ": Kernel panic - not syncing: out of milk"), "%s", stop.text);
+	memset(log + 3000, '.', 50);
+	memcpy(log + HV_CRASH_MSG_MAX - 8, "the end\n", 8);
+	cr_assert_eq(wr_on(0, HV_MSR_CRASH_CTL, HV_CRASH_NOTIFY | HV_CRASH_MSG), HV_STOP);
+	cr_assert(strstr(stop.text, "the end"), "%s", stop.text);
+}
+
 /* --- SynIC --------------------------------------------------------------------------------------- */
 
 static uint32_t post(uint32_t n)
