@@ -32,6 +32,7 @@ NETHV = nv.NETHV
 faulthandler.enable()
 bad = 0
 guests = []  # whose consoles are shown when something fails
+instances = []  # that run
 
 
 # --- results --------------------------------------------------------------------------------------
@@ -54,6 +55,17 @@ def skip(name, why):
     say(f"skip {name} - {why}")
 
 
+def machine():
+    """What L1 does at this moment: for guests that hang."""
+    for inst in instances:
+        for verb in ("stats", "ps"):
+            with contextlib.suppress(subprocess.SubprocessError, AssertionError, OSError):
+                say(nv.run(NETHV, verb, inst.name, check=False).stdout)
+    for command in ("top -bH -n 2 -d 3 | awk '/^top/ { n++ } n == 2' | head -40", "cat /proc/interrupts", "dmesg | tail -5"):
+        with contextlib.suppress(subprocess.SubprocessError):
+            say(subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, text=True, timeout=60).stdout)
+
+
 @contextlib.contextmanager
 def case(name):
     """One result. What fails in it does not stop the scenario, but for a guest that hangs."""
@@ -62,6 +74,7 @@ def case(name):
     except GuestHung as e:
         not_ok(name, e)
         say(str(e))
+        machine()
         raise
     except (AssertionError, GuestError, subprocess.SubprocessError, OSError) as e:
         not_ok(name, e)
@@ -150,10 +163,12 @@ class Instance(nv.Instance):
         super().__init__("\n".join(lines) + "\n", env)
 
     def __enter__(self):
+        instances.append(self)
         self.wait_up()
         return self
 
     def __exit__(self, kind, *rest):
+        instances.remove(self)
         for name in list(self.guests):
             self.forget(name)
         with open(os.path.join(OUT, f"{self.name}.log"), "w") as f:
