@@ -262,7 +262,8 @@ static uint32_t query(uint32_t oid, const void *in, uint32_t in_len, void *out)
 	uint8_t buf[512];
 	uint32_t len;
 
-	memcpy(q.in, in, in_len);
+	if (in_len)
+		memcpy(q.in, in, in_len);
 	len = rndis(&q, q.r.hdr.len, buf, sizeof(buf));
 	cr_assert_geq(len, sizeof(c));
 	memcpy(&c, buf, sizeof(c));
