@@ -311,8 +311,6 @@ static void timer_one_shot(void)
 	CHECK(rt_rdmsr(CONFIG(1)) & HV_STIMER_ENABLE);
 	rt_wrmsr(COUNT(1), 0);
 	CHECK(!(rt_rdmsr(CONFIG(1)) & HV_STIMER_ENABLE));
-	rt_wrmsr(CONFIG(1), HV_STIMER_ENABLE); /* SINT 0 is not for timers */
-	CHECK(!(rt_rdmsr(CONFIG(1)) & HV_STIMER_ENABLE));
 }
 
 static void timer_periodic(uint64_t how)

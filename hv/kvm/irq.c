@@ -186,23 +186,31 @@ int kvm_doorbell(void *arg, unsigned int relid)
 
 /* ---- Hypercall page ------------------------------------------------------------------------- */
 
-/* endbr64; cmp $0x1005d,%rcx; jne slow; xor %r9d,%r9d; mov %edx,%eax; out %eax,$SIGNAL;
- * mov %r9d,%eax; ret; slow: out %eax,$HYPERCALL; ret
- * A doorbell that is bound costs no exit to the worker; one that is not gets its status in R9. */
+/* endbr64; cmp $0x1005d,%rcx; jne slow; mov %rdx,%rax; shr $32,%rax; jne slow; xor %r9d,%r9d;
+ * mov %edx,%eax; out %eax,$SIGNAL; mov %r9d,%eax; ret; slow: out %eax,$HYPERCALL; ret
+ * A doorbell that is bound costs no exit to the worker; one that is not gets its status in R9. What
+ * has more than a connection in its parameter (a flag, reserved bits) is judged there, too. */
 static const uint8_t page_code[] = {
 	0xf3, 0x0f,
-	0x1e, 0xfa,
+	0x1e, 0xfa, /* endbr64 */
 	0x48, 0x81,
 	0xf9, 0x5d,
 	0x00, 0x01,
-	0x00, 0x75,
-	0x0b, 0x45,
-	0x31, 0xc9,
-	0x89, 0xd0,
-	0xe7, NETHV_PORT_SIGNAL,
+	0x00,	    /* cmp */
+	0x75, 0x14, /* jne slow */
+	0x48, 0x89,
+	0xd0, /* mov */
+	0x48, 0xc1,
+	0xe8, 0x20, /* shr */
+	0x75, 0x0b, /* jne slow */
+	0x45, 0x31,
+	0xc9,			 /* xor */
+	0x89, 0xd0,		 /* mov */
+	0xe7, NETHV_PORT_SIGNAL, /* out */
 	0x44, 0x89,
-	0xc8, 0xc3,
-	0xe7, NETHV_PORT_HYPERCALL,
+	0xc8,			    /* mov */
+	0xc3,			    /* ret */
+	0xe7, NETHV_PORT_HYPERCALL, /* slow: out */
 	0xc3,
 };
 
