@@ -123,7 +123,7 @@ int worker_vsp_shutdown(struct worker *w, bool is_reboot)
 {
 	int rc;
 
-	if (!w->vsp)
+	if (!w->vsp || !w->part->integration)
 		return err_set(-EOPNOTSUPP,
 			       "partition %s has no shutdown component (key integration); "
 			       "--now ends it without asking",
