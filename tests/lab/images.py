@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Images of the lab: initramfs of L1 and of L2, and L2's disk, made of busybox, kernel modules and a Debian
 root file system. An image's name carries a hash of what went in, so it is made only when that changed."""
+import functools
 import hashlib
 import lzma
 import os
@@ -194,10 +195,21 @@ def l2(cache, kernel):
     return ar.store(cache, "l2-" + kernel.version)
 
 
+@functools.lru_cache
+def talk():
+    """Our own nc for guests, linked statically."""
+    with tempfile.TemporaryDirectory() as tmp:
+        program = os.path.join(tmp, "talk")
+        subprocess.run(["cc", "-O2", "-static", "-s", "-Wl,--build-id=none", "-o", program,
+                        os.path.join(HERE, "l2/talk.c")], check=True)
+        with open(program, "rb") as f:
+            return f.read()
+
+
 def extras():
     """Our own files in every L2, as {path: (content, mode)}."""
     with open(os.path.join(HERE, "l2/agent"), "rb") as f:
-        found = {"sbin/lab-agent": (f.read(), 0o755)}
+        found = {"sbin/lab-agent": (f.read(), 0o755), "usr/bin/talk": (talk(), 0o755)}
     for name, key in (("poweroff", "o"), ("halt", "o"), ("reboot", "b")):
         found["sbin/" + name] = (POWER.format(key).encode(), 0o755)
     return found
