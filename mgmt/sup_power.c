@@ -114,6 +114,7 @@ static int start_soon(struct op *op)
 
 	if (!has_begun(p))
 		return result(op, "starting");
+	remember(p, p->failure);
 	p->quick_ends = 0;
 	p->state = PROC_OFF;
 	p->restart_at_ms = loop_now_ms();

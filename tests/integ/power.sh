@@ -28,6 +28,7 @@ ok "a second shutdown is no mistake" sh -c "[ \"\$($NETHV shutdown mortal)\" = s
 ok "start" "$NETHV" start mortal
 ok "it runs" until_true 20 'part("mortal")["guest"]["state"] == "running" and part("mortal")["state"] == "running"'
 pid=$(value 'part("mortal")["pid"]')
+ok "ps tells its last end" sh -c "$NETHV ps | grep -q 'started again 2 times (last end: exited'"
 ok "a second start leaves it alone" sh -c "[ \"\$($NETHV start mortal)\" = running ]"
 ok "indeed" is 'part("mortal")["pid"]' "$pid"
 ok "shutdown --reboot" "$NETHV" shutdown mortal --reboot
