@@ -155,6 +155,15 @@ static const char *obstacle(const struct sup *sup, const struct op *op)
 	return NULL;
 }
 
+/* Whoever was to agree is gone, or was never there. */
+static void put_back(struct op *op)
+{
+	drop_next(op);
+	json_decref(op->result);
+	op->result = NULL;
+	op->is_asked = false;
+}
+
 static void begin(struct op *op)
 {
 	int rc = op->kind->begin(op);
@@ -162,6 +171,8 @@ static void begin(struct op *op)
 	if (rc == OP_ASKED) {
 		op->is_asked = true;
 		op->until_ms = loop_now_ms() + ANSWER_MS;
+	} else if (rc == -EPIPE && op->kind->is_config) {
+		put_back(op); /* a switch whose death we have not been told of yet */
 	} else {
 		finish(op, rc, err_text());
 	}
@@ -258,10 +269,7 @@ void sup_ops_death(struct proc *p)
 		if (!is_his || !op->is_asked)
 			continue;
 		if (op->kind->is_config) {
-			drop_next(op);
-			json_decref(op->result);
-			op->result = NULL;
-			op->is_asked = false;
+			put_back(op);
 			op->until_ms = loop_now_ms() + TURN_MS;
 		} else {
 			finish(op, -ESHUTDOWN, "the partition has just ended");

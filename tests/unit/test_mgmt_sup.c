@@ -291,6 +291,24 @@ Test(mgmt_sup, asks_the_next_switch_again_when_one_dies)
 	cr_expect_eq(nics_in_memfd(), 2);
 }
 
+Test(mgmt_sup, waits_for_the_next_switch_when_one_is_dead_and_nobody_knows_yet)
+{
+	rpc_conn_fini(&sw);
+	ask(1, "nic_add", ADD_P);
+	cr_expect_not(has_answer());
+	cr_expect_not(sup_ops_hold(sup));
+	rpc_conn_fini(&sup->sw.conn);
+	sup->sw.pid = 0;
+	sup_on_death(&sup->sw, 9);
+	sup_ops_run(sup);
+	cr_expect_not(has_answer());
+	play(&sup->sw, &sw);
+	sup_ops_run(sup);
+	switch_says_yes(2);
+	expect_result(1, "name", "p/1");
+	cr_expect_eq(nics_in_memfd(), 2);
+}
+
 Test(mgmt_sup, makes_the_change_of_a_client_that_has_gone)
 {
 	ask(1, "nic_add", ADD_P);
