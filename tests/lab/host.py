@@ -91,6 +91,8 @@ def die_with_parent():
 class L1:
     """One boot of the root partition. @out: its folder; what is in there L1 sees as /lab."""
 
+    trace = False   # keep events of its KVM
+
     def __init__(self, needs, out, shell=False):
         self.needs, self.out, self.shell = needs, out, shell
         self.serial = os.path.join(out, "serial.log")
@@ -133,7 +135,8 @@ class L1:
 
     def environment(self):
         env = {"LAB_SRC": SRC, "NETHV_BUILD": BUILD, "LAB_CACHE": CACHE,
-               "NETHV": os.path.join(BUILD, "mgmt/nethv"), "SRC": SRC, "LAB_KERNEL": self.needs.kernel}
+               "NETHV": os.path.join(BUILD, "mgmt/nethv"), "SRC": SRC, "LAB_KERNEL": self.needs.kernel,
+               "LAB_TRACE": "1" if self.trace else ""}
         return "".join(f"{k}={shlex.quote(v)}\n" for k, v in env.items())
 
     def images(self):
@@ -365,7 +368,8 @@ def cmd_scenarios(args):
     top = os.path.join(BUILD, "lab")
     for machine in dict.fromkeys(j.needs.machine() for j in jobs):
         run_jobs([j for j in jobs if j.needs.machine() == machine], top)
-    second_try(jobs, top)
+    if not args.once:
+        second_try(jobs, top)
     return closing(jobs, args.results)
 
 
@@ -424,8 +428,11 @@ def arguments(argv):
         verbs[verb] = sub.add_parser(verb, help=text)
         verbs[verb].set_defaults(fn=fn)
         verbs[verb].add_argument("--kernel", help="L1's kernel: 6.1 (default) or 6.12")
+        verbs[verb].add_argument("--trace", action="store_true",
+                                 help="keep the last events of L1's KVM, for guests that hang (docs/lab.md)")
     verbs["scenarios"].add_argument("--results", help="write a log for tests/count.py")
     verbs["scenarios"].add_argument("--test", action="store_true", help="those of ./dev test only")
+    verbs["scenarios"].add_argument("--once", action="store_true", help="no second try for what failed")
     verbs["scenarios"].add_argument("names", nargs="*")
     for verb in ("run", "shell"):
         verbs[verb].add_argument("--memory", type=int, default=4096, help="MiB")
@@ -444,6 +451,7 @@ def main():
         argv.insert(0, "scenarios")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     args = arguments(argv)
+    L1.trace = args.trace
     try:
         return args.fn(args)
     except KeyboardInterrupt:

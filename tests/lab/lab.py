@@ -14,6 +14,7 @@ import contextlib
 import faulthandler
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -55,8 +56,32 @@ def skip(name, why):
     say(f"skip {name} - {why}")
 
 
+TRACING = "/sys/kernel/tracing"
+
+
+def tracing(word):
+    with open(f"{TRACING}/tracing_on", "w") as f:
+        f.write(word)
+
+
+def trace_begin():
+    """With LAB_TRACE set, L1's KVM keeps its last events, which machine() leaves in the file "trace"."""
+    for name, value in (("buffer_size_kb", "8192"), ("events/kvm/enable", "1")):
+        with open(f"{TRACING}/{name}", "w") as f:
+            f.write(value)
+    tracing("1")
+
+
+def trace_end():
+    tracing("0")
+    with open(f"{TRACING}/trace", errors="replace") as f, open(os.path.join(OUT, "trace"), "w") as to:
+        shutil.copyfileobj(f, to)
+
+
 def machine():
     """What L1 does at this moment: for guests that hang."""
+    if os.environ.get("LAB_TRACE"):
+        trace_end()
     for inst in instances:
         for verb in ("stats", "ps"):
             with contextlib.suppress(subprocess.SubprocessError, AssertionError, OSError):
@@ -96,6 +121,8 @@ def on_deadline(*_):
 
 
 signal.signal(signal.SIGTERM, on_deadline)
+if os.environ.get("LAB_TRACE"):
+    trace_begin()
 
 
 # --- partitions -----------------------------------------------------------------------------------
