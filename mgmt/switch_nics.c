@@ -54,7 +54,7 @@ static int apply(struct sw *sw, const struct mgmt_change *c)
 	if (c->kind == MGMT_NIC_LINK)
 		netvsp_nic_set_link(nic, !c->nic->link_down);
 	else
-		netvsp_nic_destroy(nic);
+		netvsp_nic_remove(nic);
 	return 0;
 }
 

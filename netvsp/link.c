@@ -62,14 +62,10 @@ void netvsp_nic_set_link(struct netvsp_nic *nic, bool is_up)
 	order(nic, NETVSP_LINK_APPLY);
 }
 
-void netvsp_link_tick(void *ctx, uint64_t arg)
+void netvsp_link_cut(struct netvsp_nic *nic)
 {
-	struct netvsp *nv = ctx;
-	struct netvsp_nic *nic;
-	uint64_t now = netvsp_now_ms();
-
-	for (nic = nv->nics; nic; nic = nic->next)
-		netvsp_link_check(nic, now);
+	__atomic_store_n(&nic->cfg.link_down, true, __ATOMIC_RELAXED);
+	order(nic, NETVSP_LINK_APPLY);
 }
 
 /* ---- lcore --------------------------------------------------------------------------------- */

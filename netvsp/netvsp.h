@@ -55,6 +55,10 @@ struct vmbus_backend *netvsp_backend(struct netvsp *nv);
 int netvsp_nic_create(struct netvsp_nic **out, struct netvsp *nv, const struct netvsp_nic_cfg *cfg);
 /* ctl, at any time.  Withdraws the offer; when it returns no lcore knows the adapter. */
 void netvsp_nic_destroy(struct netvsp_nic *nic);
+/* ctl, at any time.  As netvsp_nic_destroy(), but a guest that is in the middle of a control dialogue gets its
+ * answers first, for five seconds at most. The adapter passes nothing meanwhile, is not found any more, and its
+ * number is free for another. */
+void netvsp_nic_remove(struct netvsp_nic *nic);
 
 /* ctl.  The adapter of that name, or NULL. */
 struct netvsp_nic *netvsp_nic_find(const struct netvsp *nv, const char *name);

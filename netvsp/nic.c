@@ -455,6 +455,18 @@ static const struct vsw_port_ops port_ops = {
 	.event_fd = event_fd,
 };
 
+static void each_second(void *ctx, uint64_t arg)
+{
+	struct netvsp *nv = ctx;
+	struct netvsp_nic *nic;
+	uint64_t now = netvsp_now_ms();
+
+	for (nic = nv->nics; nic; nic = nic->next)
+		if (!nic->leave_until_ms)
+			netvsp_link_check(nic, now);
+	netvsp_leave_check(nv, now);
+}
+
 int netvsp_create(struct netvsp **out, struct vsw *sw)
 {
 	struct netvsp *nv = calloc(1, sizeof(*nv));
@@ -468,7 +480,7 @@ int netvsp_create(struct netvsp **out, struct vsw *sw)
 		free(nv);
 		return rc;
 	}
-	vsw_each_second(sw, netvsp_link_tick, nv);
+	vsw_each_second(sw, each_second, nv);
 	*out = nv;
 	return 0;
 }
@@ -539,8 +551,10 @@ int netvsp_nic_create(struct netvsp_nic **out, struct netvsp *nv, const struct n
 	struct vmbus_peer *peer = vmbus_backend_peer(nv->backend, cfg->partition);
 	struct netvsp_nic *nic;
 	unsigned int i;
-	int rc = cfg_check(nv, cfg);
+	int rc;
 
+	netvsp_leave_now(nv, cfg);
+	rc = cfg_check(nv, cfg);
 	if (rc)
 		return rc;
 	nic = aligned_alloc(64, (sizeof(*nic) + 63) & ~63ul);
@@ -603,7 +617,7 @@ struct netvsp_nic *netvsp_nic_find(const struct netvsp *nv, const char *name)
 {
 	struct netvsp_nic *nic = nv->nics;
 
-	while (nic && strcmp(nic->cfg.name, name) != 0)
+	while (nic && (nic->leave_until_ms || strcmp(nic->cfg.name, name) != 0))
 		nic = nic->next;
 	return nic;
 }
@@ -648,5 +662,6 @@ void netvsp_nic_walk(const struct netvsp *nv, void (*fn)(const struct netvsp_nic
 	const struct netvsp_nic *nic;
 
 	for (nic = nv->nics; nic; nic = nic->next)
-		fn(nic, ctx);
+		if (!nic->leave_until_ms)
+			fn(nic, ctx);
 }

@@ -150,6 +150,7 @@ struct netvsp_nic {
 	atomic_uint refuses;	 /* what the guest sends: enum vsw_drop, or 0 */
 	atomic_uint link_work;	 /* NETVSP_LINK_*: the primary's reader is to do it */
 	atomic_bool wants_table; /* the primary's reader is to send the send indirection table */
+	_Atomic uint64_t control_ms; /* when the guest's last control message was answered */
 	uint8_t mac[6];
 	struct netvsp_pool pool;
 	/* ctl only. */
@@ -158,6 +159,7 @@ struct netvsp_nic {
 	char last_fault[128];
 	uint64_t faults;
 	uint64_t link_told_ms;	       /* when the guest was last told of a change; 0: never */
+	uint64_t leave_until_ms;       /* it goes then at the latest; 0: it stays */
 	struct netvsp_chan_stats past; /* of channels closed before */
 };
 
@@ -254,7 +256,12 @@ uint32_t netvsp_offload_set(struct netvsp_nic *nic, const uint8_t *in, uint32_t 
 /* ctl.  Orders that the guest be told of its link if it does not know and it is time. */
 void netvsp_link_check(struct netvsp_nic *nic, uint64_t now_ms);
 uint64_t netvsp_now_ms(void);
-void netvsp_link_tick(void *nv, uint64_t arg); /* each second, as a vsw_event_fn */
+/* ctl.  No link from now on, and the guest is not told. */
+void netvsp_link_cut(struct netvsp_nic *nic);
+
+/* leave.c, ctl */
+void netvsp_leave_check(struct netvsp *nv, uint64_t now_ms);
+void netvsp_leave_now(struct netvsp *nv, const struct netvsp_nic_cfg *cfg);
 /* lcore, primary's reader.  Does link_work. */
 void netvsp_link_work(struct netvsp_chan *ch, unsigned int lcore);
 /* lcore, primary's reader.  OID MEDIA_CONNECT_STATUS: the guest knows from now on. */

@@ -156,6 +156,9 @@ def linux(name, version=None, nics=1, ip="", root=None, words="", **keys):
     cmdline = f"console=ttyS0 panic=1 mitigations=off {BRISK} lab.name={name}"
     if ip:
         cmdline += f" lab.ip={ip}"
+    count = nics if isinstance(nics, int) else len(nics or ())
+    if count > 1:
+        cmdline += f" lab.nics={count}"
     if root:
         cmdline += f" root=/dev/sda {root}"
     part = {"name": name, "kernel": vmlinuz(version), "initrd": made(version), "memory": 256,

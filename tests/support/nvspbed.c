@@ -236,9 +236,11 @@ void bed_destroy(struct bed *b)
 {
 	unsigned int i;
 
-	bed_close(b, 0);
-	b->nic->peer = NULL;
-	netvsp_nic_destroy(b->nic);
+	if (b->nic) {
+		bed_close(b, 0);
+		b->nic->peer = NULL;
+		netvsp_nic_destroy(b->nic);
+	}
 	netvsp_destroy(b->nv);
 	if (b->owns_switch)
 		vsw_destroy(b->sw);

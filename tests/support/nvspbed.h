@@ -40,6 +40,7 @@ struct bed {
 /* The EAL is up. @sw NULL: a switch of its own, whose lcores do not run; else borrowed. @cfg needs no
  * name, partition nor MAC. Aborts when something cannot be. */
 void bed_create(struct bed *b, const struct netvsp_nic_cfg *cfg, struct vsw *sw, uint32_t nr_pages);
+/* @b->nic may be NULL: a test that destroyed it says so. */
 void bed_destroy(struct bed *b);
 
 /* Opens channel @q on zeroed rings (again: closes it first). Relid is @q + 1. */
