@@ -92,8 +92,8 @@ def machine():
 
 
 @contextlib.contextmanager
-def case(name):
-    """One result. What fails in it does not stop the scenario, but for a guest that hangs."""
+def attempt(name):
+    """No result, unless it fails. That does not stop the scenario, but for a guest that hangs."""
     try:
         yield
     except GuestHung as e:
@@ -104,7 +104,15 @@ def case(name):
     except (AssertionError, GuestError, subprocess.SubprocessError, OSError) as e:
         not_ok(name, e)
         say("".join(traceback.format_exception(e)).rstrip())
-    else:
+
+
+@contextlib.contextmanager
+def case(name):
+    """As attempt(), and a result when it went well."""
+    before = bad
+    with attempt(name):
+        yield
+    if bad == before:
         ok(name)
 
 
