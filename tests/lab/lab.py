@@ -65,8 +65,11 @@ def tracing(word):
 
 
 def trace_begin():
-    """With LAB_TRACE set, L1's KVM keeps its last events, which machine() leaves in the file "trace"."""
-    for name, value in (("buffer_size_kb", "8192"), ("events/kvm/enable", "1")):
+    """With LAB_TRACE set, L1's KVM keeps its last events, which machine() leaves in the file "trace"; or
+    those that led to a triple fault, or to an access far beyond the memory that guests here have."""
+    for name, value in (("buffer_size_kb", "8192"), ("events/kvm/enable", "1"),
+                        ("events/kvm/kvm_exit/trigger", "traceoff if exit_reason == 0x7f"),
+                        ("events/kvm/kvm_page_fault/trigger", "traceoff if fault_address >= 0x100000000")):
         with open(f"{TRACING}/{name}", "w") as f:
             f.write(value)
     tracing("1")
@@ -265,6 +268,10 @@ class Instance(nv.Instance):
     def guest_values(self, partition, stats=None):
         """What our own guest image in @partition reports."""
         return super().guest(partition, stats)
+
+    def app(self, name, stats=None):
+        """What the program of our own guest in partition @name counts."""
+        return super().guest(name, stats)
 
     def part(self, name, stats=None):
         return next(p for p in (stats or self.stats())["partitions"] if p["name"] == name)
