@@ -153,6 +153,7 @@ HARMLESS = re.compile("|".join((
     r"PCI: System does not support PCI",
     r"Speculative Return Stack Overflow",                   # of the CPU model, as on iron
     r"hrtimer: interrupt took \d+ ns",                      # the lab's processor is slow
+    r"sched: DL replenish lagged too much",                 # likewise
     r"clocksource: (Long readout interval|timekeeping watchdog|wd-tsc-wd read-back)",  # likewise
     r"amd_pstate: the _CPC object is not present",          # 6.12 on AMD: nobody scales frequencies here
     r"tsc: Unable to calibrate against PIT",                # in the QEMU that stands in for nethv
