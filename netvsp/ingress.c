@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <rte_branch_prediction.h>
+#include <rte_cycles.h>
 #include <rte_memcpy.h>
 #include <rte_prefetch.h>
 
@@ -578,7 +579,7 @@ static enum step take_control(struct take *t, const struct vmbus_pkt_desc *d,
 	if (!(d->flags & VMBUS_PKT_FLAG_COMPLETION_REQUESTED))
 		a.has_completion = false;
 	ch->rx.control++;
-	atomic_store_explicit(&ch->nic->control_ms, netvsp_now_ms(), memory_order_relaxed);
+	atomic_store_explicit(&ch->nic->control_tsc, rte_rdtsc(), memory_order_relaxed);
 	vmbus_ring_skip(&ch->in, total);
 	t->slot->read_index = ch->in.own;
 	t->slot->burst = ++ch->burst;

@@ -5,26 +5,29 @@
  * first. Frames stop at once; who asks nothing any more, or talks for too long, loses the adapter. */
 #include <string.h>
 
+#include <rte_cycles.h>
+
 #include "netvsp/priv.h"
 #include "vswitch/vswitch.h"
 
 #define QUIET_MS 500u  /* between two questions of a guest that sets its adapter up, at most */
 #define LIMIT_MS 5000u /* for the whole dialogue */
 
-static bool is_in_dialogue(const struct netvsp_nic *nic, uint64_t now_ms)
+static bool is_in_dialogue(const struct netvsp_nic *nic)
 {
 	if (!nic->st)
 		return false;
 	if (!__atomic_load_n(&nic->st->rndis_ready, __ATOMIC_RELAXED))
 		return true; /* it opened the channel, so more is to come */
-	return now_ms - atomic_load_explicit(&nic->control_ms, memory_order_relaxed) < QUIET_MS;
+	return rte_rdtsc() - atomic_load_explicit(&nic->control_tsc, memory_order_relaxed) <
+	       rte_get_tsc_hz() / 1000 * QUIET_MS;
 }
 
 void netvsp_nic_remove(struct netvsp_nic *nic)
 {
 	uint64_t now = netvsp_now_ms();
 
-	if (!is_in_dialogue(nic, now)) {
+	if (!is_in_dialogue(nic)) {
 		netvsp_nic_destroy(nic);
 		return;
 	}
@@ -37,8 +40,7 @@ static struct netvsp_nic *due(const struct netvsp *nv, uint64_t now_ms)
 	struct netvsp_nic *nic;
 
 	for (nic = nv->nics; nic; nic = nic->next)
-		if (nic->leave_until_ms &&
-		    (now_ms >= nic->leave_until_ms || !is_in_dialogue(nic, now_ms)))
+		if (nic->leave_until_ms && (now_ms >= nic->leave_until_ms || !is_in_dialogue(nic)))
 			return nic;
 	return NULL;
 }

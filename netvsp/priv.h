@@ -150,7 +150,7 @@ struct netvsp_nic {
 	atomic_uint refuses;	 /* what the guest sends: enum vsw_drop, or 0 */
 	atomic_uint link_work;	 /* NETVSP_LINK_*: the primary's reader is to do it */
 	atomic_bool wants_table; /* the primary's reader is to send the send indirection table */
-	_Atomic uint64_t control_ms; /* when the guest's last control message was answered */
+	_Atomic uint64_t control_tsc; /* when the guest's last control message was answered */
 	uint8_t mac[6];
 	struct netvsp_pool pool;
 	/* ctl only. */
