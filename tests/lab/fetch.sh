@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Fills the lab's cache with what comes from Debian's archive: two stock kernels, Debian 13's QEMU, and a
-# Debian 12 root file system for child partitions.
+# Fills the lab's cache with what comes from Debian's archive: two stock kernels, Debian 13's QEMU and its
+# DPDK, and a Debian 12 root file system for child partitions.
 # Each part is made in a folder of its own and renamed into place when it is whole, so an interrupted run
 # goes on where it was, and several runs share one cache (a lock lets one of them fill it).
-#   usage: fetch.sh CACHE [PART…]      parts: kernel-6.1 kernel-6.12 qemu guest-root; all if none is named
+#   usage: fetch.sh CACHE [PART…]      parts: kernel-6.1 kernel-6.12 qemu guest-root dpdk-root; all if none is named
 # Packages come from the archive that this machine's own apt uses; NETHV_LAB_MIRROR names another.
 set -euo pipefail
 
@@ -15,7 +15,7 @@ here=$(dirname "$(readlink -f "$0")")
 cache=${1:?usage: fetch.sh CACHE [PART...]}
 shift
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(kernel-6.1 kernel-6.12 qemu guest-root)
+[ ${#parts[@]} -gt 0 ] || parts=(kernel-6.1 kernel-6.12 qemu guest-root dpdk-root)
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 
@@ -130,12 +130,10 @@ program_needs() {
 		awk '{ print $1 }'
 }
 
-# Without systemd: tests/lab/l2/init is its first program. Of DPDK's drivers it keeps those that a child
-# partition can use and those that testpmd is linked with, because an application loads all that it finds.
-make_guest_root() {
+# few_drivers ROOT: of DPDK's drivers it keeps those that a child partition can use and those that testpmd is
+# linked with, because an application loads all that it finds.
+few_drivers() {
 	local needed file name
-	say "a Debian 12 root file system for child partitions (one to three minutes)"
-	bootstrap "$1" bookworm "$GUEST_PACKAGES"
 	needed=" $(program_needs "$1" usr/bin/dpdk-testpmd | tr '\n' ' ')"
 	for file in "$1"/usr/lib/x86_64-linux-gnu/dpdk/pmds-*/*.so*; do
 		name=${file##*/}
@@ -144,6 +142,21 @@ make_guest_root() {
 	done
 	find "$1/usr/lib/x86_64-linux-gnu" -xtype l -name 'librte_*' -delete
 	program_needs "$1" usr/bin/dpdk-testpmd >/dev/null
+}
+
+# Without systemd: tests/lab/l2/init is its first program.
+make_guest_root() {
+	say "a Debian 12 root file system for child partitions (one to three minutes)"
+	bootstrap "$1" bookworm "$GUEST_PACKAGES"
+	few_drivers "$1"
+}
+
+# Debian 12's testpmd (22.11) asks each queue for its state, which its netvsc driver does not keep yet, and then
+# polls none of them.
+make_dpdk_root() {
+	say "Debian 13's testpmd for child partitions (about a minute)"
+	bootstrap "$1" trixie "${2%% *}"
+	few_drivers "$1"
 }
 
 # part NAME RECIPE command: makes the folder CACHE/NAME by `command DIR RECIPE`, once for each recipe.
@@ -171,6 +184,7 @@ for p in "${parts[@]}"; do
 	kernel-6.12) part $p bookworm-backports make_kernel ;;
 	qemu) part $p "qemu-system-x86 repaired" make_qemu ;;
 	guest-root) part $p "$GUEST_PACKAGES $KEPT_DRIVERS" make_guest_root ;;
+	dpdk-root) part $p "dpdk-dev $KEPT_DRIVERS" make_dpdk_root ;;
 	*) die "no part '$p' of the cache" ;;
 	esac
 done

@@ -45,6 +45,7 @@ class Needs:
         self.kernel, self.timeout, self.memory, self.hugepages = "6.1", 300, 4096, 0
         self.load = ""      # further modules, with commas between
         self.guests = ""    # kernels that child partitions boot: 6.1,6.12
+        self.dpdk = "no"    # "yes": the disk with Debian 13's DPDK, too
         self.test = "yes"   # part of ./dev test; "no": of ./dev lab only
         text = ""
         if path:
@@ -145,6 +146,8 @@ class L1:
         found = {k.version: images.l2(CACHE, k) for k in kernels}
         if kernels:
             found["disk"] = images.disk(CACHE, [images.Kernel(CACHE, v) for v in VERSIONS])
+        if needs_dpdk(self.jobs):
+            found["dpdk"] = images.dpdk(CACHE)
         return found
 
     def start(self, jobs):
@@ -346,11 +349,17 @@ def guest_versions(jobs):
     return sorted({v for j in jobs for v in j.needs.guests.split(",") if v})
 
 
+def needs_dpdk(jobs):
+    return any(j.needs.dpdk == "yes" for j in jobs)
+
+
 def fill(jobs):
     """Sees to it that the cache has what @jobs need."""
     parts = {"qemu"} | {"kernel-" + j.needs.kernel for j in jobs}
     if guest_versions(jobs):
         parts |= {"guest-root", *("kernel-" + v for v in VERSIONS)}
+    if needs_dpdk(jobs):
+        parts.add("dpdk-root")
     if subprocess.run([os.path.join(HERE, "fetch.sh"), CACHE, *sorted(parts)]).returncode:
         sys.exit(2)
     images.prune(CACHE)

@@ -243,18 +243,29 @@ def disk(cache, kernels):
     h = hashlib.sha256(str(os.stat(root).st_ctime_ns).encode())
     for path, (data, mode) in sorted(files.items()):
         h.update(f"{path}\0{mode}\0{len(data)}\0".encode() + data)
-    image = os.path.join(cache, "images", f"disk-{h.hexdigest()[:12]}.img")
+    return ext4(cache, "disk", "root", root, files, h)
+
+
+def ext4(cache, name, label, root, files, h):
+    """The image of the folder @root with @files in it; @h: a hash of all that is in it."""
+    image = os.path.join(cache, "images", f"{name}-{h.hexdigest()[:12]}.img")
     if not os.path.exists(image):
         with tempfile.TemporaryDirectory(dir=cache, prefix=".new-disk-") as tmp:
             tree = os.path.join(tmp, "tree")
             subprocess.run(["cp", "-al", root, tree], check=True)
             fill_tree(tree, files)
             made = os.path.join(tmp, "disk.img")
-            subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", "-d", tree, made, "1536M"],
+            subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", label, "-d", tree, made, "1536M"],
                            check=True)
             os.rename(made, image)
     os.utime(image)
     return image
+
+
+def dpdk(cache):
+    """A raw ext4 image, labelled dpdk, of dpdk-root: to be mounted in a guest."""
+    root = os.path.join(cache, "dpdk-root")
+    return ext4(cache, "dpdk", "dpdk", root, {}, hashlib.sha256(str(os.stat(root).st_ctime_ns).encode()))
 
 
 def prune(cache, days=3):
