@@ -8,7 +8,6 @@
 #include <rte_cycles.h>
 
 #include "netvsp/priv.h"
-#include "vswitch/vswitch.h"
 
 #define QUIET_MS 500u  /* between two questions of a guest that sets its adapter up, at most */
 #define LIMIT_MS 5000u /* for the whole dialogue */
@@ -25,13 +24,11 @@ static bool is_in_dialogue(const struct netvsp_nic *nic)
 
 void netvsp_nic_remove(struct netvsp_nic *nic)
 {
-	uint64_t now = netvsp_now_ms();
-
 	if (!is_in_dialogue(nic)) {
 		netvsp_nic_destroy(nic);
 		return;
 	}
-	nic->leave_until_ms = now + LIMIT_MS;
+	nic->leave_until_ms = netvsp_now_ms() + LIMIT_MS;
 	netvsp_link_cut(nic);
 }
 
@@ -55,9 +52,8 @@ void netvsp_leave_check(struct netvsp *nv, uint64_t now_ms)
 
 static bool is_in_the_way(const struct netvsp_nic *nic, const struct netvsp_nic_cfg *cfg)
 {
-	return nic->leave_until_ms &&
-	       (!memcmp(nic->cfg.mac, cfg->mac, sizeof(cfg->mac)) ||
-		(nic->cfg.index == cfg->index && !strcmp(nic->cfg.partition, cfg->partition)));
+	return nic->leave_until_ms && (!memcmp(nic->cfg.mac, cfg->mac, sizeof(cfg->mac)) ||
+				       netvsp_is_same_number(&nic->cfg, cfg));
 }
 
 /* What identifies it for guest and switch is wanted again. */

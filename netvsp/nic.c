@@ -501,6 +501,11 @@ struct vmbus_backend *netvsp_backend(struct netvsp *nv)
 	return nv->backend;
 }
 
+bool netvsp_is_same_number(const struct netvsp_nic_cfg *a, const struct netvsp_nic_cfg *b)
+{
+	return a->index == b->index && !strcmp(a->partition, b->partition);
+}
+
 static int cfg_check(const struct netvsp *nv, const struct netvsp_nic_cfg *cfg)
 {
 	const struct netvsp_nic *nic;
@@ -512,7 +517,7 @@ static int cfg_check(const struct netvsp *nv, const struct netvsp_nic_cfg *cfg)
 		return err_set(-EINVAL, "adapter %s: %u channels, want 1..%u", cfg->name,
 			       cfg->max_channels, NETVSP_CHANNELS_MAX);
 	for (nic = nv->nics; nic; nic = nic->next) {
-		if (nic->cfg.index == cfg->index && !strcmp(nic->cfg.partition, cfg->partition))
+		if (netvsp_is_same_number(&nic->cfg, cfg))
 			return err_set(-EEXIST, "adapter %s: number %u of partition %s is %s",
 				       cfg->name, cfg->index, cfg->partition, nic->cfg.name);
 	}

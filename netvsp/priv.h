@@ -259,6 +259,9 @@ uint64_t netvsp_now_ms(void);
 /* ctl.  No link from now on, and the guest is not told. */
 void netvsp_link_cut(struct netvsp_nic *nic);
 
+/* nic.c.  Both are the same adapter of the same partition. */
+bool netvsp_is_same_number(const struct netvsp_nic_cfg *a, const struct netvsp_nic_cfg *b);
+
 /* leave.c, ctl */
 void netvsp_leave_check(struct netvsp *nv, uint64_t now_ms);
 void netvsp_leave_now(struct netvsp *nv, const struct netvsp_nic_cfg *cfg);

@@ -269,10 +269,6 @@ class Instance(nv.Instance):
         """What our own guest image in @partition reports."""
         return super().guest(partition, stats)
 
-    def app(self, name, stats=None):
-        """What the program of our own guest in partition @name counts."""
-        return super().guest(name, stats)
-
     def part(self, name, stats=None):
         return next(p for p in (stats or self.stats())["partitions"] if p["name"] == name)
 
