@@ -159,10 +159,55 @@ static void hear(void)
 		hear_one(buf);
 }
 
+/* ---- The switch --------------------------------------------------------------------------- */
+
+static bool has_switch = true;
+
+static void kill_switch(void)
+{
+	if (has_switch)
+		loop_switch_kill(l);
+	has_switch = false;
+}
+
+static void start_switch(void)
+{
+	if (!has_switch)
+		loop_switch_start(l, NULL, NULL, NULL);
+	has_switch = true;
+}
+
+static struct vmbus_server_status status(void)
+{
+	struct vmbus_server_status st;
+
+	vmbus_server_status(loop_server(l), &st);
+	return st;
+}
+
+/* A switch that this machine was too slow for, with our short timeouts, is taken for dead. */
+static void revive_switch(void)
+{
+	if (has_switch && strcmp(status().link, "up") != 0) {
+		kill_switch();
+		start_switch();
+	}
+}
+
+/* ---- Requests ----------------------------------------------------------------------------- */
+
 /* A request that the queue refused was not made. */
 static bool post(const void *m, size_t len)
 {
 	return loop_post(l, m, len) == VMBUS_POST_OK;
+}
+
+static void post_surely(const void *m, size_t len)
+{
+	while (!post(m, len)) {
+		revive_switch();
+		hear();
+	}
 }
 
 static uint32_t any_relid(void)
@@ -179,8 +224,6 @@ static uint32_t any_handle(void)
 {
 	return HANDLES * 1000 + prng_below(&rng, HANDLES);
 }
-
-/* ---- Requests ----------------------------------------------------------------------------- */
 
 static void do_gpadl(void)
 {
@@ -210,8 +253,7 @@ static void do_gpadl(void)
 
 		memcpy(body, &b, sizeof(b));
 		memcpy(body + 16, m + 28 + 8 * split, 8 * (PAGES - split));
-		while (!post(body, 16 + 8 * (PAGES - split)))
-			hear();
+		post_surely(body, 16 + 8 * (PAGES - split));
 	}
 }
 
@@ -276,8 +318,17 @@ static void do_modify(void)
 		owed_modify[m.child_relid]++;
 }
 
-/* Requests before a contact or an unload are forgotten, with their replies: so nothing may be
- * under way when it is sent, or it could be answered still. */
+/* Requests before a contact or an unload are forgotten, with their replies. Some of those may come
+ * until it is answered: so that is awaited, with whatever happens to the switch meanwhile. */
+static void await(const uint32_t *debt)
+{
+	while (*debt) {
+		revive_switch();
+		hear();
+	}
+	forget();
+}
+
 static void do_contact(void)
 {
 	struct vmbus_msg_initiate_contact m = {.hdr.msgtype = VMBUS_MSG_INITIATE_CONTACT,
@@ -287,9 +338,8 @@ static void do_contact(void)
 	hear();
 	if (!post(&m, sizeof(m)))
 		return;
-	loop_pump(l); /* nor may the host still answer anything before it reads this */
 	owed_contact++;
-	forget();
+	await(&owed_contact);
 	if (post(&ask, sizeof(ask)))
 		owed_offers++;
 }
@@ -301,11 +351,8 @@ static void do_unload(void)
 	hear();
 	if (!post(&m, sizeof(m)))
 		return;
-	loop_pump(l);
 	owed_unload++;
-	forget();
-	while (owed_unload)
-		hear();
+	await(&owed_unload);
 	do_contact();
 }
 
@@ -317,23 +364,7 @@ static void do_offers(void)
 		owed_offers++;
 }
 
-/* ---- The switch --------------------------------------------------------------------------- */
-
-static bool has_switch = true;
-
-static void kill_switch(void)
-{
-	if (has_switch)
-		loop_switch_kill(l);
-	has_switch = false;
-}
-
-static void start_switch(void)
-{
-	if (!has_switch)
-		loop_switch_start(l, NULL, NULL, NULL);
-	has_switch = true;
-}
+/* ---- Disturbances ------------------------------------------------------------------------ */
 
 /* The switch withdraws its adapter, sub-channel first, and offers it anew while the guest runs. */
 static void replug(struct loop_mock *k)
@@ -403,19 +434,6 @@ static void request(void)
 		do_gpadl();
 }
 
-static struct vmbus_server_status status(void)
-{
-	struct vmbus_server_status st;
-
-	vmbus_server_status(loop_server(l), &st);
-	return st;
-}
-
-static bool is_linked(void)
-{
-	return strcmp(status().link, "up") == 0;
-}
-
 static uint32_t sum(const uint32_t *debt, uint32_t n)
 {
 	uint32_t i, s = 0;
@@ -428,7 +446,7 @@ static uint32_t sum(const uint32_t *debt, uint32_t n)
 static uint32_t debts(void)
 {
 	return sum(owed_open, VMBUS_CHANS_MAX) + sum(owed_created, HANDLES) +
-	       sum(owed_torn, HANDLES) + sum(owed_modify, VMBUS_CHANS_MAX);
+	       sum(owed_torn, HANDLES) + sum(owed_modify, VMBUS_CHANS_MAX) + owed_offers;
 }
 
 /* Closes all, so that teardowns of rings are due, and lets a switch serve what waits for one. What
@@ -443,17 +461,13 @@ static void settle(void)
 	start_switch();
 	hear();
 	for (m.child_relid = 1; m.child_relid < 16; m.child_relid++) {
-		while (!post(&m, sizeof(m)))
-			hear();
+		post_surely(&m, sizeof(m));
 	}
 	hear();
 	while (debts() && tries++ < 100) {
 		poll(&p, 1, 100);
 		hear();
-		if (!is_linked()) { /* this machine was too slow for our short timeouts */
-			kill_switch();
-			start_switch();
-		}
+		revive_switch();
 	}
 }
 
