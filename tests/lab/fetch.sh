@@ -182,7 +182,7 @@ for p in "${parts[@]}"; do
 	case $p in
 	kernel-6.1) part $p bookworm make_kernel ;;
 	kernel-6.12) part $p bookworm-backports make_kernel ;;
-	qemu) part $p "qemu-system-x86 repaired" make_qemu ;;
+	qemu) part $p "qemu-system-x86 with two repairs" make_qemu ;;
 	guest-root) part $p "$GUEST_PACKAGES $KEPT_DRIVERS" make_guest_root ;;
 	dpdk-root) part $p "dpdk-dev $KEPT_DRIVERS" make_dpdk_root ;;
 	*) die "no part '$p' of the cache" ;;
