@@ -137,7 +137,7 @@ class L1:
     def environment(self):
         env = {"LAB_SRC": SRC, "NETHV_BUILD": BUILD, "LAB_CACHE": CACHE,
                "NETHV": os.path.join(BUILD, "mgmt/nethv"), "SRC": SRC, "LAB_KERNEL": self.needs.kernel,
-               "LAB_TRACE": "1" if self.trace else ""}
+               "LAB_TRACE": "1" if self.trace else "", "LAB_ONLY": os.environ.get("LAB_ONLY", "")}
         return "".join(f"{k}={shlex.quote(v)}\n" for k, v in env.items())
 
     def images(self):

@@ -56,6 +56,12 @@ def skip(name, why):
     say(f"skip {name} - {why}")
 
 
+def chosen(names):
+    """Those of @names that LAB_ONLY asks for: all, if it is not set."""
+    only = os.environ.get("LAB_ONLY")
+    return [n for n in names if n in only.split(",")] if only else list(names)
+
+
 TRACING = "/sys/kernel/tracing"
 
 

@@ -16,6 +16,7 @@
 #include "tests/support/eal.h"
 #include "tests/support/fakeport.h"
 #include "tests/support/naive.h"
+#include "tests/support/netns.h"
 #include "vswitch/offload.h"
 #include "vswitch/priv.h"
 #include "vswitch/uplink_priv.h"
@@ -323,18 +324,16 @@ static void through_tap(enum vsw_uplink_offload who)
 		.is_tcp = true, .payload = 1400 * 20 + 3, .tcp_options = 12, .tcp_flags = 0x18};
 	uint8_t buf[2048];
 	struct vsw_uplink *u;
-	char ns[32], cmd[64];
 	unsigned int i;
 	int fd;
 
 	if (geteuid() != 0 || access("/dev/net/tun", R_OK | W_OK) != 0)
 		cr_skip_test("needs root and /dev/net/tun");
-	snprintf(ns, sizeof(ns), "nvo-%d", getpid());
-	snprintf(cmd, sizeof(cmd), "ip netns add %s", ns);
-	cr_assert_eq(run(cmd), 0);
-	u = uplink("net_tap0,iface=nvo0", who, ns);
+	netns_private();
+	cr_assert_eq(run("ip netns add nvo"), 0);
+	u = uplink("net_tap0,iface=nvo0", who, "nvo");
 	cr_assert_eq(u->has_tso, who == VSW_UPLINK_OFFLOAD_DEVICE);
-	fd = tap_listen(ns);
+	fd = tap_listen("nvo");
 	for (k.is_v6 = 0;; k.is_v6 = 1) {
 		make(&k, true);
 		cr_assert_eq(hand_over(u, 1400), 0);
@@ -355,8 +354,6 @@ static void through_tap(enum vsw_uplink_offload who)
 	cr_expect_eq(memcmp(buf, whole.bytes, whole.len), 0);
 	close(fd);
 	vsw_uplink_destroy(u);
-	snprintf(cmd, sizeof(cmd), "ip netns del %s", ns);
-	run(cmd);
 }
 
 Test(vsw_offload, linux_gets_good_segments_that_we_cut, .timeout = 60)

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "tests/support/eal.h"
 #include "tests/support/fakeport.h"
+#include "tests/support/netns.h"
 #include "vswitch/priv.h"
 #include "vswitch/uplink.h"
 
@@ -267,16 +268,15 @@ Test(vsw_uplink, memif_carries_frames_between_two_uplinks, .timeout = 60)
 }
 
 /* Two namespaces, a TAP uplink in each. */
-static void taps_up(const char *pid, struct vsw_uplink *u[2])
+static void taps_up(struct vsw_uplink *u[2])
 {
-	static char ns[2][32];
+	static const char *const ns[2] = {"nvt0", "nvt1"};
 	char cmd[256], args[64];
 	unsigned int i;
 
 	for (i = 0; i < 2; i++) {
 		struct vsw_uplink_cfg c;
 
-		snprintf(ns[i], sizeof(ns[i]), "nvt%u-%s", i, pid);
 		snprintf(args, sizeof(args), "net_tap%u,iface=nvtap%u", i, i);
 		snprintf(cmd, sizeof(cmd), "ip netns add %s", ns[i]);
 		cr_assert_eq(run(cmd), 0);
@@ -289,18 +289,15 @@ static void taps_up(const char *pid, struct vsw_uplink *u[2])
 	}
 }
 
-static void taps_down(const char *pid, struct vsw_uplink *u[2])
+static void taps_down(struct vsw_uplink *u[2])
 {
 	char cmd[128];
 	unsigned int i;
 
 	for (i = 0; i < 2; i++) {
 		vsw_uplink_destroy(u[i]);
-		snprintf(cmd, sizeof(cmd), "ip -n nvt%u-%s link show dev nvtap%u 2>/dev/null", i,
-			 pid, i);
+		snprintf(cmd, sizeof(cmd), "ip -n nvt%u link show dev nvtap%u 2>/dev/null", i, i);
 		cr_assert_neq(run(cmd), 0, "no TAP is left");
-		snprintf(cmd, sizeof(cmd), "ip netns del nvt%u-%s", i, pid);
-		run(cmd);
 	}
 }
 
@@ -309,25 +306,22 @@ Test(vsw_uplink, linux_pings_linux_through_two_taps, .timeout = 100)
 	struct vsw_uplink_status st;
 	struct vsw_lcore_stats ls;
 	struct vsw_uplink *u[2];
-	char pid[16], cmd[128];
 	sigset_t all;
 	int rc;
 
 	if (!is_root())
 		cr_skip_test("needs root and /dev/net/tun");
-	snprintf(pid, sizeof(pid), "%d", getpid());
+	netns_private();
 	sigfillset(
 		&all); /* as a program with a signalfd does: the TAP's signal must come through */
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	switch_up(VSW_POLL_SHARED);
 	cr_assert_eq(vsw_start(sw), 0);
-	taps_up(pid, u);
-	snprintf(cmd, sizeof(cmd), "ip netns exec nvt0-%s ping -q -c 20 -i 0.05 -W 2 10.77.0.2 >&2",
-		 pid);
-	rc = run(cmd);
+	taps_up(u);
+	rc = run("ip netns exec nvt0 ping -q -c 20 -i 0.05 -W 2 10.77.0.2 >&2");
 	vsw_uplink_status(u[0], &st);
 	vsw_lcore_stats_get(sw, 0, &ls);
-	taps_down(pid, u);
+	taps_down(u);
 	cr_assert_eq(rc, 0);
 	cr_assert(st.is_link_up);
 	cr_assert(st.has_wakeup);
@@ -344,21 +338,17 @@ static int arp_through(const char *devargs, bool *has_come)
 	struct vsw_uplink_cfg c = up_cfg("veth", devargs);
 	struct vsw_uplink *u = NULL;
 	struct fake_port *a = nic_a(0);
-	char cmd[512], ns[32];
 	unsigned int i;
 	int rc;
 
-	snprintf(ns, sizeof(ns), "nvp-%d", getpid());
-	snprintf(cmd, sizeof(cmd),
-		 "ip netns add %s && ip -n %s link add nvv0 type veth peer name nvv1 && "
-		 "ip -n %s link set nvv0 up && ip -n %s link set nvv1 up && "
-		 "ip -n %s addr add 10.78.0.1/24 dev nvv1",
-		 ns, ns, ns, ns, ns);
-	cr_assert_eq(run(cmd), 0);
-	c.netns = ns;
+	netns_private();
+	cr_assert_eq(run("ip netns add nvp && ip -n nvp link add nvv0 type veth peer name nvv1 && "
+			 "ip -n nvp link set nvv0 up && ip -n nvp link set nvv1 up && "
+			 "ip -n nvp addr add 10.78.0.1/24 dev nvv1"),
+		     0);
+	c.netns = "nvp";
 	rc = vsw_uplink_create(&u, sw, &c);
-	snprintf(cmd, sizeof(cmd), "ip netns exec %s ping -q -c 3 10.78.0.2 >/dev/null 2>&1 &", ns);
-	run(cmd);
+	run("ip netns exec nvp ping -q -c 3 10.78.0.2 >/dev/null 2>&1 &");
 	*has_come = false;
 	for (i = 0; rc == 0 && i < 3000 && !*has_come; i++) {
 		const uint8_t *b = a->out[a->nr_out ? a->nr_out - 1 : 0].bytes;
@@ -368,8 +358,6 @@ static int arp_through(const char *devargs, bool *has_come)
 		usleep(1000);
 	}
 	vsw_uplink_destroy(u);
-	snprintf(cmd, sizeof(cmd), "ip netns del %s", ns);
-	run(cmd);
 	fake_port_free(a);
 	return rc;
 }
