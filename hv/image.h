@@ -3,25 +3,14 @@
  * independent. A pure function over a byte buffer: nothing is loaded here. */
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
+#include "hv/elf.h"
 
-#define HV_ELF_SEGMENTS_MAX 16u
-
-struct hv_elf_segment {
-	uint64_t gpa;
-	uint64_t file_off;
-	uint64_t file_len;
-	uint64_t mem_len; /* >= file_len; the rest is zero */
-};
-
-struct hv_elf {
-	uint64_t entry;	    /* lies in a segment */
-	uint64_t low, high; /* of all segments: [low, high) */
-	unsigned int nr_segments;
-	struct hv_elf_segment segment[HV_ELF_SEGMENTS_MAX];
+struct hv_image {
+	uint64_t entry; /* lies in a segment */
+	struct hv_elf_map map;
 };
 
 /* any.  Segments must lie in [@min, @max), in the file, and apart from each other. 0 or -ENOEXEC
  * (text set: which field, found and wanted). */
-int hv_elf_parse(const uint8_t *buf, size_t len, uint64_t min, uint64_t max, struct hv_elf *out);
+int hv_image_parse(const uint8_t *buf, size_t len, uint64_t min, uint64_t max,
+		   struct hv_image *out);

@@ -66,12 +66,12 @@ void hv_boot_record(struct hv_partition *p, const struct hv_cfg *cfg, uint64_t i
 	gmem_write(&p->gm, gpa(BOOT_GPA), &b, sizeof(b));
 }
 
-static int segments_load(struct hv_partition *p, const struct hv_elf *elf, const uint8_t *image)
+static int segments_load(struct hv_partition *p, const struct hv_elf_map *map, const uint8_t *image)
 {
 	unsigned int i;
 
-	for (i = 0; i < elf->nr_segments; i++) {
-		const struct hv_elf_segment *s = &elf->segment[i];
+	for (i = 0; i < map->nr_segments; i++) {
+		const struct hv_elf_segment *s = &map->segment[i];
 
 		if (s->file_len &&
 		    gmem_write(&p->gm, gpa(s->gpa), image + s->file_off, s->file_len))
@@ -83,16 +83,16 @@ static int segments_load(struct hv_partition *p, const struct hv_elf *elf, const
 static int image_load(struct hv_partition *p, const struct hv_cfg *cfg, const uint8_t *image,
 		      size_t len, struct hv_vp_start *start)
 {
-	struct hv_elf elf;
+	struct hv_image img;
 	int rc;
 
-	rc = hv_elf_parse(image, len, NETHV_IMAGE_BASE, hv_vp_areas(p), &elf);
+	rc = hv_image_parse(image, len, NETHV_IMAGE_BASE, hv_vp_areas(p), &img);
 	if (!rc)
-		rc = segments_load(p, &elf, image);
+		rc = segments_load(p, &img.map, image);
 	if (rc)
 		return rc;
-	start->entry = elf.entry;
-	hv_boot_record(p, cfg, elf.high);
+	start->entry = img.entry;
+	hv_boot_record(p, cfg, img.map.high);
 	return 0;
 }
 

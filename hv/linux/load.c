@@ -231,9 +231,9 @@ static int pvh_segments(const struct load *l, const struct hv_pvh *k)
 	unsigned int i;
 	int rc = 0;
 
-	for (i = 0; !rc && i < k->nr_segments; i++)
-		rc = file_to_guest(l, &l->kernel, k->segment[i].file_off, k->segment[i].gpa,
-				   k->segment[i].file_len);
+	for (i = 0; !rc && i < k->map.nr_segments; i++)
+		rc = file_to_guest(l, &l->kernel, k->map.segment[i].file_off, k->map.segment[i].gpa,
+				   k->map.segment[i].file_len);
 	return rc;
 }
 
@@ -250,7 +250,7 @@ static int pvh_load(struct load *l, struct hv_vp_start *start)
 	if (!rc)
 		rc = cmdline_load(l, HV_LINUX_CMDLINE_MAX);
 	if (!rc)
-		rc = hv_linux_place_kernel(&l->plan, k.low, k.high - k.low);
+		rc = hv_linux_place_kernel(&l->plan, k.map.low, k.map.high - k.map.low);
 	if (!rc)
 		rc = pvh_segments(l, &k);
 	if (!rc)

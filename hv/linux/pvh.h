@@ -6,19 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hv/elf.h"
 #include "hv/linux/layout.h"
 
-#define HV_PVH_HEAD	    4096u /* that many bytes of the file hold ELF and program headers */
-#define HV_PVH_SEGMENTS_MAX 16u
-#define HV_PVH_NOTES_MAX    4u
-#define HV_PVH_NOTE_BYTES   65536u /* more of a note segment is not looked at */
-
-struct hv_pvh_segment {
-	uint64_t gpa;
-	uint64_t file_off;
-	uint64_t file_len;
-	uint64_t mem_len; /* >= file_len; the rest is zero */
-};
+#define HV_PVH_HEAD	  4096u /* that many bytes of the file hold ELF and program headers */
+#define HV_PVH_NOTES_MAX  4u
+#define HV_PVH_NOTE_BYTES 65536u /* more of a note segment is not looked at */
 
 struct hv_pvh_notes {
 	uint64_t file_off;
@@ -26,9 +19,8 @@ struct hv_pvh_notes {
 };
 
 struct hv_pvh {
-	uint64_t low, high; /* of all segments: [low, high) */
-	unsigned int nr_segments, nr_notes;
-	struct hv_pvh_segment segment[HV_PVH_SEGMENTS_MAX];
+	struct hv_elf_map map;
+	unsigned int nr_notes;
 	struct hv_pvh_notes notes[HV_PVH_NOTES_MAX];
 };
 

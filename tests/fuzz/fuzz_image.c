@@ -13,20 +13,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct hv_elf e;
+	struct hv_image e;
 	unsigned int i;
 
-	if (hv_elf_parse(data, size, MIN, MAX, &e)) {
+	if (hv_image_parse(data, size, MIN, MAX, &e)) {
 		if (!err_text()[0])
 			abort();
 		return 0;
 	}
-	for (i = 0; i < e.nr_segments; i++) {
-		const struct hv_elf_segment *s = &e.segment[i];
+	for (i = 0; i < e.map.nr_segments; i++) {
+		const struct hv_elf_segment *s = &e.map.segment[i];
 
 		if (s->gpa < MIN || s->mem_len > MAX - s->gpa || s->file_len > s->mem_len ||
 		    s->file_off > size || s->file_len > size - s->file_off)
 			abort();
 	}
-	return e.low > e.entry || e.high <= e.entry ? abort(), 0 : 0;
+	return e.map.low > e.entry || e.map.high <= e.entry ? abort(), 0 : 0;
 }

@@ -55,11 +55,11 @@ static void pvh(const uint8_t *data, size_t size, uint64_t file_len)
 		refused();
 		return;
 	}
-	for (i = 0; i < k.nr_segments; i++) {
-		const struct hv_pvh_segment *s = &k.segment[i];
+	for (i = 0; i < k.map.nr_segments; i++) {
+		const struct hv_elf_segment *s = &k.map.segment[i];
 
 		if (outside(s->file_off, s->file_len, file_len) || s->file_len > s->mem_len ||
-		    s->gpa < k.low || s->gpa + s->mem_len > k.high)
+		    s->gpa < k.map.low || s->gpa + s->mem_len > k.map.high)
 			abort();
 	}
 	for (i = 0; i < k.nr_notes; i++) {

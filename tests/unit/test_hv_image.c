@@ -48,28 +48,28 @@ static struct file good(void)
 	return f;
 }
 
-static int parse(const struct file *f, size_t len, struct hv_elf *e)
+static int parse(const struct file *f, size_t len, struct hv_image *e)
 {
-	return hv_elf_parse((const uint8_t *)f, len, MIN, MAX, e);
+	return hv_image_parse((const uint8_t *)f, len, MIN, MAX, e);
 }
 
 Test(hv_image, good_image_gives_its_segments)
 {
 	struct file f = good();
-	struct hv_elf e;
+	struct hv_image e;
 
 	cr_assert_eq(parse(&f, sizeof(f), &e), 0, "%s", err_text());
-	cr_assert_eq(e.nr_segments, 2);
+	cr_assert_eq(e.map.nr_segments, 2);
 	cr_assert_eq(e.entry, 0x201010);
-	cr_assert_eq(e.low, 0x201000);
-	cr_assert_eq(e.high, 0x302000);
-	cr_assert_eq(e.segment[1].file_len, 16);
-	cr_assert_eq(e.segment[1].mem_len, 8192);
+	cr_assert_eq(e.map.low, 0x201000);
+	cr_assert_eq(e.map.high, 0x302000);
+	cr_assert_eq(e.map.segment[1].file_len, 16);
+	cr_assert_eq(e.map.segment[1].mem_len, 8192);
 }
 
 static void expect_bad(const struct file *f, const char *words)
 {
-	struct hv_elf e;
+	struct hv_image e;
 
 	cr_assert_eq(parse(f, sizeof(*f), &e), -ENOEXEC, "%s", words);
 	cr_assert(strstr(err_text(), words), "%s, want: %s", err_text(), words);
@@ -138,7 +138,7 @@ Test(hv_image, too_many_segments_are_refused)
 		Elf64_Ehdr eh;
 		Elf64_Phdr ph[N];
 	} f = {.eh = good().eh};
-	struct hv_elf e;
+	struct hv_image e;
 	unsigned int i;
 
 	f.eh.e_phnum = N;
@@ -146,21 +146,21 @@ Test(hv_image, too_many_segments_are_refused)
 		f.ph[i] = (Elf64_Phdr){.p_type = PT_LOAD, .p_memsz = 4096};
 		f.ph[i].p_vaddr = f.ph[i].p_paddr = MIN + i * 8192;
 	}
-	cr_assert_eq(hv_elf_parse((void *)&f, sizeof(f), MIN, MAX, &e), -ENOEXEC);
+	cr_assert_eq(hv_image_parse((void *)&f, sizeof(f), MIN, MAX, &e), -ENOEXEC);
 	cr_assert(strstr(err_text(), "more than 16"));
 }
 
 Test(hv_image, image_cut_at_any_byte_is_refused)
 {
 	struct file f = good();
-	struct hv_elf e;
+	struct hv_image e;
 	size_t len, need = offsetof(struct file, data) + 256 + 16;
 
 	for (len = 0; len < need; len++) {
 		uint8_t *exact = malloc(len ? len : 1); /* so that ASan sees the end */
 
 		memcpy(exact, &f, len);
-		cr_assert_eq(hv_elf_parse(exact, len, MIN, MAX, &e), -ENOEXEC, "%zu bytes", len);
+		cr_assert_eq(hv_image_parse(exact, len, MIN, MAX, &e), -ENOEXEC, "%zu bytes", len);
 		free(exact);
 	}
 	cr_assert_eq(parse(&f, need, &e), 0);

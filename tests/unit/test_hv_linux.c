@@ -360,11 +360,11 @@ Test(hv_pvh, good_kernel_gives_segments_and_notes)
 	struct hv_pvh k;
 
 	cr_assert_eq(elf_parse(&f, sizeof(f), sizeof(f), &k), 0, "%s", err_text());
-	cr_assert_eq(k.nr_segments, 2);
-	cr_expect_eq(k.low, 0x1000000);
-	cr_expect_eq(k.high, 0x2002000);
-	cr_expect_eq(k.segment[1].gpa, 0x2000000);
-	cr_expect_eq(k.segment[1].file_len, 16);
+	cr_assert_eq(k.map.nr_segments, 2);
+	cr_expect_eq(k.map.low, 0x1000000);
+	cr_expect_eq(k.map.high, 0x2002000);
+	cr_expect_eq(k.map.segment[1].gpa, 0x2000000);
+	cr_expect_eq(k.map.segment[1].file_len, 16);
 	cr_assert_eq(k.nr_notes, 1);
 	cr_expect_eq(k.notes[0].file_off, ELF_NOTE_OFF);
 	cr_expect_eq(k.notes[0].len, ELF_NOTE_LEN);
@@ -403,8 +403,8 @@ Test(hv_pvh, each_wrong_field_is_named)
 Test(hv_pvh, segments_lie_in_the_file_and_in_memory)
 {
 	BAD_ELF(ph[0].p_memsz, 255, "256 bytes in the file, 255 in memory");
-	BAD_ELF(ph[0].p_paddr, 0xff000, "want them within 1 MiB");
-	BAD_ELF(ph[0].p_paddr, 0x100000000, "want them within 1 MiB");
+	BAD_ELF(ph[0].p_paddr, 0xff000, "want them within 0x100000-0x100000000");
+	BAD_ELF(ph[0].p_paddr, 0x100000000, "want them within 0x100000-0x100000000");
 	BAD_ELF(ph[1].p_memsz, UINT64_MAX, "segment 1");
 	BAD_ELF(ph[1].p_paddr, 0x10000ff, "segment 1 overlaps");
 	BAD_ELF(ph[2].p_offset, UINT64_MAX, "truncated: segment 2");

@@ -298,6 +298,7 @@ static struct elf vmlinux(void)
 		.eh = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
 		       .e_type = ET_EXEC,
 		       .e_machine = EM_X86_64,
+		       .e_version = EV_CURRENT,
 		       .e_phoff = offsetof(struct elf, ph),
 		       .e_phentsize = sizeof(Elf64_Phdr),
 		       .e_phnum = 2},

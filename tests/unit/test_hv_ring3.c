@@ -405,7 +405,7 @@ Test(hv_ring3, configuration_mistakes_get_a_clear_line)
 	/* Should the check for memory ever be lost, this ends the attempt, not the OOM killer. */
 	signal(SIGXFSZ, SIG_IGN);
 	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){1 << 30, 1 << 30}), 0);
-	refused(good, -ENOEXEC, "image: segment");
+	refused(good, -ENOEXEC, "image: truncated: segment");
 	c.nr_vps = 65;
 	refused(c, -EINVAL, "want 1..64");
 	c = good, c.mem_bytes = 5 << 20;
