@@ -89,10 +89,14 @@ static int exit_io(struct kvm_vp *v, struct hv_exit *ex)
 	return 0;
 }
 
-static int exit_mmio(struct kvm_vp *v, struct hv_exit *ex)
+static int exit_mmio(const struct kvm_vm *vm, struct kvm_vp *v, struct hv_exit *ex)
 {
 	const struct kvm_run *run = v->run;
+	struct kvm_regs r;
 
+	/* It ends an image, with the place told; a kernel looks for devices so, and goes on. */
+	if (!vm->cfg.is_linux && ioctl(v->fd, KVM_GET_REGS, &r) == 0)
+		ex->rip = r.rip;
 	ex->kind = HV_EXIT_MMIO;
 	ex->gpa = run->mmio.phys_addr;
 	ex->size = run->mmio.len <= sizeof(ex->value) ? (uint8_t)run->mmio.len : 8;
@@ -138,7 +142,7 @@ static int exit_translate(struct kvm_vm *vm, unsigned int vp, struct hv_exit *ex
 
 	switch (v->run->exit_reason) {
 	case KVM_EXIT_IO: return exit_io(v, ex);
-	case KVM_EXIT_MMIO: return exit_mmio(v, ex);
+	case KVM_EXIT_MMIO: return exit_mmio(vm, v, ex);
 	case KVM_EXIT_X86_RDMSR:
 	case KVM_EXIT_X86_WRMSR: return exit_msr(v, ex);
 	case KVM_EXIT_IOAPIC_EOI:
