@@ -53,7 +53,6 @@ struct hv_engine_cfg {
 	const char *name;
 	unsigned int nr_vps;
 	unsigned int nr_doorbells;
-	int numa_node;
 	unsigned int flags; /* enum hv_cfg_flags */
 	enum hv_synic_kind synic;
 	bool has_tsc;  /* the host's TSC is good enough to be the guest's clock */

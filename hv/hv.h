@@ -37,7 +37,7 @@ struct hv_cfg {
 	const char *name;    /* object path for the log, such as "vm/echo"; copied */
 	unsigned int nr_vps; /* 1..HV_VPS_MAX */
 	uint64_t mem_bytes;  /* RAM for image and guest: a multiple of 2 MiB, at least 4 MiB */
-	int numa_node;	     /* -1: any */
+	int numa_node;	     /* of its memory, -1: any; hv/place.h has the threads */
 	enum hv_engine_kind engine;
 	const char *image_path; /* ELF file; or NULL with ... */
 	const void *image;	/* ... the same in memory (borrowed for the call) */

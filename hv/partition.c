@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Life of a partition, and the small public calls. */
 #include <errno.h>
-#include <numa.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +53,6 @@ static int engine_create(struct hv_partition *p, const struct hv_cfg *cfg, void 
 		.name = p->name,
 		.nr_vps = p->nr_vps,
 		.nr_doorbells = p->nr_doorbells,
-		.numa_node = cfg->numa_node,
 		.flags = cfg->flags,
 		.synic = cfg->synic,
 		.has_tsc = p->clock.is_tsc,
@@ -108,7 +106,6 @@ int hv_partition_create_on(struct hv_partition **out, const struct hv_cfg *cfg,
 	p->is_linux = cfg->kernel_path != NULL;
 	p->nr_vps = cfg->nr_vps;
 	p->nr_doorbells = cfg->nr_doorbells ? cfg->nr_doorbells : HV_DOORBELLS_DEF;
-	p->numa_node = cfg->numa_node;
 	p->timers.fd = -1;
 	pthread_mutex_init(&p->msr_lock, NULL);
 	hv_clock_init(&p->clock, HV_CLOCK_BEST);
@@ -161,8 +158,6 @@ static void *vp_thread(void *arg)
 
 	snprintf(name, sizeof(name), "hv-vp%u", vp->index);
 	pthread_setname_np(pthread_self(), name);
-	if (vp->p->numa_node >= 0)
-		numa_run_on_node(vp->p->numa_node);
 	hv_vp_loop(vp);
 	return NULL;
 }

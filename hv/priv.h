@@ -104,7 +104,6 @@ struct hv_partition {
 	_Atomic bool is_stopping; /* VP threads leave their loops */
 	_Atomic bool has_stopped; /* `stopped` was called, or never will be */
 	bool is_started;
-	int numa_node;
 };
 
 /* ctl.  hv_partition_create() over a given engine; @arg goes to its cfg. Without an image nothing

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "hv/place.h"
 #include "mgmt/control.h"
 
 /* ---- Upward calls of libhv (VP threads) ----------------------------------------------------- */
@@ -144,12 +145,14 @@ static int pin(const struct mgmt_partition *part)
 {
 	cpu_set_t set;
 
-	if (!part->cpus_count)
-		return 0;
 	CPU_ZERO(&set);
 	for (uint32_t i = 0; i < part->cpus_count; i++)
 		CPU_SET(part->cpus[i], &set);
-	return sched_setaffinity(0, sizeof(set), &set) ? err_sys(-errno, "sched_setaffinity") : 0;
+	if (part->cpus_count && sched_setaffinity(0, sizeof(set), &set))
+		return err_sys(-errno, "sched_setaffinity");
+	if (part->numa_node && hv_place(*part->numa_node) == -ENOENT)
+		log_warn(part->name, "%s; its memory will be far from them", err_text());
+	return 0;
 }
 
 static int make_partition(struct worker *w)

@@ -6,7 +6,6 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/memfd.h>
-#include <numa.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -41,8 +40,6 @@ struct plan {
 	int src[FDS_MAX], dst[FDS_MAX];
 	unsigned int nr_fds;
 	bool drop_uid;
-	bool has_cpus;
-	cpu_set_t cpus;
 	char argv0[80];
 };
 
@@ -81,24 +78,6 @@ static bool may_drop_uid(void)
 	if (geteuid() != 0 || syscall(SYS_capget, &h, d) < 0)
 		return false;
 	return (d[0].effective & need) == need;
-}
-
-static void plan_cpus(struct plan *pl, int node)
-{
-	struct bitmask *m;
-	unsigned int i;
-
-	if (node < 0 || numa_available() < 0)
-		return;
-	m = numa_allocate_cpumask();
-	if (numa_node_to_cpus(node, m) == 0) {
-		for (i = 0; i < CPU_SETSIZE && i < m->size; i++) {
-			if (numa_bitmask_isbitset(m, i))
-				CPU_SET(i, &pl->cpus);
-		}
-		pl->has_cpus = CPU_COUNT(&pl->cpus) > 0;
-	}
-	numa_free_cpumask(m);
 }
 
 static int stub_memfd(void)
@@ -163,8 +142,6 @@ static void child(struct plan *pl)
 
 	setsid(); /* the terminal's signals are not for a guest */
 	setrlimit(RLIMIT_CORE, &no_core);
-	if (pl->has_cpus)
-		sched_setaffinity(0, sizeof(pl->cpus), &pl->cpus);
 	rc = child_fds(pl);
 	if (!rc && pl->drop_uid)
 		rc = child_uid();
@@ -245,7 +222,6 @@ int r3_spawn(struct r3_vm *vm)
 		return exec_fd;
 	snprintf(pl.argv0, sizeof(pl.argv0), "nethv-guest:%s", vm->name);
 	plan_fds(&pl, vm, exec_fd);
-	plan_cpus(&pl, vm->cfg.numa_node);
 	config_fill(vm);
 	if (geteuid() == 0 && !pl.drop_uid)
 		log_warn(vm->name, "CAP_KILL, CAP_SETUID or CAP_SETGID is missing: the guest's "
