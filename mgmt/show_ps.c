@@ -92,6 +92,8 @@ static void show_machine(json_t *p)
 		printf(", SynIC %s", js(p, "synic"));
 	printf(", %s %s", kernel[0] ? "kernel" : "image",
 	       base(kernel[0] ? kernel : js(p, "image")));
+	if (js(p, "cpus")[0])
+		printf(", CPUs %s", js(p, "cpus"));
 	if (jo(p, "uptime_ms"))
 		printf(", up %s", span(ji(p, "uptime_ms") / 1000, up, sizeof(up)));
 	if (ji(p, "reboots"))
@@ -100,6 +102,40 @@ static void show_machine(json_t *p)
 	if (js(p, "last_end")[0])
 		printf(" (last end: %s)", js(p, "last_end"));
 	printf("\n");
+}
+
+/* A guest that does not come up: it hangs, or died without a report. */
+#define SILENCE_S 10
+
+static void show_silence(json_t *p)
+{
+	bool is_silent =
+		(js(p, "kernel")[0] || ji(p, "nr_nics")) && !strcmp(js(p, "vmbus.version"), "none");
+	long long s = ji(p, "uptime_ms") / 1000;
+	const char *last = js(p, "console.last");
+	char up[32];
+
+	if (strcmp(js(p, "state"), "running") != 0 || !is_silent || s < SILENCE_S)
+		return;
+	printf("    no VMBus contact for %s; %s%s\n", span(s, up, sizeof(up)),
+	       last[0] ? "last on its serial port: " : "nothing on its serial port", last);
+}
+
+/* What was not taken of what the guest sent. */
+static void show_refused(json_t *p)
+{
+	long long refused = ji(p, "vmbus.posts_refused"), malformed = ji(p, "vmbus.malformed"),
+		  unknown = ji(p, "vmbus.unknown");
+
+	if (refused + malformed + unknown)
+		printf("    VMBus: %lld messages refused, %lld malformed, %lld unknown\n", refused,
+		       malformed, unknown);
+	if (ji(p, "console.lost"))
+		printf("    serial port: %lld bytes lost, it writes faster than they are taken\n",
+		       (long long)ji(p, "console.lost"));
+	if (ji(p, "console.log_dropped"))
+		printf("    serial port: %lld lines left out of the log\n",
+		       (long long)ji(p, "console.log_dropped"));
 }
 
 /* What the guest's integration components say: its word. */
@@ -147,6 +183,8 @@ static void show_partition(json_t *s, json_t *p)
 	if (js(p, "vmbus.reason")[0])
 		printf("    VMBus: %s\n", js(p, "vmbus.reason"));
 	show_machine(p);
+	show_silence(p);
+	show_refused(p);
 	show_integration(p);
 	show_disks(p);
 	show_channels(p);

@@ -36,8 +36,9 @@ void worker_console_room(struct worker_console *wc)
 
 static void on_log(void *ctx, const char *line, uint64_t lost)
 {
-	const struct worker_console *wc = ctx;
+	struct worker_console *wc = ctx;
 
+	wc->log_dropped += lost;
 	if (line)
 		log_info(wc->name, "| %s", line);
 	else
@@ -47,6 +48,7 @@ static void on_log(void *ctx, const char *line, uint64_t lost)
 static void distribute(struct worker_console *wc, const void *buf, size_t n, uint64_t lost)
 {
 	wc->lost += lost;
+	lastline_feed(&wc->last, buf, n);
 	if (lost)
 		console_lost(&wc->console, lost);
 	console_output(&wc->console, buf, n);

@@ -10,6 +10,7 @@
 #include "hv/hv.h"
 #include "mgmt/config.h"
 #include "mgmt/console.h"
+#include "mgmt/lastline.h"
 #include "mgmt/linelog.h"
 #include "mgmt/serial.h"
 
@@ -33,7 +34,9 @@ struct worker_console {
 	enum serial_kind kind;
 	const char *path;
 	struct serial_file file;
-	uint64_t lost; /* bytes */
+	uint64_t lost;	      /* bytes */
+	uint64_t log_dropped; /* lines that were too many for the log */
+	struct lastline last;
 };
 
 /* ctl.  Before the partition runs; @hv, @part and @wake_fd are borrowed. The lock was initialized by

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hv/place.h"
+
 static const char *const exit_word[HV_EXIT_NR] = {
 	[HV_EXIT_INTR] = "intr",   [HV_EXIT_IO] = "io",
 	[HV_EXIT_MMIO] = "mmio",   [HV_EXIT_RDMSR] = "rdmsr",
@@ -99,17 +101,26 @@ static void crash_copy(struct worker *w, char *text, size_t size)
 	pthread_mutex_unlock(&w->lock);
 }
 
+static json_t *console_json(struct worker *w)
+{
+	const struct worker_console *c = &w->con;
+
+	return json_pack("{s:i, s:I, s:I, s:s}", "attached", (int)console_clients(&c->console),
+			 "lost", (json_int_t)c->lost, "log_dropped", (json_int_t)c->log_dropped,
+			 "last", c->last.last);
+}
+
 json_t *worker_status_json(struct worker *w)
 {
 	json_t *vps = json_array(), *o;
-	char crash[sizeof(w->crash)];
+	char crash[sizeof(w->crash)], cpus[256];
 
 	for (unsigned int vp = 0; vp < hv_nr_vps(w->hv); vp++)
 		json_array_append_new(vps, vp_json(w, vp));
-	o = json_pack("{s:o, s:o, s:o, s:{s:i, s:I}, s:i, s:s, s:s}", "vps", vps, "vmbus",
-		      vmbus_json(w), "guest", report_json(w), "console", "attached",
-		      (int)console_clients(&w->con.console), "lost", (json_int_t)w->con.lost,
-		      "guest_pid", hv_engine_pid(w->hv), "last_event", w->last_fault, "synic",
+	o = json_pack("{s:s, s:o, s:o, s:o, s:o, s:i, s:s, s:s}", "cpus",
+		      hv_place_text(cpus, sizeof(cpus)), "vps", vps, "vmbus", vmbus_json(w),
+		      "guest", report_json(w), "console", console_json(w), "guest_pid",
+		      hv_engine_pid(w->hv), "last_event", w->last_fault, "synic",
 		      hv_synic_name(w->hv));
 	crash_copy(w, crash, sizeof(crash));
 	if (crash[0])
@@ -127,16 +138,21 @@ json_t *worker_last_json(struct worker *w)
 	};
 	json_t *o = worker_status_json(w);
 	const char *crash = json_string_value(json_object_get(o, "crash"));
-	char reason[sizeof(w->crash) + sizeof(w->end.text) + 16];
+	const char *last = w->con.last.last;
+	char reason[sizeof(w->crash) + sizeof(w->end.text) + sizeof(w->con.last.last) + 48];
 	struct worker_end end;
+	bool tells;
 
 	pthread_mutex_lock(&w->lock);
 	end = w->end;
 	pthread_mutex_unlock(&w->lock);
 	json_object_set_new(o, "how", json_string(end.is_ended ? how[end.reason] : "stopped"));
 	json_object_set_new(o, "status", json_integer(end.status));
-	snprintf(reason, sizeof(reason), "%s%s%s", end.text, crash ? ", after " : "",
-		 crash ? crash : "");
+	/* A kernel that resets itself has often died before it could report anything else. */
+	tells = w->part->kernel && end.is_ended && end.reason != HV_STOP_GUEST_OFF && !crash &&
+		last[0];
+	snprintf(reason, sizeof(reason), "%s%s%s%s%s", end.text, crash ? ", after " : "",
+		 crash ? crash : "", tells ? "; last on its serial port: " : "", tells ? last : "");
 	json_object_set_new(o, "reason", json_string(reason));
 	return o;
 }
