@@ -150,12 +150,15 @@ static void show_exits(json_t *s)
 			json_object_foreach(jo(vp, "exits"), kind, nr) if (json_integer_value(nr))
 				printf("  %s %lld", kind, (long long)json_integer_value(nr));
 			printf("\n");
-			exits += (double)ji(vp, jo(vp, "kvm") ? "kvm.exits" : "exits_all");
+			exits += jo(vp, "kvm")
+					 ? (double)(ji(vp, "kvm.exits") - ji(vp, "kvm.irq_exits"))
+					 : (double)ji(vp, "exits_all");
 		}
 		/* Ports count over all lives of a partition, its VPs only over this one. */
 		if (packets > 0 && !ji(p, "reboots"))
-			printf("%-20s     %.4f exits a packet, since its start\n", js(p, "name"),
-			       exits / packets);
+			printf("%-20s     %.4f exits a packet since its start, its boot included, "
+			       "the host's interrupts not\n",
+			       js(p, "name"), exits / packets);
 	}
 }
 
@@ -171,11 +174,13 @@ static void show_kvm(json_t *s)
 		if (!jo(vp, "kvm"))
 			continue;
 		if (!has_head)
-			printf("\n%-20s %3s %12s %12s %12s %12s %12s %12s\n", "KVM", "VP", "EXITS",
-			       "IO", "MMIO", "HALT POLLS", "OF THEM WON", "WAKE-UPS");
+			printf("\n%-20s %3s %12s %12s %12s %12s %12s %12s %12s\n", "KVM", "VP",
+			       "EXITS", "FOR HOST IRQ", "IO", "MMIO", "HALT POLLS", "OF THEM WON",
+			       "WAKE-UPS");
 		has_head = true;
-		printf("%-20s %3zu %12lld %12lld %12lld %12lld %12lld %12lld\n", js(p, "name"), k,
-		       (long long)ji(vp, "kvm.exits"), (long long)ji(vp, "kvm.io_exits"),
+		printf("%-20s %3zu %12lld %12lld %12lld %12lld %12lld %12lld %12lld\n",
+		       js(p, "name"), k, (long long)ji(vp, "kvm.exits"),
+		       (long long)ji(vp, "kvm.irq_exits"), (long long)ji(vp, "kvm.io_exits"),
 		       (long long)ji(vp, "kvm.mmio_exits"), (long long)ji(vp, "kvm.halt_polls"),
 		       (long long)ji(vp, "kvm.halt_polls_won"),
 		       (long long)ji(vp, "kvm.halt_wakeups"));
