@@ -9,7 +9,7 @@
 set -euo pipefail
 
 KEPT_DRIVERS='bus_vmbus|bus_pci|bus_vdev|mempool_ring|net_(netvsc|vdev_netvsc|failsafe|e1000|ring|null|af_packet|tap)'
-GUEST_PACKAGES=iproute2,iputils-ping,iperf3,ethtool,tcpdump,kmod,procps,kexec-tools,dpdk-dev,hyperv-daemons
+GUEST_PACKAGES=iproute2,iputils-ping,iperf3,ethtool,tcpdump,kmod,procps,kexec-tools,hyperv-daemons
 
 here=$(dirname "$(readlink -f "$0")")
 cache=${1:?usage: fetch.sh CACHE [PART...]}
@@ -148,11 +148,10 @@ few_drivers() {
 make_guest_root() {
 	say "a Debian 12 root file system for child partitions (one to three minutes)"
 	bootstrap "$1" bookworm "$GUEST_PACKAGES"
-	few_drivers "$1"
 }
 
-# Debian 12's testpmd (22.11) asks each queue for its state, which its netvsc driver does not keep yet, and then
-# polls none of them.
+# Debian 12's testpmd (22.11) would not do: it asks each queue for its state, which its netvsc driver does not keep
+# yet, and then polls none of them.
 make_dpdk_root() {
 	say "Debian 13's testpmd for child partitions (about a minute)"
 	bootstrap "$1" trixie "${2%% *}"
@@ -183,7 +182,7 @@ for p in "${parts[@]}"; do
 	kernel-6.1) part $p bookworm make_kernel ;;
 	kernel-6.12) part $p bookworm-backports make_kernel ;;
 	qemu) part $p "qemu-system-x86 with two repairs" make_qemu ;;
-	guest-root) part $p "$GUEST_PACKAGES $KEPT_DRIVERS" make_guest_root ;;
+	guest-root) part $p "$GUEST_PACKAGES" make_guest_root ;;
 	dpdk-root) part $p "dpdk-dev $KEPT_DRIVERS" make_dpdk_root ;;
 	*) die "no part '$p' of the cache" ;;
 	esac

@@ -69,6 +69,7 @@ class Job:
         self.seconds = 0.0
         self.fault = None       # why it did not end
         self.results = []       # (word, name, why)
+        self.is_retried = False  # and passed at its second try
 
     def close(self, log):
         """Reads its results out of @log; one that says nothing is judged by its exit status."""
@@ -305,7 +306,7 @@ def second_try(jobs, top):
         say(f"   {job.name} passed at its second try; at the first:")
         for _, name, why in [r for r in job.results if r[0] == "not ok"]:
             say(f"      not ok {name}{' - ' + why if why else ''}")
-        job.results = again.results
+        job.results, job.is_retried = again.results, True
 
 
 def scenario_names():
@@ -340,6 +341,9 @@ def closing(jobs, results):
                 bad = job.count("not ok")
                 f.write(json.dumps({"name": "lab " + job.name, "stdout": tap,
                                     "result": "FAIL" if bad else "OK"}) + "\n")
+    retried = [j.name for j in jobs if j.is_retried]
+    if retried:
+        say(f"at their second try only: {' '.join(retried)}")
     sums = [sum(j.count(w) for j in jobs) for w in ("ok", "not ok", "skip")]
     say("{} passed, {} failed, {} skipped".format(*sums))
     return 1 if sums[1] or not sum(sums) else 0

@@ -95,7 +95,8 @@ def machine():
         for verb in ("stats", "ps"):
             with contextlib.suppress(subprocess.SubprocessError, AssertionError, OSError):
                 say(nv.run(NETHV, verb, inst.name, check=False).stdout)
-    for command in ("top -bH -n 2 -d 3 | awk '/^top/ { n++ } n == 2' | head -40", "cat /proc/interrupts", "dmesg | tail -5"):
+    for command in ("top -bH -n 2 -d 3 | awk '/^top/ { n++ } n == 2' | head -40", "cat /proc/interrupts",
+                    "dmesg | tail -5"):
         with contextlib.suppress(subprocess.SubprocessError):
             say(subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, text=True, timeout=60).stdout)
 

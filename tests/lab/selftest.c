@@ -31,6 +31,7 @@ int main(int argc, char **argv)
 					  [HV_STOP_ENGINE] = "engine"};
 	struct hv_vp_stats st;
 	struct hvhost h;
+	unsigned int vp;
 	bool ended;
 
 	if (argc < 4)
@@ -46,9 +47,15 @@ int main(int argc, char **argv)
 	}
 	printf("SynIC: %s\n", hv_synic_name(h.p));
 	ended = hvhost_wait(&h);
-	hv_vp_stats(h.p, 0, &st);
 	hv_partition_stop(h.p);
 	printf("%s", h.console);
+	for (vp = 0; vp < hv_nr_vps(h.p); vp++) {
+		hv_vp_stats(h.p, vp, &st);
+		printf("events: VP %u: %llu hypercalls, %llu messages\n", vp,
+		       (unsigned long long)st.hypercalls, (unsigned long long)st.messages_sent);
+	}
+	printf("events: %u changes of the flags page\n", h.nr_siefp);
+	hv_vp_stats(h.p, 0, &st);
 	printf("VP 0: io %llu msr %llu+%llu hypercall %llu; in KVM %llu exits, %llu halts\n",
 	       (unsigned long long)st.exits[HV_EXIT_IO],
 	       (unsigned long long)st.exits[HV_EXIT_RDMSR],

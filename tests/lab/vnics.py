@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """hv_netvsc of 6.1 and 6.12 against our NetVSP: the bed of the scenarios `netvsc`, `offload` and `channels`.
 
-Partition a runs 6.1, b 6.12; eth0 of both and a TAP of the root are trunk ports of one switch, eth1 are
-access ports of two VLANs. What one end does is judged by another: tcpdump there, and the switch's counters.
+Partition a runs 6.1 under KVM's SynIC, b 6.12 under ours; eth0 of both and a TAP of the root are trunk ports of
+one switch, eth1 are access ports of two VLANs. What one end does is judged by another: tcpdump there, and the
+switch's counters.
 LAB_ONLY=name,… runs some of a scenario's parts."""
 import contextlib
 import hashlib
@@ -21,6 +22,7 @@ from lab import nv
 TAP = "nv0"
 TAP_PORT = "up"  # its name in the switch
 V4 = {"root": "10.9.0.1", "a": "10.9.0.2", "b": "10.9.0.3"}
+CHANNELS = {"a": 2, "b": 4}  # of eth0
 V6 = {"root": "fd00:9::1", "a": "fd00:9::2", "b": "fd00:9::3"}
 TMP = "/tmp"
 
@@ -251,10 +253,10 @@ class Net:
 def run(parts):
     """Runs @parts, {name: function of a Net}, one after the other; then looks whether anything was left behind."""
     partitions = [
-        lab.linux("a", "6.1", vps=2, ip=f"eth0:{V4['a']}/24",
+        lab.linux("a", "6.1", vps=CHANNELS["a"], synic="kvm", ip=f"eth0:{V4['a']}/24",
                   nics=[{"mtu": 9000, "vlan": {"mode": "trunk", "allowed": [30]}},
                         {"vlan": {"pvid": 10}, "allow_spoofing": True}]),
-        lab.linux("b", "6.12", vps=2, ip=f"eth0:{V4['b']}/24",
+        lab.linux("b", "6.12", vps=CHANNELS["b"], synic="nethv", ip=f"eth0:{V4['b']}/24",
                   nics=[{"mtu": 9000, "vlan": {"mode": "trunk"}}, {"vlan": {"pvid": 20}}])]
     uplinks = [{"name": TAP_PORT, "devargs": f"net_tap0,iface={TAP}", "vlan": {"mode": "trunk"}}]
     sh("modprobe 8021q", check=False)
