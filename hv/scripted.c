@@ -215,6 +215,7 @@ int hv_scripted_create(struct hv_partition **out, struct hv_script *s, unsigned 
 		.name = "scripted",
 		.nr_vps = nr_vps,
 		.mem_bytes = 4 << 20,
+		.numa_node = -1,
 		.flags = HV_CFG_NO_HUGE,
 	};
 

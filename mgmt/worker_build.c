@@ -144,14 +144,17 @@ static const struct vmbus_server_ops server_ops = {
 static int pin(const struct mgmt_partition *part)
 {
 	cpu_set_t set;
+	int rc;
 
 	CPU_ZERO(&set);
 	for (uint32_t i = 0; i < part->cpus_count; i++)
 		CPU_SET(part->cpus[i], &set);
 	if (part->cpus_count && sched_setaffinity(0, sizeof(set), &set))
 		return err_sys(-errno, "sched_setaffinity");
-	if (part->numa_node && hv_place(*part->numa_node) == -ENOENT)
-		log_warn(part->name, "%s; its memory will be far from them", err_text());
+	rc = hv_place(part->numa_node ? *part->numa_node : -1);
+	if (rc != -ENOENT)
+		return rc;
+	log_warn(part->name, "%s; its memory will be far from them", err_text());
 	return 0;
 }
 
