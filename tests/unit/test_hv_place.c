@@ -32,6 +32,18 @@ static void only(int cpu)
 	cr_assert_eq(sched_setaffinity(0, sizeof(set), &set), 0);
 }
 
+/* Allows this thread one CPU; its number, as text too. */
+static int allow_one(char *text, size_t size)
+{
+	int cpu = first_cpu();
+
+	if (numa_available() < 0)
+		cr_skip_test("no NUMA here");
+	only(cpu);
+	snprintf(text, size, "%d", cpu);
+	return cpu;
+}
+
 static void expect_allowed(const char *text)
 {
 	char buf[256];
@@ -41,13 +53,9 @@ static void expect_allowed(const char *text)
 
 Test(hv_place, node_keeps_what_was_chosen_before)
 {
-	int cpu = first_cpu();
 	char text[16];
+	int cpu = allow_one(text, sizeof(text));
 
-	if (numa_available() < 0)
-		cr_skip_test("no NUMA here");
-	only(cpu);
-	snprintf(text, sizeof(text), "%d", cpu);
 	cr_expect_eq(hv_place(numa_node_of_cpu(cpu)), 0, "%s", err_text());
 	expect_allowed(text);
 	cr_expect_eq(hv_place(-1), 0);
@@ -56,13 +64,9 @@ Test(hv_place, node_keeps_what_was_chosen_before)
 
 Test(hv_place, node_without_any_of_them_is_told_and_nothing_changes)
 {
-	int cpu = first_cpu();
 	char text[16];
 
-	if (numa_available() < 0)
-		cr_skip_test("no NUMA here");
-	only(cpu);
-	snprintf(text, sizeof(text), "%d", cpu);
+	allow_one(text, sizeof(text));
 	cr_expect_eq(hv_place(numa_max_possible_node()), -ENOENT);
 	cr_expect(strstr(err_text(), "no CPU of NUMA node"), "%s", err_text());
 	expect_allowed(text);
