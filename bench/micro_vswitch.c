@@ -29,7 +29,7 @@ static uint16_t mill_rx(void *be, uint16_t q, struct vsw_vec *v)
 		struct vsw_slot *s = &v->slot[i];
 
 		memcpy(s->snap, m->frame[i], 64);
-		s->pkt.hdr = s->snap;
+		s->pkt.hdr_off = VSW_SNAP_OFF;
 		s->pkt.len = 64;
 		s->pkt.hdr_len = 64;
 		s->pkt.flags = 0;

@@ -125,7 +125,7 @@ static inline void put_ppi(uint8_t *dst, uint32_t type, uint32_t value)
 	put_pair(dst, 8, sizeof(struct rndis_ppi), value);
 }
 
-static inline void message_ppis(uint8_t *dst, const struct vsw_pkt *p, bool is_tagged,
+static inline void message_ppis(uint8_t *dst, const struct nethv_pkt *p, bool is_tagged,
 				const struct ppis *x)
 {
 	uint32_t i;
@@ -143,7 +143,7 @@ static inline uint32_t head_len(bool is_tagged, const struct ppis *x)
 	return HDR_LEN + (is_tagged ? NETVSP_PPI_SIZE : 0) + (x ? x->n * NETVSP_PPI_SIZE : 0);
 }
 
-static inline uint32_t message_len(const struct vsw_pkt *p, bool is_tagged, const struct ppis *x)
+static inline uint32_t message_len(const struct nethv_pkt *p, bool is_tagged, const struct ppis *x)
 {
 	return (head_len(is_tagged, x) + p->len + MSG_ALIGN - 1) & ~(MSG_ALIGN - 1);
 }
@@ -154,12 +154,12 @@ static inline __attribute__((always_inline)) void write_message(const struct vsw
 								uint8_t *dst, bool is_tagged,
 								const struct ppis *x)
 {
-	const struct vsw_pkt *p = &s->pkt;
+	const struct nethv_pkt *p = &s->pkt;
 
 	message_head(dst, p->len, head_len(is_tagged, x), message_len(p, is_tagged, x));
 	message_ppis(dst + HDR_LEN, p, is_tagged, x);
 	dst += head_len(is_tagged, x);
-	copy_exact(dst, p->hdr, p->hdr_len);
+	copy_exact(dst, vsw_hdr(p), p->hdr_len);
 	if (p->len > p->hdr_len) {
 		if (likely(s->data != NULL))
 			rte_memcpy(dst + p->hdr_len, s->data + p->hdr_len, p->len - p->hdr_len);
@@ -167,7 +167,7 @@ static inline __attribute__((always_inline)) void write_message(const struct vsw
 			vsw_slot_copy_backing(v, s, p->hdr_len, dst + p->hdr_len,
 					      p->len - p->hdr_len);
 	}
-	if (x && (p->flags & VSW_PKT_CSUM) && !x->is_unfinished)
+	if (x && (p->flags & NETHV_PKT_CSUM) && !x->is_unfinished)
 		vsw_csum_finish(p, dst);
 }
 
@@ -301,28 +301,28 @@ static void ppi_add(struct ppis *x, uint32_t type, uint32_t value)
 }
 
 /* What the guest wants to hear of a checksum: one that a device found good, or that we compute. */
-static uint32_t csum_good(const struct give *w, const struct vsw_pkt *p)
+static uint32_t csum_good(const struct give *w, const struct nethv_pkt *p)
 {
 	const uint32_t on = __atomic_load_n(&w->st->offload, __ATOMIC_RELAXED);
-	const bool is_v4 = p->csum & VSW_CSUM_IP4;
+	const bool is_v4 = p->csum & NETHV_CSUM_IP4;
 	uint32_t good = 0;
 
-	if ((p->csum & VSW_CSUM_TCP) && (on & (is_v4 ? NETVSP_RX_TCP4 : NETVSP_RX_TCP6)))
+	if ((p->csum & NETHV_CSUM_TCP) && (on & (is_v4 ? NETVSP_RX_TCP4 : NETVSP_RX_TCP6)))
 		good |= RNDIS_CSUM_TCP_OK;
-	if ((p->csum & VSW_CSUM_UDP) && (on & (is_v4 ? NETVSP_RX_UDP4 : NETVSP_RX_UDP6)))
+	if ((p->csum & NETHV_CSUM_UDP) && (on & (is_v4 ? NETVSP_RX_UDP4 : NETVSP_RX_UDP6)))
 		good |= RNDIS_CSUM_UDP_OK;
-	if ((p->csum & VSW_CSUM_IP4_OK) && (on & NETVSP_RX_IP4))
+	if ((p->csum & NETHV_CSUM_IP4_OK) && (on & NETVSP_RX_IP4))
 		good |= RNDIS_CSUM_IP_OK;
 	return good;
 }
 
-static void ppis_of(const struct give *w, const struct vsw_pkt *p, const struct hashed *h,
+static void ppis_of(const struct give *w, const struct nethv_pkt *p, const struct hashed *h,
 		    struct ppis *x)
 {
 	uint32_t good = 0;
 
 	x->n = 0;
-	if (p->flags & (VSW_PKT_CSUM | VSW_PKT_LSO | VSW_PKT_CSUM_OK))
+	if (p->flags & (NETHV_PKT_CSUM | NETHV_PKT_LSO | NETHV_PKT_CSUM_OK))
 		good = csum_good(w, p);
 	if (good)
 		ppi_add(x, RNDIS_PPI_CSUM, good);
@@ -336,7 +336,7 @@ static void ppis_of(const struct give *w, const struct vsw_pkt *p, const struct 
 static __attribute__((noinline)) uint8_t put_special(struct give *w, const struct vsw_slot *s,
 						     const struct ppis *x)
 {
-	return put_frame(w, s, s->pkt.flags & VSW_PKT_VLAN, x);
+	return put_frame(w, s, s->pkt.flags & NETHV_PKT_VLAN, x);
 }
 
 /* Cuts a long frame. The first segment that finds no room ends it: the rest would find none either. */
@@ -366,7 +366,7 @@ static __attribute__((noinline)) uint8_t give_special(struct give *w, const stru
 	struct ppis x;
 
 	ppis_of(w, &s->pkt, h, &x);
-	if (s->pkt.flags & VSW_PKT_LSO)
+	if (s->pkt.flags & NETHV_PKT_LSO)
 		return give_segments(w, s, &x);
 	return put_special(w, s, &x);
 }
@@ -381,7 +381,7 @@ static inline uint8_t give_one(struct give *w, const struct vsw_slot *s, uint16_
 {
 	if (likely(!(s->pkt.flags || w->hash)))
 		return put_frame(w, s, false, NULL);
-	if (s->pkt.flags == VSW_PKT_VLAN && !w->hash)
+	if (s->pkt.flags == NETHV_PKT_VLAN && !w->hash)
 		return give_tagged(w, s);
 	return give_special(w, s, w->hash ? &w->hash[i] : NULL);
 }
@@ -471,7 +471,7 @@ static uint16_t give_burst(struct netvsp_chan *ch, struct vsw_vec *v, const uint
 	for (i = 0; i < n; i++) {
 		const struct vsw_slot *s = &v->slot[idx[i]];
 
-		if (likely(is_wanted(ch->nic, w.filter, s->pkt.hdr)))
+		if (likely(is_wanted(ch->nic, w.filter, vsw_hdr(&s->pkt))))
 			reason[i] = give_one(&w, s, i);
 		else
 			reason[i] = VSW_DROP_rx_filter;

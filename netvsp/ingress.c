@@ -224,7 +224,7 @@ static void refetch_head(const struct vsw_vec *v, struct vsw_slot *s, struct cur
 
 	cursor_advance(v, &c, skip);
 	gather(v, c.piece, c.off, s->snap, n);
-	s->pkt.hdr = s->snap;
+	s->pkt.hdr_off = VSW_SNAP_OFF;
 	s->pkt.hdr_len = (uint16_t)n;
 }
 
@@ -244,12 +244,12 @@ static __attribute__((noinline)) void take_offload(struct take *t, struct vsw_sl
 						   const struct cursor *c,
 						   const struct rndis_frame *f)
 {
-	struct vsw_pkt *p = &s->pkt;
+	struct nethv_pkt *p = &s->pkt;
 
 	if (p->hdr_len < VSW_SNAP_SIZE && p->hdr_len < p->len)
 		refetch_head(t->v, s, *c, f->data_off);
 	p->drop_reason = netvsp_offload_take(t->ch->nic, p, f);
-	if (p->drop_reason || !(p->flags & VSW_PKT_LSO))
+	if (p->drop_reason || !(p->flags & NETHV_PKT_LSO))
 		return;
 	t->nr_to_cut += vsw_lso_segments(p);
 	if (t->nr_to_cut >= TO_CUT_MAX)
@@ -261,13 +261,13 @@ static inline void fill_slot(struct take *t, struct vsw_slot *s, const struct cu
 {
 	const struct vsw_sg *sg = &t->v->sg[c->piece];
 	uint32_t head = snap_len > f->data_off ? snap_len - f->data_off : 0;
-	struct vsw_pkt *p = &s->pkt;
+	struct nethv_pkt *p = &s->pkt;
 
-	p->hdr = s->snap + f->data_off;
+	p->hdr_off = (uint16_t)(VSW_SNAP_OFF + f->data_off);
 	p->len = f->data_len;
 	p->hdr_len = (uint16_t)(head < f->data_len ? head : f->data_len);
 	p->vlan_tci = f->vlan_tci;
-	p->flags = f->has_vlan ? VSW_PKT_VLAN : 0;
+	p->flags = f->has_vlan ? NETHV_PKT_VLAN : 0;
 	p->hash = f->hash;
 	p->drop_reason = why_dropped(t->ch->nic, f);
 	s->mbuf = NULL;
@@ -289,7 +289,7 @@ static inline void fill_slot(struct take *t, struct vsw_slot *s, const struct cu
 
 static void fill_lost(struct vsw_slot *s, uint16_t reason)
 {
-	s->pkt.hdr = s->snap;
+	s->pkt.hdr_off = VSW_SNAP_OFF;
 	s->pkt.len = 0;
 	s->pkt.hdr_len = 0;
 	s->pkt.flags = 0;

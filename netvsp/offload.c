@@ -39,9 +39,9 @@ static inline uint32_t get16(const uint8_t *p)
 	return (uint32_t)p[0] << 8 | p[1];
 }
 
-static bool layers_v4(const struct vsw_pkt *p, struct layers *l)
+static bool layers_v4(const struct nethv_pkt *p, struct layers *l)
 {
-	const uint8_t *ip = p->hdr + l->l3;
+	const uint8_t *ip = vsw_hdr(p) + l->l3;
 
 	if (p->hdr_len < l->l3 + IP4_LEN_MIN || ip[0] >> 4 != 4)
 		return false;
@@ -59,9 +59,9 @@ static bool is_extension(uint8_t next)
 }
 
 /* Each extension header takes 8 bytes at least, so the private head bounds the loop. */
-static bool layers_v6(const struct vsw_pkt *p, struct layers *l)
+static bool layers_v6(const struct nethv_pkt *p, struct layers *l)
 {
-	const uint8_t *ip = p->hdr + l->l3;
+	const uint8_t *ip = vsw_hdr(p) + l->l3;
 
 	if (p->hdr_len < l->l3 + IP6_LEN || ip[0] >> 4 != 6)
 		return false;
@@ -72,37 +72,37 @@ static bool layers_v6(const struct vsw_pkt *p, struct layers *l)
 	while (is_extension(l->proto)) {
 		if (p->hdr_len < l->l4 + 8)
 			return false;
-		l->proto = p->hdr[l->l4];
-		l->l4 += (p->hdr[l->l4 + 1] + 1u) * 8;
+		l->proto = vsw_hdr(p)[l->l4];
+		l->l4 += (vsw_hdr(p)[l->l4 + 1] + 1u) * 8;
 	}
 	return l->l4 <= p->hdr_len;
 }
 
-static bool layers_find(const struct vsw_pkt *p, struct layers *l)
+static bool layers_find(const struct nethv_pkt *p, struct layers *l)
 {
-	uint32_t type = get16(p->hdr + ETH_TYPE); /* a frame is no runt, so that is there */
+	uint32_t type = get16(vsw_hdr(p) + ETH_TYPE); /* a frame is no runt, so that is there */
 
 	l->l3 = ETH_LEN;
 	if (type == ETH_8021Q && p->hdr_len >= ETH_LEN + TAG_LEN) {
 		l->l3 += TAG_LEN;
-		type = get16(p->hdr + ETH_TYPE + TAG_LEN);
+		type = get16(vsw_hdr(p) + ETH_TYPE + TAG_LEN);
 	}
 	if (type == ETH_IPV4)
 		return layers_v4(p, l);
 	return type == ETH_IPV6 && layers_v6(p, l);
 }
 
-static void note(struct vsw_pkt *p, const struct layers *l, uint16_t flag)
+static void note(struct nethv_pkt *p, const struct layers *l, uint16_t flag)
 {
 	p->flags |= flag;
 	p->l3_off = (uint8_t)l->l3;
 	p->l4_off = (uint8_t)l->l4;
-	p->csum = (l->is_v4 ? VSW_CSUM_IP4 : 0) |
-		  (l->proto == PROTO_TCP ? VSW_CSUM_TCP : VSW_CSUM_UDP);
+	p->csum = (l->is_v4 ? NETHV_CSUM_IP4 : 0) |
+		  (l->proto == PROTO_TCP ? NETHV_CSUM_TCP : NETHV_CSUM_UDP);
 }
 
 /* The header whose checksum is asked for, and all that it covers, are there. */
-static bool has_l4(const struct vsw_pkt *p, const struct layers *l, uint32_t value)
+static bool has_l4(const struct nethv_pkt *p, const struct layers *l, uint32_t value)
 {
 	const bool is_tcp = value & RNDIS_CSUM_TCP;
 	const uint32_t need = is_tcp ? TCP_LEN_MIN : UDP_LEN, at = RNDIS_CSUM_L4(value);
@@ -113,7 +113,7 @@ static bool has_l4(const struct vsw_pkt *p, const struct layers *l, uint32_t val
 }
 
 /* The IPv4 header's checksum is computed here and now: all of the header is private. */
-static bool take_csum(struct vsw_pkt *p, uint32_t value)
+static bool take_csum(struct nethv_pkt *p, uint32_t value)
 {
 	const uint32_t l4 = value & (RNDIS_CSUM_TCP | RNDIS_CSUM_UDP);
 	struct layers l;
@@ -127,15 +127,15 @@ static bool take_csum(struct vsw_pkt *p, uint32_t value)
 	if (value & RNDIS_CSUM_IP_HDR) {
 		if (!l.is_v4)
 			return false;
-		vsw_csum_ip4(p->hdr + l.l3, l.l4 - l.l3);
+		vsw_csum_ip4(vsw_hdr(p) + l.l3, l.l4 - l.l3);
 	}
 	if (l4)
-		note(p, &l, VSW_PKT_CSUM);
+		note(p, &l, NETHV_PKT_CSUM);
 	return true;
 }
 
 /* IPv4's total length and IPv6's payload length are for us to write. */
-static bool take_lso(struct vsw_pkt *p, uint32_t value)
+static bool take_lso(struct nethv_pkt *p, uint32_t value)
 {
 	const uint32_t at = RNDIS_LSO_L4(value), mss = RNDIS_LSO_MSS(value);
 	struct layers l;
@@ -145,15 +145,15 @@ static bool take_lso(struct vsw_pkt *p, uint32_t value)
 	    !layers_find(p, &l) || l.is_v4 == !!(value & RNDIS_LSO_IPV6) || l.proto != PROTO_TCP ||
 	    (at != 0 && at != l.l4) || l.l4 + TCP_LEN_MIN > p->hdr_len)
 		return false;
-	hdr_len = (p->hdr[l.l4 + 12] >> 4) * 4u;
+	hdr_len = (vsw_hdr(p)[l.l4 + 12] >> 4) * 4u;
 	if (hdr_len < TCP_LEN_MIN || l.l4 + hdr_len > p->hdr_len || l.l4 + hdr_len >= p->len)
 		return false;
-	note(p, &l, VSW_PKT_LSO);
+	note(p, &l, NETHV_PKT_LSO);
 	p->lso_mss = (uint16_t)mss;
 	return true;
 }
 
-uint16_t netvsp_offload_take(const struct netvsp_nic *nic, struct vsw_pkt *p,
+uint16_t netvsp_offload_take(const struct netvsp_nic *nic, struct nethv_pkt *p,
 			     const struct rndis_frame *f)
 {
 	bool is_good;

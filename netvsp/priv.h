@@ -241,7 +241,7 @@ struct rndis_frame;
 
 /* lcore.  Takes what the guest asks of a frame whose private head is as long as may be: sets flags and
  * offsets, or returns why the frame is dropped (enum vsw_drop). */
-uint16_t netvsp_offload_take(const struct netvsp_nic *nic, struct vsw_pkt *p,
+uint16_t netvsp_offload_take(const struct netvsp_nic *nic, struct nethv_pkt *p,
 			     const struct rndis_frame *f);
 /* lcore, primary's reader.  As netvsp_oid_query() and netvsp_oid_set(); @is_current: what is on, else
  * what can be. */
@@ -272,7 +272,7 @@ uint32_t netvsp_link_media(const struct netvsp_nic *nic);
 
 /* rss.c */
 /* lcore.  The hash of @p with the guest's key. Returns its type (NDIS_HASH_*); 0: it is not IP. */
-uint32_t netvsp_rss_hash(const struct netvsp_nic *nic, const struct vsw_pkt *p, uint32_t *hash);
+uint32_t netvsp_rss_hash(const struct netvsp_nic *nic, const struct nethv_pkt *p, uint32_t *hash);
 /* lcore.  Queue that the guest wants frames of @hash on. */
 uint8_t netvsp_rss_queue(const struct netvsp_nic *nic, uint32_t hash);
 /* lcore, primary's reader.  Takes RECEIVE_SCALE_PARAMETERS. Returns an RNDIS status. */

@@ -23,21 +23,21 @@ struct tuple {
 
 /* Converts @words network-order words at @addr_off, appends the port word if it lies in the private
  * head. */
-static void tuple(const struct vsw_pkt *p, uint32_t addr_off, uint32_t words, uint32_t l4,
+static void tuple(const struct nethv_pkt *p, uint32_t addr_off, uint32_t words, uint32_t l4,
 		  uint8_t proto, struct tuple *t)
 {
 	const bool is_v4 = words == 2;
 	uint32_t i, w;
 
 	for (i = 0; i < words; i++) {
-		memcpy(&w, p->hdr + addr_off + i * 4, 4);
+		memcpy(&w, vsw_hdr(p) + addr_off + i * 4, 4);
 		t->word[i] = rte_be_to_cpu_32(w);
 	}
 	t->n = words;
 	t->type = is_v4 ? NDIS_HASH_IPV4 : NDIS_HASH_IPV6;
 	if ((proto != PROTO_TCP && proto != PROTO_UDP) || l4 + 4u > p->hdr_len)
 		return;
-	memcpy(&w, p->hdr + l4, 4);
+	memcpy(&w, vsw_hdr(p) + l4, 4);
 	t->word[t->n++] = rte_be_to_cpu_32(w);
 	if (proto == PROTO_TCP)
 		t->type = is_v4 ? NDIS_HASH_TCP_IPV4 : NDIS_HASH_TCP_IPV6;
@@ -45,22 +45,22 @@ static void tuple(const struct vsw_pkt *p, uint32_t addr_off, uint32_t words, ui
 		t->type = is_v4 ? NDIS_HASH_UDP_IPV4 : NDIS_HASH_UDP_IPV6;
 }
 
-static void flow_of(const struct vsw_pkt *p, struct tuple *t)
+static void flow_of(const struct nethv_pkt *p, struct tuple *t)
 {
-	uint32_t type = p->hdr_len >= 14 ? (uint32_t)p->hdr[12] << 8 | p->hdr[13] : 0;
+	uint32_t type = p->hdr_len >= 14 ? (uint32_t)vsw_hdr(p)[12] << 8 | vsw_hdr(p)[13] : 0;
 
 	t->n = 0;
 	if (type == ETH_IPV4 && p->hdr_len >= 34) {
-		uint32_t ihl = (p->hdr[14] & 15u) * 4;
-		uint32_t frag = ((uint32_t)p->hdr[20] << 8 | p->hdr[21]) & 0x3FFF;
+		uint32_t ihl = (vsw_hdr(p)[14] & 15u) * 4;
+		uint32_t frag = ((uint32_t)vsw_hdr(p)[20] << 8 | vsw_hdr(p)[21]) & 0x3FFF;
 
-		tuple(p, 26, 2, 14 + ihl, frag ? 0 : p->hdr[23], t);
+		tuple(p, 26, 2, 14 + ihl, frag ? 0 : vsw_hdr(p)[23], t);
 	} else if (type == ETH_IPV6 && p->hdr_len >= 54) {
-		tuple(p, 22, 8, 54, p->hdr[20], t);
+		tuple(p, 22, 8, 54, vsw_hdr(p)[20], t);
 	}
 }
 
-uint32_t netvsp_rss_hash(const struct netvsp_nic *nic, const struct vsw_pkt *p, uint32_t *hash)
+uint32_t netvsp_rss_hash(const struct netvsp_nic *nic, const struct nethv_pkt *p, uint32_t *hash)
 {
 	struct tuple t;
 

@@ -36,28 +36,28 @@ static inline void put32(uint8_t *p, uint32_t v)
 	put16(p + 2, v & 0xFFFF);
 }
 
-uint32_t vsw_l4_len(const struct vsw_pkt *p)
+uint32_t vsw_l4_len(const struct nethv_pkt *p)
 {
-	const uint8_t *ip = p->hdr + p->l3_off;
+	const uint8_t *ip = vsw_hdr(p) + p->l3_off;
 
-	if (p->csum & VSW_CSUM_IP4)
+	if (p->csum & NETHV_CSUM_IP4)
 		return get16(ip + IP4_TOTAL_LEN) + p->l3_off - p->l4_off;
 	return get16(ip + IP6_PAYLOAD_LEN) + IP6_HDR_LEN + p->l3_off - p->l4_off;
 }
 
-uint32_t vsw_lso_hdr_len(const struct vsw_pkt *p)
+uint32_t vsw_lso_hdr_len(const struct nethv_pkt *p)
 {
-	return p->l4_off + (p->hdr[p->l4_off + TCP_DATA_OFF] >> 4) * 4u;
+	return p->l4_off + (vsw_hdr(p)[p->l4_off + TCP_DATA_OFF] >> 4) * 4u;
 }
 
-uint32_t vsw_lso_segments(const struct vsw_pkt *p)
+uint32_t vsw_lso_segments(const struct nethv_pkt *p)
 {
 	return (p->len - vsw_lso_hdr_len(p) + p->lso_mss - 1) / p->lso_mss;
 }
 
-void vsw_csum_finish(const struct vsw_pkt *p, uint8_t *frame)
+void vsw_csum_finish(const struct nethv_pkt *p, uint8_t *frame)
 {
-	const bool is_tcp = p->csum & VSW_CSUM_TCP;
+	const bool is_tcp = p->csum & NETHV_CSUM_TCP;
 	uint8_t *l4 = frame + p->l4_off;
 	uint16_t sum = (uint16_t)~rte_raw_cksum(l4, vsw_l4_len(p));
 
@@ -75,15 +75,15 @@ void vsw_csum_ip4(uint8_t *ip, uint32_t hdr_len)
 	memcpy(ip + IP4_CSUM, &sum, sizeof(sum));
 }
 
-void vsw_lso_ip_whole(const struct vsw_pkt *p, uint8_t *ip)
+void vsw_lso_ip_whole(const struct nethv_pkt *p, uint8_t *ip)
 {
 	uint32_t len = p->len - p->l3_off;
 
-	if (!(p->csum & VSW_CSUM_IP4))
+	if (!(p->csum & NETHV_CSUM_IP4))
 		len -= IP6_HDR_LEN;
 	if (len > UINT16_MAX)
 		len = UINT16_MAX;
-	if (p->csum & VSW_CSUM_IP4) {
+	if (p->csum & NETHV_CSUM_IP4) {
 		put16(ip + IP4_TOTAL_LEN, len);
 		put16(ip + IP4_CSUM, 0);
 	} else {
@@ -95,8 +95,8 @@ void vsw_lso_ip_whole(const struct vsw_pkt *p, uint8_t *ip)
 
 void vsw_seg_begin(struct vsw_seg *g, const struct vsw_vec *v, const struct vsw_slot *s)
 {
-	const struct vsw_pkt *p = &s->pkt;
-	const uint8_t *seq = p->hdr + p->l4_off + TCP_SEQ;
+	const struct nethv_pkt *p = &s->pkt;
+	const uint8_t *seq = vsw_hdr(p) + p->l4_off + TCP_SEQ;
 
 	g->from = s;
 	g->v = v;
@@ -104,10 +104,10 @@ void vsw_seg_begin(struct vsw_seg *g, const struct vsw_vec *v, const struct vsw_
 	g->payload = p->len - g->hdr_len;
 	g->next = 0;
 	g->seq = get16(seq) << 16 | get16(seq + 2);
-	g->id = (uint16_t)get16(p->hdr + p->l3_off + IP4_ID);
+	g->id = (uint16_t)get16(vsw_hdr(p) + p->l3_off + IP4_ID);
 	g->slot.pkt = *p;
-	g->slot.pkt.hdr = g->slot.snap;
-	g->slot.pkt.flags = (p->flags & VSW_PKT_VLAN) | VSW_PKT_CSUM;
+	g->slot.pkt.hdr_off = VSW_SNAP_OFF;
+	g->slot.pkt.flags = (p->flags & NETHV_PKT_VLAN) | NETHV_PKT_CSUM;
 	g->slot.pkt.lso_mss = 0;
 	g->slot.mbuf = NULL;
 	g->slot.data = s->data;
@@ -135,11 +135,11 @@ static void backing_advance(struct vsw_seg *g, uint32_t n)
 
 static void fix_ip(const struct vsw_seg *g, uint32_t l4_len)
 {
-	const struct vsw_pkt *p = &g->slot.pkt;
+	const struct nethv_pkt *p = &g->slot.pkt;
 	uint32_t hdr_len = p->l4_off - p->l3_off;
-	uint8_t *ip = p->hdr + p->l3_off;
+	uint8_t *ip = vsw_hdr(p) + p->l3_off;
 
-	if (!(p->csum & VSW_CSUM_IP4)) {
+	if (!(p->csum & NETHV_CSUM_IP4)) {
 		put16(ip + IP6_PAYLOAD_LEN, hdr_len - IP6_HDR_LEN + l4_len);
 		return;
 	}
@@ -152,7 +152,7 @@ static void fix_ip(const struct vsw_seg *g, uint32_t l4_len)
  * length: it differs from segment to segment. */
 static void fix_tcp(const struct vsw_seg *g, uint32_t at, uint32_t l4_len, bool is_last)
 {
-	uint8_t *tcp = g->slot.pkt.hdr + g->slot.pkt.l4_off;
+	uint8_t *tcp = vsw_hdr(&g->slot.pkt) + g->slot.pkt.l4_off;
 	uint32_t sum = get16(tcp + TCP_CSUM) + l4_len;
 
 	put32(tcp + TCP_SEQ, g->seq + at);
@@ -166,8 +166,8 @@ static void fix_tcp(const struct vsw_seg *g, uint32_t at, uint32_t l4_len, bool 
 /* What lies in the private bytes behind the headers leaves from there: it belongs to the first one. */
 bool vsw_seg_next(struct vsw_seg *g)
 {
-	const struct vsw_pkt *from = &g->from->pkt;
-	struct vsw_pkt *p = &g->slot.pkt;
+	const struct nethv_pkt *from = &g->from->pkt;
+	struct nethv_pkt *p = &g->slot.pkt;
 	uint32_t at = g->next, left = g->payload - at;
 	uint32_t n = left < from->lso_mss ? left : from->lso_mss;
 
@@ -179,7 +179,7 @@ bool vsw_seg_next(struct vsw_seg *g)
 	p->hdr_len = (uint16_t)g->hdr_len;
 	if (at == 0)
 		p->hdr_len = (uint16_t)(from->hdr_len < p->len ? from->hdr_len : p->len);
-	memcpy(g->slot.snap, from->hdr, p->hdr_len);
+	memcpy(g->slot.snap, vsw_hdr(from), p->hdr_len);
 	fix_ip(g, p->len - p->l4_off);
 	fix_tcp(g, at, p->len - p->l4_off, n == left);
 	g->id++;
@@ -189,7 +189,7 @@ bool vsw_seg_next(struct vsw_seg *g)
 
 /* ---- Accounts ------------------------------------------------------------------------------ */
 
-uint8_t vsw_cut_add(struct vsw_vec *v, const struct vsw_pkt *p, uint32_t nr, uint32_t sent,
+uint8_t vsw_cut_add(struct vsw_vec *v, const struct nethv_pkt *p, uint32_t nr, uint32_t sent,
 		    uint64_t bytes, uint8_t why)
 {
 	struct vsw_cut *c = &v->cut;

@@ -49,9 +49,9 @@ static inline uint16_t load16(const void *p)
 	return v;
 }
 
-static inline uint32_t pkt_tag(const struct vsw_pkt *p)
+static inline uint32_t pkt_tag(const struct nethv_pkt *p)
 {
-	return p->flags & VSW_PKT_VLAN ? TAG_IS_SET | p->vlan_tci : 0;
+	return p->flags & NETHV_PKT_VLAN ? TAG_IS_SET | p->vlan_tci : 0;
 }
 
 /* The VLAN that a frame with @tag from @src belongs to, or VLAN_NONE when it may not enter. */
@@ -89,35 +89,35 @@ static uint16_t verdict_of(struct vsw_lcore *lc, const struct vsw_snap *sn,
 /* Stripping took bytes from the private ones: reads more, so that 64 are there again. */
 static void hdr_refill(const struct vsw_vec *v, struct vsw_slot *s)
 {
-	struct vsw_pkt *p = &s->pkt;
+	struct nethv_pkt *p = &s->pkt;
 	uint32_t want = p->len < 64 ? p->len : 64;
 
 	if (p->hdr_len >= want)
 		return;
-	memmove(s->snap, p->hdr, p->hdr_len);
+	memmove(s->snap, vsw_hdr(p), p->hdr_len);
 	vsw_slot_copy_backing(v, s, p->hdr_len, s->snap + p->hdr_len, want - p->hdr_len);
-	p->hdr = s->snap;
+	p->hdr_off = VSW_SNAP_OFF;
 	p->hdr_len = (uint16_t)want;
 }
 
 /* Takes an in-band tag out of band. Returns the reason when the frame cannot go on. */
 static uint16_t tag_strip(const struct vsw_vec *v, struct vsw_slot *s)
 {
-	struct vsw_pkt *p = &s->pkt;
+	struct nethv_pkt *p = &s->pkt;
 
-	if (p->flags & VSW_PKT_VLAN)
+	if (p->flags & NETHV_PKT_VLAN)
 		return VSW_DROP_vlan_denied;
 	if (p->len < VSW_FRAME_MIN + TAG_LEN)
 		return VSW_DROP_runt;
-	if (load16(p->hdr + 16) == ETH_P_8021Q_BE)
+	if (load16(vsw_hdr(p) + 16) == ETH_P_8021Q_BE)
 		return VSW_DROP_vlan_denied;
-	p->vlan_tci = __builtin_bswap16(load16(p->hdr + 14));
-	p->flags |= VSW_PKT_VLAN;
-	memmove(p->hdr + TAG_LEN, p->hdr, 12);
-	p->hdr += TAG_LEN;
+	p->vlan_tci = __builtin_bswap16(load16(vsw_hdr(p) + 14));
+	p->flags |= NETHV_PKT_VLAN;
+	memmove(vsw_hdr(p) + TAG_LEN, vsw_hdr(p), 12);
+	p->hdr_off += TAG_LEN;
 	p->hdr_len -= TAG_LEN;
 	p->len -= TAG_LEN;
-	if (p->flags & (VSW_PKT_CSUM | VSW_PKT_LSO)) { /* else they mean nothing */
+	if (p->flags & (NETHV_PKT_CSUM | NETHV_PKT_LSO)) { /* else they mean nothing */
 		p->l3_off -= TAG_LEN;
 		p->l4_off -= TAG_LEN;
 	}
@@ -131,10 +131,10 @@ static uint16_t tag_strip(const struct vsw_vec *v, struct vsw_slot *s)
 
 static __attribute__((noinline)) void verdict_renew(struct vsw_lcore *lc, const struct vsw_snap *sn,
 						    const struct vsw_port *src,
-						    const struct vsw_pkt *p, struct verdict *m)
+						    const struct nethv_pkt *p, struct verdict *m)
 {
-	m->dst_src_hi = load64(p->hdr);
-	m->src_lo = load32(p->hdr + 8);
+	m->dst_src_hi = load64(vsw_hdr(p));
+	m->src_lo = load32(vsw_hdr(p) + 8);
 	m->tag = pkt_tag(p);
 	m->tci = 0;
 	m->dst = verdict_of(lc, sn, src, m);
@@ -151,10 +151,10 @@ static __attribute__((noinline)) uint16_t judge_rare(const struct vsw_vec *v, st
 	return tag_strip(v, s);
 }
 
-static inline bool is_rare(const struct vsw_pkt *p)
+static inline bool is_rare(const struct nethv_pkt *p)
 {
 	return unlikely(p->drop_reason != 0 || p->len < VSW_FRAME_MIN ||
-			load16(p->hdr + 12) == ETH_P_8021Q_BE);
+			load16(vsw_hdr(p) + 12) == ETH_P_8021Q_BE);
 }
 
 /* Fills work.dst and work.tci. */
@@ -168,7 +168,7 @@ static void look_up(struct vsw_lcore *lc, const struct vsw_snap *sn, const struc
 	bool is_first = true;
 
 	for (i = 0; i < n; i++) {
-		struct vsw_pkt *p = &v->slot[i].pkt;
+		struct nethv_pkt *p = &v->slot[i].pkt;
 		uint16_t lost = is_rare(p) ? judge_rare(v, &v->slot[i]) : VSW_DROP_none;
 
 		bytes += p->len;
@@ -178,7 +178,7 @@ static void look_up(struct vsw_lcore *lc, const struct vsw_snap *sn, const struc
 			differs |= 1;
 			continue;
 		}
-		if (load64(p->hdr) != m.dst_src_hi || load32(p->hdr + 8) != m.src_lo ||
+		if (load64(vsw_hdr(p)) != m.dst_src_hi || load32(vsw_hdr(p) + 8) != m.src_lo ||
 		    pkt_tag(p) != m.tag || unlikely(is_first))
 			verdict_renew(lc, sn, src, p, &m);
 		is_first = false;
@@ -188,7 +188,7 @@ static void look_up(struct vsw_lcore *lc, const struct vsw_snap *sn, const struc
 		differs |= (uint16_t)((m.dst ^ w->dst[0]) | (m.tci ^ w->tci[0]));
 	}
 	w->bytes = bytes;
-	w->has_tags = flags & VSW_PKT_VLAN;
+	w->has_tags = flags & NETHV_PKT_VLAN;
 	w->is_uniform = !differs && w->dst[0] < VSW_PORTS_MAX;
 }
 
@@ -201,15 +201,15 @@ static void retag(struct vsw_vec *v, struct vsw_work *w, const struct vsw_port *
 	if (!may_tag && !w->has_tags)
 		return;
 	for (i = 0; i < n; i++) {
-		struct vsw_pkt *p = &v->slot[idx[i]].pkt;
+		struct nethv_pkt *p = &v->slot[idx[i]].pkt;
 		uint16_t tci = w->tci[idx[i]];
 
 		if (may_tag && (tci & VID_MASK) != to->pvid) {
-			p->flags |= VSW_PKT_VLAN;
+			p->flags |= NETHV_PKT_VLAN;
 			p->vlan_tci = tci;
 			w->has_tags = true;
 		} else {
-			p->flags &= (uint16_t)~VSW_PKT_VLAN;
+			p->flags &= (uint16_t)~NETHV_PKT_VLAN;
 		}
 	}
 }

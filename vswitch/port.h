@@ -18,7 +18,7 @@ struct vsw_port;
 
 struct vsw_port_ops {
 	/* lcore, one for each queue.  Appends what waits to @v (at most VSW_VEC_SIZE in all) and
-	 * fills slot, pkt.hdr/len/hdr_len/flags/vlan_tci/drop_reason (a packet that is already lost
+	 * fills slot, pkt.hdr_off/len/hdr_len/flags/vlan_tci/drop_reason (a packet that is already lost
 	 * carries its reason; it is counted as in and as dropped). Returns the packets appended. */
 	uint16_t (*rx)(void *be, uint16_t q, struct vsw_vec *v);
 	/* lcore, after the packets of rx() were delivered or dropped: completes and releases them.
@@ -27,7 +27,7 @@ struct vsw_port_ops {
 	/* lcore, several at once.  Delivers v->slot[idx[0..n)], in that order. Returns how many were
 	 * delivered; for each of the others reason[i] (zeroed by the caller) says why not.
 	 * Tagging is decided for each destination: just before this call the switch sets or clears
-	 * VSW_PKT_VLAN (and vlan_tci) on these slots, and the bytes carry no 802.1Q tag. With the
+	 * NETHV_PKT_VLAN (and vlan_tci) on these slots, and the bytes carry no 802.1Q tag. With the
 	 * flag set the backend sends the tag (in band or by its own means), else none. The same
 	 * slot may reach another port's tx() with another tagging. Slots are read only here.
 	 * Offloads that a slot's flags ask for are to be done (vswitch/offload.h); of a frame that

@@ -84,7 +84,7 @@ struct vsw_work {
 	uint16_t dst[VSW_VEC_SIZE];
 	uint16_t tci[VSW_VEC_SIZE]; /* VLAN it belongs to, and its priority */
 	bool is_uniform;	    /* one destination port and one tci for all */
-	bool has_tags;		    /* VSW_PKT_VLAN may be set on a slot */
+	bool has_tags;		    /* NETHV_PKT_VLAN may be set on a slot */
 	uint64_t bytes;
 	uint16_t nr_groups;
 	uint8_t group_of[VSW_PORTS_MAX]; /* index + 1; 0: none */

@@ -28,27 +28,27 @@ static bool slot_scatter(struct vsw_vec *v, struct vsw_slot *s, const struct rte
 }
 
 /* Only what the device says of itself is told to guests: a packet type it did not name is none. */
-static void take_checks(struct vsw_pkt *p, const struct rte_mbuf *m)
+static void take_checks(struct nethv_pkt *p, const struct rte_mbuf *m)
 {
 	const uint32_t l4 = m->packet_type & RTE_PTYPE_L4_MASK;
 
 	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) != RTE_MBUF_F_RX_L4_CKSUM_GOOD ||
 	    (l4 != RTE_PTYPE_L4_TCP && l4 != RTE_PTYPE_L4_UDP))
 		return;
-	p->flags |= VSW_PKT_CSUM_OK;
-	p->csum = l4 == RTE_PTYPE_L4_TCP ? VSW_CSUM_TCP : VSW_CSUM_UDP;
+	p->flags |= NETHV_PKT_CSUM_OK;
+	p->csum = l4 == RTE_PTYPE_L4_TCP ? NETHV_CSUM_TCP : NETHV_CSUM_UDP;
 	if (!RTE_ETH_IS_IPV4_HDR(m->packet_type))
 		return;
-	p->csum |= VSW_CSUM_IP4;
+	p->csum |= NETHV_CSUM_IP4;
 	if ((m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
-		p->csum |= VSW_CSUM_IP4_OK;
+		p->csum |= NETHV_CSUM_IP4_OK;
 }
 
 static inline void slot_fill(struct vsw_vec *v, struct vsw_slot *s, struct rte_mbuf *m)
 {
-	struct vsw_pkt *p = &s->pkt;
+	struct nethv_pkt *p = &s->pkt;
 
-	p->hdr = s->snap;
+	p->hdr_off = VSW_SNAP_OFF;
 	p->len = m->pkt_len;
 	p->hdr_len = (uint16_t)RTE_MIN(p->len, VSW_SNAP_SIZE);
 	p->flags = 0;
@@ -56,7 +56,7 @@ static inline void slot_fill(struct vsw_vec *v, struct vsw_slot *s, struct rte_m
 	s->mbuf = m;
 	s->data = rte_pktmbuf_mtod(m, const uint8_t *);
 	if (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) {
-		p->flags = VSW_PKT_VLAN;
+		p->flags = NETHV_PKT_VLAN;
 		p->vlan_tci = m->vlan_tci;
 	}
 	if (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_GOOD)
@@ -93,9 +93,9 @@ void uplink_rx_done(void *be, uint16_t q, struct vsw_vec *v)
 	rte_pktmbuf_free_bulk(m, v->n);
 }
 
-static void put_tag(uint8_t *at, const struct vsw_pkt *p)
+static void put_tag(uint8_t *at, const struct nethv_pkt *p)
 {
-	memcpy(at, p->hdr, 12);
+	memcpy(at, vsw_hdr(p), 12);
 	at[12] = 0x81;
 	at[13] = 0x00;
 	at[14] = (uint8_t)(p->vlan_tci >> 8);
@@ -103,26 +103,26 @@ static void put_tag(uint8_t *at, const struct vsw_pkt *p)
 }
 
 /* What the device is to do. It wants the sum of the pseudo header where it is already. */
-static void ask_device(struct rte_mbuf *m, const struct vsw_pkt *p, uint32_t tag_len)
+static void ask_device(struct rte_mbuf *m, const struct nethv_pkt *p, uint32_t tag_len)
 {
 	m->l2_len = p->l3_off + tag_len;
 	m->l3_len = p->l4_off - p->l3_off;
-	m->ol_flags |= p->csum & VSW_CSUM_IP4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
-	m->ol_flags |= p->csum & VSW_CSUM_TCP ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM;
+	m->ol_flags |= p->csum & NETHV_CSUM_IP4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
+	m->ol_flags |= p->csum & NETHV_CSUM_TCP ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM;
 }
 
 static void mbuf_fill(const struct vsw_uplink *u, const struct vsw_vec *v, const struct vsw_slot *s,
 		      struct rte_mbuf *m)
 {
 	uint8_t *at = rte_pktmbuf_mtod(m, uint8_t *);
-	uint32_t tag_len = s->pkt.flags & VSW_PKT_VLAN ? TAG_LEN : 0, len = s->pkt.len + tag_len;
+	uint32_t tag_len = s->pkt.flags & NETHV_PKT_VLAN ? TAG_LEN : 0, len = s->pkt.len + tag_len;
 
 	m->data_len = (uint16_t)len;
 	m->pkt_len = len;
 	vsw_slot_copy_frame(v, s, at + tag_len);
 	if (tag_len)
 		put_tag(at, &s->pkt);
-	if (likely(!(s->pkt.flags & VSW_PKT_CSUM)))
+	if (likely(!(s->pkt.flags & NETHV_PKT_CSUM)))
 		return;
 	if (u->has_csum)
 		ask_device(m, &s->pkt, tag_len);
@@ -210,12 +210,12 @@ static struct rte_mbuf *chain_make(struct vsw_uplink *u, const struct vsw_vec *v
 				   const struct vsw_slot *s, uint32_t tag_len)
 {
 	struct rte_mbuf *head = rte_pktmbuf_alloc(u->pool), *last = head, *m;
-	const struct vsw_pkt *p = &s->pkt;
+	const struct nethv_pkt *p = &s->pkt;
 	uint32_t at, n;
 
 	if (!head)
 		return NULL;
-	memcpy(rte_pktmbuf_append(head, (uint16_t)(p->hdr_len + tag_len)) + tag_len, p->hdr,
+	memcpy(rte_pktmbuf_append(head, (uint16_t)(p->hdr_len + tag_len)) + tag_len, vsw_hdr(p),
 	       p->hdr_len);
 	if (tag_len)
 		put_tag(rte_pktmbuf_mtod(head, uint8_t *), p);
@@ -243,7 +243,7 @@ static struct rte_mbuf *chain_make(struct vsw_uplink *u, const struct vsw_vec *v
 /* The device cuts it. It wants an IPv4 header without checksum; a length, where it looks at one. */
 static uint8_t send_whole(struct vsw_uplink *u, struct vsw_vec *v, const struct vsw_slot *s)
 {
-	uint32_t tag_len = s->pkt.flags & VSW_PKT_VLAN ? TAG_LEN : 0;
+	uint32_t tag_len = s->pkt.flags & NETHV_PKT_VLAN ? TAG_LEN : 0;
 	struct rte_mbuf *m = chain_make(u, v, s, tag_len);
 	const uint32_t hdr_len = vsw_lso_hdr_len(&s->pkt), nr = vsw_lso_segments(&s->pkt);
 	uint8_t why, *ip;
@@ -257,7 +257,7 @@ static uint8_t send_whole(struct vsw_uplink *u, struct vsw_vec *v, const struct 
 	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
 	ip = rte_pktmbuf_mtod_offset(m, uint8_t *, m->l2_len);
 	vsw_lso_ip_whole(&s->pkt, ip);
-	if (s->pkt.csum & VSW_CSUM_IP4)
+	if (s->pkt.csum & NETHV_CSUM_IP4)
 		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
 	sent = send_all(u, v->lcore, &m, 1, &why);
 	return vsw_cut_add(v, &s->pkt, nr, sent ? nr : 0, s->pkt.len + (uint64_t)(nr - 1) * hdr_len,
@@ -307,7 +307,7 @@ uint16_t uplink_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
 	for (i = 0; i < n; i++) {
 		const struct vsw_slot *s = &v->slot[idx[i]];
 
-		if (unlikely(s->pkt.flags & VSW_PKT_LSO)) {
+		if (unlikely(s->pkt.flags & NETHV_PKT_LSO)) {
 			sent += flush(u, v->lcore, &o, reason); /* what came before leaves before */
 			reason[i] = send_long(u, v, s);
 			sent += !reason[i];

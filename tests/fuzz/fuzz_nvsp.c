@@ -208,14 +208,14 @@ static void check_sections(void)
 }
 
 /* Whoever delivers relies on what the flags say. */
-static void check_offload(const struct vsw_pkt *p)
+static void check_offload(const struct nethv_pkt *p)
 {
-	if (p->flags & VSW_PKT_CSUM) {
+	if (p->flags & NETHV_PKT_CSUM) {
 		check(p->l3_off < p->l4_off && p->l4_off + 8u <= p->hdr_len);
-		check(!(p->csum & VSW_CSUM_TCP) || p->l4_off + 20u <= p->hdr_len);
+		check(!(p->csum & NETHV_CSUM_TCP) || p->l4_off + 20u <= p->hdr_len);
 		check(p->l4_off + vsw_l4_len(p) <= p->len && vsw_l4_len(p) >= 8);
 	}
-	if (p->flags & VSW_PKT_LSO) {
+	if (p->flags & NETHV_PKT_LSO) {
 		check(p->l3_off < p->l4_off && p->l4_off + 20u <= vsw_lso_hdr_len(p));
 		check(vsw_lso_hdr_len(p) <= p->hdr_len && vsw_lso_hdr_len(p) < p->len);
 		check(p->lso_mss >= VSW_LSO_MSS_MIN && vsw_lso_segments(p) >= 1);
@@ -225,14 +225,14 @@ static void check_offload(const struct vsw_pkt *p)
 /* Copying finds bytes beyond the guest's memory by the sanitizer; the pointers are looked at, too. */
 static void check_frame(const struct vsw_slot *s)
 {
-	const struct vsw_pkt *p = &s->pkt;
+	const struct nethv_pkt *p = &s->pkt;
 	uint64_t bytes = 0;
 	uint8_t *copy;
 	uint32_t i;
 
-	check(p->hdr >= s->snap && p->hdr + p->hdr_len <= s->snap + VSW_SNAP_SIZE);
+	check(vsw_hdr(p) >= s->snap && vsw_hdr(p) + p->hdr_len <= s->snap + VSW_SNAP_SIZE);
 	check(p->len >= VSW_FRAME_MIN);
-	check(p->len <= (p->flags & VSW_PKT_LSO ? VSW_LSO_MAX : bed.nic->st->mtu + 18u));
+	check(p->len <= (p->flags & NETHV_PKT_LSO ? VSW_LSO_MAX : bed.nic->st->mtu + 18u));
 	check_offload(p);
 	check(p->hdr_len <= p->len && p->hdr_len >= (p->len < 64 ? p->len : 64));
 	if (s->data)
@@ -284,7 +284,7 @@ static void check_segments(const uint16_t *idx, uint16_t n)
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		if (!(vec.slot[idx[i]].pkt.flags & VSW_PKT_LSO))
+		if (!(vec.slot[idx[i]].pkt.flags & NETHV_PKT_LSO))
 			continue;
 		made += vsw_lso_segments(&vec.slot[idx[i]].pkt) - 1;
 	}

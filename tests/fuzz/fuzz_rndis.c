@@ -22,20 +22,20 @@ static struct netvsp_nic nic;
 static void offload(const uint8_t *data, const struct rndis_frame *f)
 {
 	uint32_t n = f->data_len < VSW_SNAP_SIZE ? f->data_len : VSW_SNAP_SIZE;
-	uint8_t *head = malloc(n); /* a sanitizer sees one byte too many */
-	struct vsw_pkt p = {.hdr = head, .len = f->data_len, .hdr_len = (uint16_t)n};
+	struct nethv_pkt *p = malloc(sizeof(*p) + n); /* a sanitizer sees one byte too many */
 
-	check(head);
-	memcpy(head, data + f->data_off, n);
-	if (netvsp_offload_take(&nic, &p, f) == VSW_DROP_none) {
-		if (p.flags & VSW_PKT_CSUM)
-			check(p.l4_off + vsw_l4_len(&p) <= p.len && vsw_l4_len(&p) >= 8 &&
-			      p.l4_off + 8u <= n);
-		if (p.flags & VSW_PKT_LSO)
-			check(vsw_lso_hdr_len(&p) <= n && vsw_lso_hdr_len(&p) < p.len &&
-			      p.lso_mss >= VSW_LSO_MSS_MIN);
+	check(p);
+	*p = (struct nethv_pkt){.hdr_off = sizeof(*p), .len = f->data_len, .hdr_len = (uint16_t)n};
+	memcpy(vsw_hdr(p), data + f->data_off, n);
+	if (netvsp_offload_take(&nic, p, f) == VSW_DROP_none) {
+		if (p->flags & NETHV_PKT_CSUM)
+			check(p->l4_off + vsw_l4_len(p) <= p->len && vsw_l4_len(p) >= 8 &&
+			      p->l4_off + 8u <= n);
+		if (p->flags & NETHV_PKT_LSO)
+			check(vsw_lso_hdr_len(p) <= n && vsw_lso_hdr_len(p) < p->len &&
+			      p->lso_mss >= VSW_LSO_MSS_MIN);
 	}
-	free(head);
+	free(p);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

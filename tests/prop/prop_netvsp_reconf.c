@@ -119,7 +119,7 @@ static void traffic(void)
 		memcpy(s->snap + 12, "\x08\0\x45", 3);
 		s->snap[23] = 17;
 		s->snap[29] = (uint8_t)prng_next(&rng);
-		s->pkt = (struct vsw_pkt){.hdr = s->snap, .len = len, .hdr_len = 60};
+		s->pkt = (struct nethv_pkt){.hdr_off = VSW_SNAP_OFF, .len = len, .hdr_len = 60};
 		s->data = bed.ram;
 		idx[i] = i;
 	}

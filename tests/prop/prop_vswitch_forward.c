@@ -129,7 +129,7 @@ static void naive_out(struct naive_port *from, struct naive_port *to, const stru
 	}
 	cr_assert_lt(to->nr_want, FAKE_FRAMES);
 	*w = m->plain;
-	w->flags = to->is_trunk && vid != to->pvid ? VSW_PKT_VLAN : 0;
+	w->flags = to->is_trunk && vid != to->pvid ? NETHV_PKT_VLAN : 0;
 	w->tci = w->flags ? (uint16_t)(prio | vid) : 0;
 	to->nr_want++;
 }
@@ -230,7 +230,7 @@ static void send(unsigned int from, const struct made *m)
 	if (m->in1 >= 0)
 		put_tag(fr, m->in1);
 	if (m->oob >= 0) {
-		fr->flags = VSW_PKT_VLAN;
+		fr->flags = NETHV_PKT_VLAN;
 		fr->tci = (uint16_t)m->oob;
 	}
 }

@@ -42,7 +42,7 @@ static uint16_t fake_rx(void *be, uint16_t q, struct vsw_vec *v)
 		struct vsw_slot *s = &v->slot[v->n++];
 
 		memset(&s->pkt, 0, sizeof(s->pkt));
-		s->pkt.hdr = s->snap + f->hdr_off;
+		s->pkt.hdr_off = (uint16_t)(VSW_SNAP_OFF + f->hdr_off);
 		s->pkt.len = fr->len;
 		s->pkt.hdr_len = (uint16_t)(fr->len < max ? fr->len : max);
 		s->pkt.flags = fr->flags;
@@ -52,7 +52,7 @@ static uint16_t fake_rx(void *be, uint16_t q, struct vsw_vec *v)
 		s->pkt.l4_off = fr->l4_off;
 		s->pkt.csum = fr->csum;
 		s->pkt.lso_mss = fr->lso_mss;
-		memcpy(s->pkt.hdr, fr->bytes, s->pkt.hdr_len);
+		memcpy(vsw_hdr(&s->pkt), fr->bytes, s->pkt.hdr_len);
 		slot_back(f, v, s, fr);
 		n++;
 	}
@@ -76,10 +76,10 @@ static bool put(struct fake_port *f, const struct vsw_vec *v, const struct vsw_s
 		return false;
 	(*left)--;
 	fr->len = s->pkt.len;
-	fr->flags = s->pkt.flags & VSW_PKT_VLAN;
+	fr->flags = s->pkt.flags & NETHV_PKT_VLAN;
 	fr->tci = fr->flags ? s->pkt.vlan_tci : 0;
 	vsw_slot_copy_frame(v, s, fr->bytes);
-	if (s->pkt.flags & VSW_PKT_CSUM)
+	if (s->pkt.flags & NETHV_PKT_CSUM)
 		vsw_csum_finish(&s->pkt, fr->bytes);
 	f->nr_out++;
 	return true;
@@ -112,7 +112,7 @@ static uint16_t fake_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16
 
 		if (f->refuse)
 			reason[i] = f->refuse;
-		else if (s->pkt.flags & VSW_PKT_LSO)
+		else if (s->pkt.flags & NETHV_PKT_LSO)
 			reason[i] = put_segments(f, v, s, &left);
 		else if (!put(f, v, s, &left))
 			reason[i] = VSW_DROP_rx_no_buffer;

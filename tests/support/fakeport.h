@@ -18,7 +18,7 @@ struct fake_frame {
 	uint16_t flags, tci;  /* out-of-band tag, in and out */
 	uint16_t drop_reason; /* in: lost before it came */
 	uint16_t reason;      /* out: given by tx when refused */
-	/* in: offloads, as in struct vsw_pkt, with flags; out: they were done */
+	/* in: offloads, as in struct nethv_pkt, with flags; out: they were done */
 	uint8_t l3_off, l4_off;
 	uint16_t csum, lso_mss;
 };

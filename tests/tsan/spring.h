@@ -31,7 +31,7 @@ static inline uint16_t spring_rx(void *be, uint16_t q, struct vsw_vec *v)
 		memset(&sl->pkt, 0, sizeof(sl->pkt));
 		memcpy(sl->snap, s->frame, VSW_SNAP_SIZE);
 		sl->snap[29] = (uint8_t)(q + i); /* IPv4 source: flows for all queues */
-		sl->pkt.hdr = sl->snap;
+		sl->pkt.hdr_off = VSW_SNAP_OFF;
 		sl->pkt.len = SPRING_LEN;
 		sl->pkt.hdr_len = VSW_SNAP_SIZE;
 		sl->data = s->frame;

@@ -117,7 +117,7 @@ Test(netvsp_leave, it_passes_nothing_meanwhile)
 	netvsp_nic_remove(b.nic);
 	netvsp_rx(b.nic, 0, &vec); /* the reader applies it */
 	memset(&s->pkt, 0, sizeof(s->pkt));
-	s->pkt.hdr = s->snap;
+	s->pkt.hdr_off = VSW_SNAP_OFF;
 	s->pkt.len = s->pkt.hdr_len = 60;
 	netvsp_tx(b.nic, &vec, idx, 1, reason);
 	cr_expect_eq(reason[0], VSW_DROP_link_down);

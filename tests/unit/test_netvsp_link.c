@@ -77,7 +77,7 @@ static uint8_t give(const uint8_t *dst)
 
 	memset(&s->pkt, 0, sizeof(s->pkt));
 	memcpy(s->snap, dst, 6);
-	s->pkt.hdr = s->snap;
+	s->pkt.hdr_off = VSW_SNAP_OFF;
 	s->pkt.len = s->pkt.hdr_len = 60;
 	netvsp_tx(nic, &g.vec, idx, 1, reason);
 	nguest_receive(&g, hear, NULL);

@@ -87,7 +87,7 @@ Test(netvsp_monitor, only_a_monitored_channel_is_silent)
 static void flow(struct vsw_slot *s, uint32_t nr)
 {
 	memset(s, 0, sizeof(*s));
-	s->pkt.hdr = s->snap;
+	s->pkt.hdr_off = VSW_SNAP_OFF;
 	memcpy(s->snap, "\2\0\0\0\0\1\2\0\0\0\0\2\x08\0\x45", 15);
 	s->snap[23] = 6;
 	memcpy(s->snap + 30, &nr, 4);

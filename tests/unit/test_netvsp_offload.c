@@ -220,14 +220,15 @@ static uint16_t take(const struct naive_frame *f, uint8_t offload, uint32_t valu
 {
 	const struct rndis_frame r = {.offloads = offload, .csum = value, .lso = value};
 	uint16_t why, n = (uint16_t)(f->len < head ? f->len : head);
-	uint8_t *exact = malloc(n); /* a sanitizer sees one byte too many */
+	struct nethv_pkt *p = malloc(sizeof(*p) + n); /* a sanitizer sees one byte too many */
 
-	memcpy(exact, f->bytes, n);
-	s->pkt = (struct vsw_pkt){.hdr = exact, .hdr_len = n, .len = f->len};
-	why = netvsp_offload_take(g.bed.nic, &s->pkt, &r);
-	memcpy(s->snap, exact, n < sizeof(s->snap) ? n : sizeof(s->snap));
-	s->pkt.hdr = s->snap;
-	free(exact);
+	*p = (struct nethv_pkt){.hdr_off = sizeof(*p), .hdr_len = n, .len = f->len};
+	memcpy(vsw_hdr(p), f->bytes, n);
+	why = netvsp_offload_take(g.bed.nic, p, &r);
+	s->pkt = *p;
+	memcpy(s->snap, vsw_hdr(p), n < sizeof(s->snap) ? n : sizeof(s->snap));
+	s->pkt.hdr_off = VSW_SNAP_OFF;
+	free(p);
 	return why;
 }
 
@@ -425,17 +426,17 @@ Test(netvsp_offload, what_a_device_found_good_is_told)
 		uint16_t csum;
 		uint32_t on, told;
 	} rows[] = {
-		{VSW_CSUM_TCP | VSW_CSUM_IP4, NETVSP_RX_TCP4, 0x08},
-		{VSW_CSUM_UDP | VSW_CSUM_IP4, NETVSP_RX_UDP4, 0x10},
-		{VSW_CSUM_TCP, NETVSP_RX_TCP6, 0x08},
-		{VSW_CSUM_UDP, NETVSP_RX_UDP6, 0x10},
-		{VSW_CSUM_TCP | VSW_CSUM_IP4 | VSW_CSUM_IP4_OK, NETVSP_OFFLOAD_ALL, 0x28},
-		{VSW_CSUM_TCP | VSW_CSUM_IP4 | VSW_CSUM_IP4_OK, NETVSP_RX_IP4, 0x20},
-		{VSW_CSUM_TCP, NETVSP_RX_TCP4 | NETVSP_RX_UDP6 | NETVSP_RX_IP4, 0},
-		{VSW_CSUM_UDP | VSW_CSUM_IP4, NETVSP_RX_UDP6 | NETVSP_RX_TCP4, 0},
+		{NETHV_CSUM_TCP | NETHV_CSUM_IP4, NETVSP_RX_TCP4, 0x08},
+		{NETHV_CSUM_UDP | NETHV_CSUM_IP4, NETVSP_RX_UDP4, 0x10},
+		{NETHV_CSUM_TCP, NETVSP_RX_TCP6, 0x08},
+		{NETHV_CSUM_UDP, NETVSP_RX_UDP6, 0x10},
+		{NETHV_CSUM_TCP | NETHV_CSUM_IP4 | NETHV_CSUM_IP4_OK, NETVSP_OFFLOAD_ALL, 0x28},
+		{NETHV_CSUM_TCP | NETHV_CSUM_IP4 | NETHV_CSUM_IP4_OK, NETVSP_RX_IP4, 0x20},
+		{NETHV_CSUM_TCP, NETVSP_RX_TCP4 | NETVSP_RX_UDP6 | NETVSP_RX_IP4, 0},
+		{NETHV_CSUM_UDP | NETHV_CSUM_IP4, NETVSP_RX_UDP6 | NETVSP_RX_TCP4, 0},
 	};
 	static uint16_t idx[1];
-	uint8_t reason[1] = {0}, snap[64] = {0};
+	uint8_t reason[1] = {0};
 	struct vmbus_xfer_range r;
 	unsigned int i;
 
@@ -444,11 +445,11 @@ Test(netvsp_offload, what_a_device_found_good_is_told)
 		uint32_t value = 0;
 
 		g.bed.nic->st->offload = rows[i].on;
-		g.vec.slot[0].pkt = (struct vsw_pkt){.hdr = snap,
-						     .len = 60,
-						     .hdr_len = 60,
-						     .flags = VSW_PKT_CSUM_OK,
-						     .csum = rows[i].csum};
+		g.vec.slot[0].pkt = (struct nethv_pkt){.hdr_off = VSW_SNAP_OFF,
+						       .len = 60,
+						       .hdr_len = 60,
+						       .flags = NETHV_PKT_CSUM_OK,
+						       .csum = rows[i].csum};
 		cr_assert_eq(netvsp_tx(g.bed.nic, &g.vec, idx, 1, reason), 1);
 		cr_assert_gt(bed_recv(&g.bed, 0, pkt, sizeof(pkt)), 0);
 		memcpy(&r, pkt + 24, sizeof(r));

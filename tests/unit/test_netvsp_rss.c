@@ -22,7 +22,7 @@ static void setup(void)
 	memset(nic, 0, sizeof(*nic));
 	nic->st = calloc(1, sizeof(*nic->st));
 	nic->st->nr_subs = 7;
-	slot.pkt.hdr = slot.snap;
+	slot.pkt.hdr_off = VSW_SNAP_OFF;
 }
 
 static void teardown(void)

@@ -157,7 +157,6 @@ Test(netvsp_takeover, sub_channels_granted_but_not_answered_are_granted_again)
 Test(netvsp_takeover, a_receive_buffer_whose_handle_names_fewer_pages_now_is_not_written_to)
 {
 	static struct copy c;
-	static uint8_t snap[VSW_SNAP_SIZE];
 	uint8_t reason[1] = {0};
 	uint16_t idx[1] = {0};
 
@@ -167,7 +166,7 @@ Test(netvsp_takeover, a_receive_buffer_whose_handle_names_fewer_pages_now_is_not
 	recv_buf->nr_pages = 4;
 	cr_assert_eq(resume(&c), 0);
 	cr_assert_null(atomic_load(&bed.nic->recv));
-	tx_vec.slot[0].pkt = (struct vsw_pkt){.hdr = snap, .len = 60, .hdr_len = 60};
+	tx_vec.slot[0].pkt = (struct nethv_pkt){.hdr_off = VSW_SNAP_OFF, .len = 60, .hdr_len = 60};
 	cr_assert_eq(netvsp_tx(bed.nic, &tx_vec, idx, 1, reason), 0);
 	cr_assert_eq(reason[0], VSW_DROP_port_down);
 }
@@ -334,7 +333,8 @@ static uint16_t tx_frames(uint16_t n)
 
 	for (i = 0; i < n; i++) {
 		tx_vec.slot[i].pkt =
-			(struct vsw_pkt){.hdr = bytes[i], .len = FRAME, .hdr_len = FRAME};
+			(struct nethv_pkt){.hdr_off = VSW_SNAP_OFF, .len = FRAME, .hdr_len = FRAME};
+		memcpy(tx_vec.slot[i].snap, bytes[i], FRAME);
 		idx[i] = i;
 	}
 	return netvsp_tx(bed.nic, &tx_vec, idx, n, reason);

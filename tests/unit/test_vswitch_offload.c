@@ -71,11 +71,11 @@ static void queue(struct fake_port *f, const struct naive_kind *k, const uint8_t
 	naive_unfinish(&asked, mss != 0);
 	memcpy(fr->bytes, asked.bytes, asked.len);
 	fr->len = asked.len;
-	fr->flags = mss ? VSW_PKT_LSO : VSW_PKT_CSUM;
+	fr->flags = mss ? NETHV_PKT_LSO : NETHV_PKT_CSUM;
 	fr->lso_mss = mss;
 	fr->l3_off = (uint8_t)asked.l3;
 	fr->l4_off = (uint8_t)asked.l4;
-	fr->csum = (k->is_tcp ? VSW_CSUM_TCP : VSW_CSUM_UDP) | (k->is_v6 ? 0 : VSW_CSUM_IP4);
+	fr->csum = (k->is_tcp ? NETHV_CSUM_TCP : NETHV_CSUM_UDP) | (k->is_v6 ? 0 : NETHV_CSUM_IP4);
 }
 
 static struct vsw_port_stats stats(const struct fake_port *f)
@@ -199,15 +199,15 @@ static uint8_t hand_over(struct vsw_uplink *u, uint16_t mss)
 	memset(&vec.cut, 0, sizeof(vec.cut));
 	vec.nr_cut = 0;
 	memcpy(s->snap, asked.bytes, VSW_SNAP_SIZE);
-	s->pkt.hdr = s->snap;
+	s->pkt.hdr_off = VSW_SNAP_OFF;
 	s->pkt.hdr_len = VSW_SNAP_SIZE;
 	s->pkt.len = asked.len;
-	s->pkt.flags = mss ? VSW_PKT_LSO : VSW_PKT_CSUM;
+	s->pkt.flags = mss ? NETHV_PKT_LSO : NETHV_PKT_CSUM;
 	s->pkt.lso_mss = mss;
 	s->pkt.l3_off = (uint8_t)asked.l3;
 	s->pkt.l4_off = (uint8_t)asked.l4;
-	s->pkt.csum = (asked.kind.is_tcp ? VSW_CSUM_TCP : VSW_CSUM_UDP) |
-		      (asked.kind.is_v6 ? 0 : VSW_CSUM_IP4);
+	s->pkt.csum = (asked.kind.is_tcp ? NETHV_CSUM_TCP : NETHV_CSUM_UDP) |
+		      (asked.kind.is_v6 ? 0 : NETHV_CSUM_IP4);
 	s->data = asked.bytes;
 	cr_assert_eq(uplink_tx(u, &vec, idx, 1, reason), !reason[0]);
 	return reason[0];

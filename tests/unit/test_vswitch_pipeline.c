@@ -206,7 +206,7 @@ Test(vsw_pipeline, tags_for_trunks_and_untags_for_access_ports)
 	fake_send(a, BCAST, MAC_A);
 	fake_switch_poll(sw);
 	cr_assert_eq(t->nr_out, 1);
-	cr_assert_eq(t->out[0].flags, VSW_PKT_VLAN);
+	cr_assert_eq(t->out[0].flags, NETHV_PKT_VLAN);
 	cr_assert_eq(t->out[0].tci, 7);
 	cr_assert_eq(n->nr_out + o->nr_out, 0, "other VLANs");
 	fake_clear(t);
@@ -227,7 +227,7 @@ Test(vsw_pipeline, keeps_the_priority_bits_between_trunks)
 	struct fake_port *s = port_of(trunk("s", 0, 7)), *t = port_of(trunk("t", 9, 7));
 	struct fake_frame *fr = fake_send(s, BCAST, 0x12);
 
-	fr->flags = VSW_PKT_VLAN;
+	fr->flags = NETHV_PKT_VLAN;
 	fr->tci = 0xA007;
 	put_tag(fake_send(s, BCAST, 0x12), 0x6007);
 	fake_switch_poll(sw);
@@ -262,7 +262,7 @@ Test(vsw_pipeline, lets_in_only_the_vlans_of_the_port)
 		if (tag >= 0 && in_band) {
 			put_tag(fr, (uint16_t)tag);
 		} else if (tag >= 0) {
-			fr->flags = VSW_PKT_VLAN;
+			fr->flags = NETHV_PKT_VLAN;
 			fr->tci = (uint16_t)tag;
 		}
 		fake_clear(a), fake_clear(t), fake_clear(all);
@@ -285,7 +285,7 @@ Test(vsw_pipeline, drops_stacked_tags_that_would_hop_into_another_vlan)
 	put_tag(fr, 7);
 	fr = fake_send(a, BCAST, 0x12);
 	put_tag(fr, 8);
-	fr->flags = VSW_PKT_VLAN; /* priority tag out of band, another in band */
+	fr->flags = NETHV_PKT_VLAN; /* priority tag out of band, another in band */
 	fr = fake_send(a, BCAST, 0x12);
 	put_tag(fr, 7);
 	fr->len = 17;

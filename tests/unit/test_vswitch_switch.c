@@ -55,7 +55,7 @@ static uint16_t spring_rx(void *be, uint16_t q, struct vsw_vec *v)
 
 		memset(&sl->pkt, 0, sizeof(sl->pkt));
 		memcpy(sl->snap, s->frame, 64);
-		sl->pkt.hdr = sl->snap;
+		sl->pkt.hdr_off = VSW_SNAP_OFF;
 		sl->pkt.len = sl->pkt.hdr_len = 64;
 		sl->data = s->frame;
 	}
@@ -213,7 +213,7 @@ static uint16_t bell_rx(void *be, uint16_t q, struct vsw_vec *v)
 		return 0;
 	__atomic_store_n(&b->seen, b->seen + 1, __ATOMIC_RELEASE);
 	memset(&s->pkt, 0, sizeof(s->pkt));
-	s->pkt.hdr = s->snap;
+	s->pkt.hdr_off = VSW_SNAP_OFF;
 	return 1; /* a runt */
 }
 
