@@ -73,7 +73,18 @@ static inline uint8_t *vsw_hdr(const struct nethv_pkt *p)
 	X(rx_ring_full, "destination's ring is full")                \
 	X(uplink_full, "uplink's transmit queue is full")            \
 	X(no_mbuf, "switch is out of packet buffers")                \
-	X(restart, "in flight when the switch was restarted")
+	X(restart, "in flight when the switch was restarted")        \
+	X(filtered, "an extension dropped it")                       \
+	X(no_route, "the forwarding extension chose no destination") \
+	X(excluded, "an extension excluded the destination")         \
+	X(acl_denied, "a rule of the port's ACL denies it")          \
+	X(dhcp_guard, "DHCP server message from a guarded port")     \
+	X(router_guard, "router advertisement from a guarded port")  \
+	X(rate_limited, "over the port's rate limit")                \
+	X(storm, "over the port's storm limit")                      \
+	X(isolated, "source and destination are isolated ports")     \
+	X(overlay, "no overlay tunnel leads there")                  \
+	X(no_room, "switch has no room to copy or keep it")
 
 enum vsw_drop {
 #define X(name, text) VSW_DROP_##name,
