@@ -277,7 +277,9 @@ struct nethv_event {
 	const struct nethv_port_info *port; /* NULL: about the switch */
 	uint16_t nic;			    /* index of the adapter, with port */
 	uint16_t request;		    /* enum nethv_request */
-	uint32_t reserved;
+	uint32_t
+		number; /* NIC_REQUEST: which queue, VF or vport; set by who allocates. NIC_RESTORE: the
+			  * state_version of who saved */
 	const struct nethv_property *prop;
 	struct nethv_guid feature; /* NIC_SAVE, NIC_RESTORE: which blob of the extension */
 	const void *in;
