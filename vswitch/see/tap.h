@@ -14,16 +14,22 @@
 
 struct vsw_tap;
 
+/* any.  Whether more is looked at than drops. If not, only vsw_tap_drop() need be called, and the short
+ * way of a vector may be taken. NULL: false. */
+bool vsw_tap_wants_packets(const struct vsw_tap *t);
+
 /* What the stages tell of a station: the vector, who is there, and what for. */
 struct vsw_tap_at {
 	const struct vsw_vec *v;
 	enum vsw_station station;
 	const uint16_t *idx; /* packets that are alive at the station */
 	uint16_t n;
-	const struct nethv_dst *dstv; /* destinations, from forward on: at pkt.dst_first; else NULL */
+	const struct nethv_dst
+		*dstv; /* destinations, from forward on: at pkt.dst_first; else NULL */
 };
 
-/* lcore.  Once for each packet that enters, before anything else: matches traces (sets pkt.trace_id). */
+/* lcore.  Once for each packet that enters, before anything else: matches traces (sets pkt.trace_id). The
+ * station "in" is told by vsw_tap_station() afterwards. Packets with a trace_id are left as they are. */
 void vsw_tap_enter(struct vsw_tap *t, struct vsw_vec *v, const uint16_t *idx, uint16_t n);
 
 /* lcore.  Packets at a station: captures there take them, traced ones are noted. */
@@ -34,7 +40,7 @@ void vsw_tap_station(struct vsw_tap *t, const struct vsw_tap_at *at);
 void vsw_tap_ext(struct vsw_tap *t, const struct vsw_tap_at *at, const char *ext,
 		 const uint16_t *verdict, uint64_t tsc);
 
-/* lcore.  Packet @i was dropped (@port: towards that destination; VSW_PORT_NONE: as a whole). @ext: by
+/* lcore.  The station "drop": vsw_tap_station() is not called for it. Packet @i was dropped (@port: towards that destination; VSW_PORT_NONE: as a whole). @ext: by
  * which extension, or NULL; @ext_reason: its text "word: sentence", or NULL. */
 struct vsw_tap_drop {
 	const struct vsw_vec *v;
