@@ -64,6 +64,9 @@ static inline void slot_fill(struct vsw_vec *v, struct vsw_slot *s, struct rte_m
 	if (unlikely(p->len > VSW_FRAME_MAX) ||
 	    unlikely(m->nb_segs > 1 && !slot_scatter(v, s, m))) {
 		p->drop_reason = VSW_DROP_too_big;
+		p->hdr_len = 0; /* no bytes: data is a part of the frame, snap another packet's */
+		s->data = NULL;
+		s->sg_count = 0;
 		return;
 	}
 	vsw_slot_copy_backing(v, s, 0, s->snap, p->hdr_len);

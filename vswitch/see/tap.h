@@ -28,8 +28,8 @@ struct vsw_tap_at {
 		*dstv; /* destinations, from forward on: at pkt.dst_first; else NULL */
 };
 
-/* lcore.  Once for each packet that enters, before anything else: matches traces (sets pkt.trace_id). The
- * station "in" is told by vsw_tap_station() afterwards. Packets with a trace_id are left as they are. */
+/* lcore.  Once for each packet that enters, before anything else: matches traces and sets pkt.trace_id (0:
+ * not traced), whatever it was. The station "in" is told by vsw_tap_station() afterwards. */
 void vsw_tap_enter(struct vsw_tap *t, struct vsw_vec *v, const uint16_t *idx, uint16_t n);
 
 /* lcore.  Packets at a station: captures there take them, traced ones are noted. */
