@@ -7,17 +7,23 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_branch_prediction.h>
 #include <rte_cycles.h>
+#include <rte_pause.h>
 
 #include "base/err.h"
 #include "base/fd.h"
 #include "vswitch/priv.h"
 
 #define LEARN_PER_MS 256u
+#define PAGE	     4096u
+#define LCORE_SIZE   RTE_ALIGN_CEIL(sizeof(struct vsw_lcore), PAGE)
+#define OUT_SIZE     RTE_ALIGN_CEIL(sizeof(struct vsw_ext_out), PAGE)
 #define SLEEP_POLLED_NS \
 	200000 /* when a queue cannot wake us: TAPs without interrupts, monitored channels */
 #define SLEEP_EVENTS_MAX 16
@@ -53,20 +59,67 @@ static int wake_fd_open(struct vsw_lcore *lc)
 	return 0;
 }
 
-int vsw_lcore_create(struct vsw_lcore **out, struct vsw *sw, uint16_t index, unsigned int eal_id)
+/* The lcore's memory twice: as we use it, and as extensions may see it. */
+static int memory_map(struct vsw_lcore **out, unsigned int eal_id)
 {
-	struct vsw_lcore *lc = aligned_alloc(4096, RTE_ALIGN_CEIL(sizeof(*lc), 4096));
+	int fd = memfd_create("lcore", MFD_CLOEXEC);
+	struct vsw_lcore *lc = MAP_FAILED;
+	char *ro = MAP_FAILED;
 	int rc;
 
-	if (!lc)
-		return err_set(-ENOMEM, "lcore %u: out of memory", eal_id);
-	memset(lc, 0, sizeof(*lc));
+	if (fd >= 0 && ftruncate(fd, LCORE_SIZE) == 0)
+		lc = mmap(NULL, LCORE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (lc != MAP_FAILED)
+		ro = mmap(NULL, LCORE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+	rc = -errno;
+	fd_close(&fd);
+	if (ro == MAP_FAILED) {
+		if (lc != MAP_FAILED)
+			munmap(lc, LCORE_SIZE);
+		return err_sys(rc, "lcore %u: its memory", eal_id);
+	}
+	lc->ro = ro - (char *)lc;
+	*out = lc;
+	return 0;
+}
+
+/* What extensions write results into: pages without access around it, so that who writes too far is
+ * stopped there. Captures get the second one, which takes no writes. */
+static int out_map(struct vsw_lcore *lc)
+{
+	char *at =
+		mmap(NULL, 2 * OUT_SIZE + 3 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at == MAP_FAILED)
+		return err_sys(-errno, "lcore %u: its memory", lc->eal_id);
+	lc->out = (struct vsw_ext_out *)(at + PAGE);
+	lc->no_out = (const struct vsw_ext_out *)(at + 2 * PAGE + OUT_SIZE);
+	if (mprotect(lc->out, OUT_SIZE, PROT_READ | PROT_WRITE) ||
+	    mprotect((void *)lc->no_out, OUT_SIZE, PROT_READ))
+		return err_sys(-errno, "lcore %u: its memory", lc->eal_id);
+	lc->inj.scratch = malloc(VSW_SCRATCH);
+	return lc->inj.scratch ? 0 : err_set(-ENOMEM, "lcore %u: out of memory", lc->eal_id);
+}
+
+int vsw_lcore_create(struct vsw_lcore **out, struct vsw *sw, uint16_t index, unsigned int eal_id)
+{
+	struct vsw_lcore *lc = NULL;
+	int rc = memory_map(&lc, eal_id);
+
+	if (rc)
+		return rc;
 	lc->sw = sw;
+	lc->is_out = true;
 	lc->index = index;
 	lc->eal_id = eal_id;
 	lc->vec.lcore = index;
 	lc->epfd = lc->wake_fd = -1;
 	rc = wake_fd_open(lc);
+	if (!rc)
+		rc = out_map(lc);
+	if (!rc)
+		rc = vsw_guard_init(&lc->guard);
+	lc->guard.owner = lc;
 	if (rc) {
 		vsw_lcore_destroy(lc);
 		return rc;
@@ -81,7 +134,13 @@ void vsw_lcore_destroy(struct vsw_lcore *lc)
 		return;
 	fd_close(&lc->epfd);
 	fd_close(&lc->wake_fd);
-	free(lc);
+	vsw_guard_fini(&lc->guard);
+	vsw_hold_destroy(&lc->hold);
+	free(lc->inj.scratch);
+	if (lc->out)
+		munmap((char *)lc->out - PAGE, 2 * OUT_SIZE + 3 * PAGE);
+	munmap((char *)lc + lc->ro, LCORE_SIZE);
+	munmap(lc, LCORE_SIZE);
 }
 
 static uint16_t poll_queue(struct vsw_lcore *lc, const struct vsw_snap *sn,
@@ -127,6 +186,8 @@ uint32_t vsw_lcore_poll(struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_
 	clocks_advance(lc, now_tsc);
 	for (i = 0; i < sn->lcore[lc->index].n; i++)
 		n += poll_queue(lc, sn, &po[i]);
+	if (unlikely(sn->ext.wants_poll))
+		vsw_ext_poll(lc, sn);
 	stat_add(&lc->stats.loops, 1);
 	if (n) {
 		stat_add(&lc->stats.busy_loops, 1);
@@ -205,6 +266,19 @@ static void drain_one(const struct vsw_lcore *lc, const struct vsw_snap *sn, uin
 	}
 }
 
+/* Between two vectors, as long as ctl wants it so. See vsw_park(). */
+static void come_in(struct vsw_lcore *lc)
+{
+	for (;;) {
+		__atomic_store_n(&lc->is_out, false, __ATOMIC_SEQ_CST);
+		if (likely(!__atomic_load_n(&lc->sw->is_parking, __ATOMIC_SEQ_CST)))
+			return;
+		__atomic_store_n(&lc->is_out, true, __ATOMIC_SEQ_CST);
+		while (__atomic_load_n(&lc->sw->is_parking, __ATOMIC_SEQ_CST))
+			rte_pause();
+	}
+}
+
 /* "Arm, re-check, sleep", once for all. A queue that gets work after its arm() found none makes its
  * event fd readable, so the wait ends at once. While we wait we are offline: ctl does not wait for
  * us, and the snapshot may be replaced and freed. So nothing of the old one is touched afterwards. */
@@ -216,7 +290,9 @@ static void sleep_until_event(struct vsw_lcore *lc, const struct vsw_snap *sn)
 
 	if (arm_all(lc, sn, &ns)) {
 		rte_rcu_qsbr_thread_offline(lc->sw->qsbr, lc->index);
+		__atomic_store_n(&lc->is_out, true, __ATOMIC_SEQ_CST);
 		n = wait_events(lc->epfd, ev, ns);
+		come_in(lc);
 		rte_rcu_qsbr_thread_online(lc->sw->qsbr, lc->index);
 		stat_add(&lc->stats.sleeps, 1);
 		sn = snap_get(lc->sw);
@@ -241,6 +317,8 @@ static uint64_t loop_account(struct vsw_lcore *lc, uint64_t from, uint32_t nr_pa
 	} else {
 		stat_add(&lc->stats.tsc_idle, now - from);
 	}
+	if (now - from > __atomic_load_n(&lc->gap_max, __ATOMIC_RELAXED))
+		__atomic_store_n(&lc->gap_max, now - from, __ATOMIC_RELAXED);
 	return now;
 }
 
@@ -267,8 +345,11 @@ int vsw_lcore_main(void *arg)
 	signals_unblock();
 	prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0); /* else short sleeps take 50 us longer */
 	lc->busy_until_tsc = now;
+	come_in(lc);
 	rte_rcu_qsbr_thread_online(sw->qsbr, lc->index);
 	while (!__atomic_load_n(&lc->should_stop, __ATOMIC_ACQUIRE)) {
+		if (unlikely(__atomic_load_n(&sw->is_parking, __ATOMIC_RELAXED)))
+			come_in(lc);
 		rte_rcu_qsbr_quiescent(sw->qsbr, lc->index);
 		sn = snap_get(sw);
 		now = loop_account(lc, now, vsw_lcore_poll(lc, sn, now));
@@ -280,6 +361,8 @@ int vsw_lcore_main(void *arg)
 		stat_add(&lc->stats.tsc_asleep, now - before);
 	}
 	rte_rcu_qsbr_thread_offline(sw->qsbr, lc->index);
+	__atomic_store_n(&lc->is_out, true, __ATOMIC_SEQ_CST);
+	vsw_guard_attach(NULL);
 	__atomic_store_n(&lc->has_ended, true, __ATOMIC_RELEASE);
 	return 0;
 }

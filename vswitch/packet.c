@@ -56,3 +56,33 @@ void vsw_slot_copy_backing(const struct vsw_vec *v, const struct vsw_slot *s, ui
 	else
 		copy_pieces(v->sg + s->sg_first, s->sg_count, s->sg_off + from, dst, len);
 }
+
+bool vsw_slot_pull(const struct vsw_vec *v, struct vsw_slot *s, uint32_t n)
+{
+	struct nethv_pkt *p = &s->pkt;
+	uint32_t want = p->len < n ? p->len : n;
+
+	if (p->hdr_len >= want)
+		return true;
+	if (want > VSW_SNAP_SIZE)
+		return false;
+	if (p->hdr_off + want > VSW_SNAP_OFF + VSW_SNAP_SIZE) {
+		memmove(s->snap, vsw_hdr(p), p->hdr_len);
+		p->hdr_off = VSW_SNAP_OFF;
+	}
+	vsw_slot_copy_backing(v, s, p->hdr_len, vsw_hdr(p) + p->hdr_len, want - p->hdr_len);
+	p->hdr_len = (uint16_t)want;
+	return true;
+}
+
+void vsw_slot_copy(const struct vsw_vec *v, const struct vsw_slot *s, uint32_t from, void *dst,
+		   uint32_t len)
+{
+	uint32_t head = from < s->pkt.hdr_len ? s->pkt.hdr_len - from : 0;
+
+	if (head > len)
+		head = len;
+	memcpy(dst, vsw_hdr(&s->pkt) + from, head);
+	if (len > head)
+		vsw_slot_copy_backing(v, s, from + head, (uint8_t *)dst + head, len - head);
+}

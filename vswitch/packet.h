@@ -120,6 +120,13 @@ const char *vsw_drop_text(unsigned int reason);
 void vsw_slot_copy_backing(const struct vsw_vec *v, const struct vsw_slot *s, uint32_t from,
 			   void *dst, uint32_t len);
 
+/* lcore.  Makes min(@n, frame) bytes private, if they fit into snap. */
+bool vsw_slot_pull(const struct vsw_vec *v, struct vsw_slot *s, uint32_t n);
+
+/* lcore.  Copies any bytes of the frame as judged. The caller keeps the range inside the frame. */
+void vsw_slot_copy(const struct vsw_vec *v, const struct vsw_slot *s, uint32_t from, void *dst,
+		   uint32_t len);
+
 /* lcore.  Copies the whole frame as judged: private bytes first, then the backing. */
 static inline void vsw_slot_copy_frame(const struct vsw_vec *v, const struct vsw_slot *s,
 				       uint8_t *dst)

@@ -64,16 +64,12 @@ static uint16_t source_vlan(const struct vsw_port *src, uint32_t tag)
 	return vid != VLAN_NONE && vsw_port_in_vlan(src, vid) ? vid : VLAN_NONE;
 }
 
-static uint16_t verdict_of(struct vsw_lcore *lc, const struct vsw_snap *sn,
-			   const struct vsw_port *src, struct verdict *m)
+static inline uint16_t decide(struct vsw_lcore *lc, const struct vsw_snap *sn,
+			      const struct vsw_port *src, uint64_t dmac, uint64_t smac,
+			      uint16_t vid)
 {
-	uint64_t dmac = m->dst_src_hi & VSW_MAC_MASK;
-	uint64_t smac = m->dst_src_hi >> 48 | (uint64_t)m->src_lo << 16;
-	uint16_t dst, vid = source_vlan(src, m->tag);
+	uint16_t dst;
 
-	if (vid == VLAN_NONE)
-		return DST_DROP + VSW_DROP_vlan_denied;
-	m->tci = (uint16_t)((m->tag & 0xF000) | vid);
 	if (smac != src->mac) {
 		if (src->is_guarded)
 			return DST_DROP + VSW_DROP_spoofed_mac;
@@ -86,18 +82,34 @@ static uint16_t verdict_of(struct vsw_lcore *lc, const struct vsw_snap *sn,
 	return dst == src->id ? DST_DROP + VSW_DROP_same_port : dst;
 }
 
-/* Stripping took bytes from the private ones: reads more, so that 64 are there again. */
-static void hdr_refill(const struct vsw_vec *v, struct vsw_slot *s)
+static uint16_t verdict_of(struct vsw_lcore *lc, const struct vsw_snap *sn,
+			   const struct vsw_port *src, struct verdict *m)
 {
-	struct nethv_pkt *p = &s->pkt;
-	uint32_t want = p->len < 64 ? p->len : 64;
+	uint64_t dmac = m->dst_src_hi & VSW_MAC_MASK;
+	uint64_t smac = m->dst_src_hi >> 48 | (uint64_t)m->src_lo << 16;
+	uint16_t vid = source_vlan(src, m->tag);
 
-	if (p->hdr_len >= want)
-		return;
-	memmove(s->snap, vsw_hdr(p), p->hdr_len);
-	vsw_slot_copy_backing(v, s, p->hdr_len, s->snap + p->hdr_len, want - p->hdr_len);
-	p->hdr_off = VSW_SNAP_OFF;
-	p->hdr_len = (uint16_t)want;
+	if (vid == VLAN_NONE)
+		return DST_DROP + VSW_DROP_vlan_denied;
+	m->tci = (uint16_t)((m->tag & 0xF000) | vid);
+	return decide(lc, sn, src, dmac, smac, vid);
+}
+
+uint16_t vsw_source_vlan(const struct vsw_port *src, const struct nethv_pkt *p)
+{
+	return source_vlan(src, pkt_tag(p));
+}
+
+uint16_t vsw_decide(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src,
+		    const struct nethv_pkt *p, uint16_t vid)
+{
+	uint64_t dst_src_hi = load64(vsw_hdr(p));
+	uint64_t dmac = dst_src_hi & VSW_MAC_MASK;
+
+	if (src)
+		return decide(lc, sn, src, dmac,
+			      dst_src_hi >> 48 | (uint64_t)load32(vsw_hdr(p) + 8) << 16, vid);
+	return dmac & 1 ? DST_FLOOD : vsw_lookup(lc, sn, dmac, vid);
 }
 
 /* Takes an in-band tag out of band. Returns the reason when the frame cannot go on. */
@@ -125,7 +137,7 @@ static uint16_t tag_strip(const struct vsw_vec *v, struct vsw_slot *s)
 		s->data += TAG_LEN;
 	else
 		s->sg_off += TAG_LEN;
-	hdr_refill(v, s);
+	vsw_slot_pull(v, s, 64); /* stripping took some of the private bytes */
 	return VSW_DROP_none;
 }
 
@@ -155,6 +167,11 @@ static inline bool is_rare(const struct nethv_pkt *p)
 {
 	return unlikely(p->drop_reason != 0 || p->len < VSW_FRAME_MIN ||
 			load16(vsw_hdr(p) + 12) == ETH_P_8021Q_BE);
+}
+
+uint16_t vsw_admit(const struct vsw_vec *v, struct vsw_slot *s)
+{
+	return is_rare(&s->pkt) ? judge_rare(v, s) : VSW_DROP_none;
 }
 
 /* Fills work.dst and work.tci. */
@@ -198,7 +215,7 @@ static void retag(struct vsw_vec *v, struct vsw_work *w, const struct vsw_port *
 	bool may_tag = to->is_trunk && !(w->is_uniform && (w->tci[0] & VID_MASK) == to->pvid);
 	uint16_t i;
 
-	if (!may_tag && !w->has_tags)
+	if ((!may_tag && !w->has_tags) || unlikely(w->keeps_tags))
 		return;
 	for (i = 0; i < n; i++) {
 		struct nethv_pkt *p = &v->slot[idx[i]].pkt;
@@ -262,11 +279,10 @@ static __attribute__((noinline)) uint64_t account_segments(struct vsw_vec *v,
 	return sent;
 }
 
-static void deliver(struct vsw_lcore *lc, const struct vsw_port *src, const struct vsw_port *to,
-		    const uint16_t *idx, uint16_t n)
+void vsw_deliver(struct vsw_lcore *lc, struct vsw_vec *v, struct vsw_port_stats *in,
+		 const struct vsw_port *to, const uint16_t *idx, uint16_t n)
 {
-	struct vsw_port_stats *out = &to->stats[lc->index], *in = &src->stats[lc->index];
-	struct vsw_vec *v = &lc->vec;
+	struct vsw_port_stats *out = &to->stats[lc->index];
 	uint8_t reason[VSW_VEC_SIZE];
 	uint64_t bytes = lc->work.bytes, more = 0;
 	uint16_t i, sent;
@@ -339,7 +355,8 @@ static void scatter(struct vsw_lcore *lc, const struct vsw_snap *sn, const struc
 	}
 	for (i = 0; i < w->nr_groups; i++) {
 		w->group_of[w->group[i].port] = 0;
-		deliver(lc, src, sn->port[w->group[i].port], w->group[i].idx, w->group[i].n);
+		vsw_deliver(lc, &lc->vec, st, sn->port[w->group[i].port], w->group[i].idx,
+			    w->group[i].n);
 	}
 }
 
@@ -355,10 +372,14 @@ void vsw_pipeline_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const str
 
 	stat_add(&st->in_packets, lc->vec.n);
 	stat_add(&st->rx_bursts, 1);
+	if (unlikely(sn->is_long)) {
+		vsw_stages_run(lc, sn, src);
+		return;
+	}
 	look_up(lc, sn, src);
 	stat_add(&st->in_bytes, lc->work.bytes);
 	if (likely(lc->work.is_uniform))
-		deliver(lc, src, sn->port[lc->work.dst[0]], in_order, lc->vec.n);
+		vsw_deliver(lc, &lc->vec, st, sn->port[lc->work.dst[0]], in_order, lc->vec.n);
 	else
 		scatter(lc, sn, src);
 }

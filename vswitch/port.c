@@ -8,6 +8,8 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "vswitch/ext/ports.h"
+#include "vswitch/policy/policy.h"
 #include "vswitch/priv.h"
 
 static int cfg_check_vlan(const struct vsw_port_cfg *cfg)
@@ -99,6 +101,11 @@ int vsw_port_create(struct vsw_port **out, struct vsw *sw, const struct vsw_port
 	port_init(p, sw, cfg, (uint16_t)id);
 	p->ops = ops;
 	p->be = be;
+	rc = vsw_ext_port_created(p);
+	if (rc) {
+		free(p);
+		return rc;
+	}
 	sw->port[id] = p;
 	*out = p;
 	return 0;
@@ -110,7 +117,9 @@ void vsw_port_destroy(struct vsw_port *p)
 		return;
 	if (p->is_attached)
 		vsw_port_detach(p);
+	vsw_ext_port_removed(p);
 	p->sw->port[p->id] = NULL;
+	vsw_policy_destroy(p->policy);
 	free(p);
 }
 
@@ -170,6 +179,9 @@ int vsw_port_attach(struct vsw_port *p)
 
 	if (p->is_attached)
 		return 0;
+	rc = vsw_ext_port_connected(p);
+	if (rc)
+		return rc;
 	rc = vsw_learn_port_joins(p->sw, p);
 	for (q = 0; !rc && q < p->cfg.nr_queues; q++)
 		queue_on(p, q);
@@ -189,6 +201,7 @@ void vsw_port_detach(struct vsw_port *p)
 
 	if (!p->is_attached)
 		return;
+	vsw_ext_port_disconnected(p);
 	vsw_learn_port_leaves(p->sw, p);
 	for (q = 0; q < VSW_QUEUES_MAX; q++) {
 		was_on[q] = p->queue[q].is_on;
@@ -236,4 +249,27 @@ uint16_t vsw_port_id(const struct vsw_port *p)
 const struct vsw_port_cfg *vsw_port_cfg(const struct vsw_port *p)
 {
 	return &p->cfg;
+}
+
+int vsw_port_set_policy(struct vsw_port *p, const struct vsw_policy_cfg *cfg)
+{
+	struct vsw_policy *old = p->policy, *pol = NULL;
+	int rc = cfg ? vsw_policy_create(&pol, cfg, p->sw->nr_lcores, old) : 0;
+
+	if (rc)
+		return err_prefix("port %s", p->cfg.name), rc;
+	p->policy = pol;
+	if (p->is_attached)
+		rc = vsw_publish(p->sw);
+	if (rc) {
+		p->policy = old;
+		old = pol;
+	}
+	vsw_policy_destroy(old);
+	return rc;
+}
+
+struct vsw_policy *vsw_port_policy(const struct vsw_port *p)
+{
+	return p->policy;
 }

@@ -85,6 +85,13 @@ void vsw_port_detach(struct vsw_port *p);
 int vsw_port_queue_start(struct vsw_port *p, uint16_t q);
 void vsw_port_queue_stop(struct vsw_port *p, uint16_t q);
 
+/* ctl.  Under traffic. The built-in policies of the port: instead of the ones before; NULL: none. 0 or
+ * -errno (text set), then those before stay. @cfg is borrowed for the call. */
+struct vsw_policy_cfg;
+struct vsw_policy;
+int vsw_port_set_policy(struct vsw_port *p, const struct vsw_policy_cfg *cfg);
+struct vsw_policy *vsw_port_policy(const struct vsw_port *p); /* ctl.  Or NULL */
+
 /* any.  Constant after create. */
 uint16_t vsw_port_id(const struct vsw_port *p);
 const struct vsw_port_cfg *vsw_port_cfg(const struct vsw_port *p);

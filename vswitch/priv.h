@@ -11,13 +11,15 @@
 
 #include "vswitch/fdb.h"
 #include "vswitch/port.h"
+#include "vswitch/run.h"
 #include "vswitch/vswitch.h"
 
-#define VLANS	    4096u
-#define VLAN_NONE   4095u		/* reserved by 802.1Q; here: not a VLAN */
-#define PORTS_REAL  (VSW_PORTS_MAX - 1) /* the last statistics slot is for names given up */
-#define CACHE_SIZE  2048u
-#define POSTED_SIZE 256u
+#define VLANS	     4096u
+#define VLAN_NONE    4095u		 /* reserved by 802.1Q; here: not a VLAN */
+#define VLAN_UNKNOWN 0xFFFFu		 /* pkt.vlan: not looked up yet */
+#define PORTS_REAL   (VSW_PORTS_MAX - 1) /* the last statistics slot is for names given up */
+#define CACHE_SIZE   2048u
+#define POSTED_SIZE  256u
 
 /* A receive queue in the eyes of ctl. */
 struct port_queue {
@@ -43,6 +45,7 @@ struct vsw_port {
 	alignas(64) struct vsw *sw;
 	bool is_attached;
 	struct port_queue queue[VSW_QUEUES_MAX];
+	struct vsw_policy *policy; /* NULL: none */
 	struct vsw_port_cfg cfg;
 };
 
@@ -67,6 +70,13 @@ struct vsw_snap {
 		uint32_t first, n; /* in poll[] */
 	} lcore[VSW_LCORES_MAX];
 	struct vsw_poll *poll;
+	/* The long way (vswitch/stages.h): taken when any of it is there. */
+	bool is_long;
+	bool has_policy_out;
+	struct vsw_policy *policy[VSW_PORTS_MAX];
+	struct vsw_tap *tap;
+	struct vsw_ext_set ext;
+	struct vsw_watchdog *watchdog;
 };
 
 /* Where a packet goes: a port's id, or one of these. */
@@ -77,6 +87,7 @@ struct vsw_group {
 	uint16_t port;
 	uint16_t n;
 	uint16_t idx[VSW_VEC_SIZE];
+	uint32_t dst[VSW_VEC_SIZE]; /* long way: which destination in dstv, beside idx */
 };
 
 /* Results of the stages for the vector at hand. */
@@ -85,6 +96,7 @@ struct vsw_work {
 	uint16_t tci[VSW_VEC_SIZE]; /* VLAN it belongs to, and its priority */
 	bool is_uniform;	    /* one destination port and one tci for all */
 	bool has_tags;		    /* NETHV_PKT_VLAN may be set on a slot */
+	bool keeps_tags;	    /* the tags on the slots are those that leave */
 	uint64_t bytes;
 	uint16_t nr_groups;
 	uint8_t group_of[VSW_PORTS_MAX]; /* index + 1; 0: none */
@@ -108,8 +120,11 @@ struct vsw_posted {
 	uint16_t port;
 };
 
+/* Lies in memory that is mapped twice: extensions see it through the second mapping, read only. */
 struct vsw_lcore {
 	struct vsw_vec vec;
+	struct vsw_vec more;		     /* injected packets in work */
+	struct nethv_dst dstv[VSW_DSTV_MAX]; /* destinations of the vector in work */
 	struct vsw_work work;
 	struct vsw_cached cache[CACHE_SIZE];
 	struct vsw_posted posted[POSTED_SIZE];
@@ -126,9 +141,20 @@ struct vsw_lcore {
 	uint64_t idle_limit_tsc; /* UINT64_MAX: never sleeps */
 	struct vsw_lcore_stats stats;
 	uint64_t learn_limited;
+	uint64_t gap_max; /* longest loop, TSC; ctl sets it to 0 */
+
+	/* The long way. */
+	ptrdiff_t ro; /* from here to the read-only mapping */
+	struct vsw_run run;
+	struct vsw_inject inj;
+	struct vsw_hold hold;
+	struct vsw_ext_out *out;	  /* between pages without access */
+	const struct vsw_ext_out *no_out; /* the same, read only: what captures get */
+	struct vsw_guard guard;
 
 	alignas(64) bool should_stop; /* ctl writes */
 	bool has_ended;		      /* the lcore's last word: release, pairs with lcore_stop() */
+	bool is_out;		      /* parked, asleep or ended: not inside a vector */
 	int epfd, wake_fd;
 };
 
@@ -164,7 +190,17 @@ struct vsw {
 	uint32_t next_incarnation;
 	struct vsw_port *port[VSW_PORTS_MAX]; /* created */
 	struct vsw_fdb_stats fdb_stats;
+	struct vsw_exts *exts;
+	struct vsw_tap *tap;
+
+	bool is_parking; /* lcores stop between two vectors; see vsw_park() */
 };
+
+/* any.  The switch's monotonic clock. */
+static inline uint64_t vsw_tsc_ns(const struct vsw *sw, uint64_t tsc)
+{
+	return (uint64_t)((unsigned __int128)(tsc - sw->start_tsc) * 1000000000u / sw->tsc_hz);
+}
 
 static inline bool vsw_port_in_vlan(const struct vsw_port *p, uint16_t vid)
 {
@@ -181,8 +217,16 @@ void vsw_snap_free(struct vsw_snap *sn);
  * frees the old one. vsw_republish() is for removals, which cannot fail: it waits for memory. */
 int vsw_publish(struct vsw *sw);
 void vsw_republish(struct vsw *sw);
+/* In two steps: @sn is what lcores see from now on, the result what they saw; then, after a grace period,
+ * the old one is freed. */
+struct vsw_snap *vsw_snap_exchange(struct vsw *sw, struct vsw_snap *sn);
+void vsw_snap_retire(struct vsw *sw, struct vsw_snap *old);
 uint32_t vsw_now_s(const struct vsw *sw);
 bool vsw_event_put(struct vsw *sw, const struct vsw_event *e);
+
+/* switch.c, ctl.  Stops all lcores at a vector boundary, and lets them go on. Short: rings fill meanwhile. */
+void vsw_park(struct vsw *sw);
+void vsw_unpark(struct vsw *sw);
 
 /* learn.c.  lcore: the record behind (mac, vlan), through the cache; whether a source is known, else
  * it is reported. ctl: what to do with a report; leaving and ageing. */
@@ -195,6 +239,18 @@ void vsw_learn_age(struct vsw *sw);
 
 /* pipeline.c, lcore.  Takes lc->vec, received from @src, through all stages. */
 void vsw_pipeline_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src);
+
+/* pipeline.c, lcore.  Parts of the short way that the long one shares. */
+/* The reason why a packet cannot be looked at (0: it can); takes an in-band tag out of band. */
+uint16_t vsw_admit(const struct vsw_vec *v, struct vsw_slot *s);
+/* The VLAN that a frame from @src belongs to, or VLAN_NONE: not a member. */
+uint16_t vsw_source_vlan(const struct vsw_port *src, const struct nethv_pkt *p);
+/* Spoof guard, learning, look-up: a port, DST_FLOOD or DST_DROP + reason. @src may be NULL. */
+uint16_t vsw_decide(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src,
+		    const struct nethv_pkt *p, uint16_t vid);
+/* Slots @idx of @v to one port, into the books @in. work.tci, has_tags and is_uniform are set. */
+void vsw_deliver(struct vsw_lcore *lc, struct vsw_vec *v, struct vsw_port_stats *in,
+		 const struct vsw_port *to, const uint16_t *idx, uint16_t n);
 
 /* lcore.c.  ctl: make, unmake, thread body; one round over the queues, for the loop and for tests:
  * returns the packets received. */

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "vswitch/ext/priv.h"
+#include "vswitch/policy/policy.h"
 #include "vswitch/priv.h"
 
 static struct vsw_flood *flood_build(const struct vsw_snap *sn, uint16_t vid)
@@ -103,6 +105,24 @@ static int polls_build(struct vsw_snap *sn, unsigned int nr_lcores)
 	return 0;
 }
 
+/* Whether there is anything besides forwarding, and what. */
+static void long_way_build(struct vsw_snap *sn, const struct vsw *sw)
+{
+	unsigned int i;
+
+	vsw_exts_snapshot(sw, &sn->ext);
+	sn->watchdog = sw->exts ? sw->exts->watchdog : NULL;
+	sn->tap = sw->tap;
+	sn->is_long = sn->ext.is_any || sn->tap;
+	for (i = 0; i < PORTS_REAL; i++) {
+		struct vsw_policy *pol = sn->port[i] ? sw->port[i]->policy : NULL;
+
+		sn->policy[i] = pol;
+		sn->is_long |= pol != NULL;
+		sn->has_policy_out |= pol && vsw_policy_has(pol, VSW_POLICY_EGRESS);
+	}
+}
+
 int vsw_snap_build(struct vsw_snap **out, const struct vsw *sw)
 {
 	struct vsw_snap *sn = calloc(1, sizeof(*sn));
@@ -116,6 +136,7 @@ int vsw_snap_build(struct vsw_snap **out, const struct vsw *sw)
 	}
 	if (polls_build(sn, sw->nr_lcores) || floods_build(sn))
 		goto fail;
+	long_way_build(sn, sw);
 	*out = sn;
 	return 0;
 fail:

@@ -15,16 +15,16 @@
 #include "vswitch/packet.h"
 
 /* Where a packet is on its way: for taps, traces and captures. X(name, text for people) */
-#define VSW_STATIONS(X)                                                       \
-	X(in, "enters the switch")                                            \
-	X(capture_in, "behind capturing extensions, ingress")                 \
-	X(filter_in, "behind filtering extensions, ingress")                  \
-	X(policy_in, "behind the source port's policies")                     \
-	X(forward, "destinations are chosen, mirrors added")                  \
-	X(policy_out, "behind the destination ports' policies")               \
-	X(filter_out, "behind filtering extensions, egress")                  \
-	X(capture_out, "behind capturing extensions, egress")                 \
-	X(out, "delivered")                                                   \
+#define VSW_STATIONS(X)                                         \
+	X(in, "enters the switch")                              \
+	X(capture_in, "behind capturing extensions, ingress")   \
+	X(filter_in, "behind filtering extensions, ingress")    \
+	X(policy_in, "behind the source port's policies")       \
+	X(forward, "destinations are chosen, mirrors added")    \
+	X(policy_out, "behind the destination ports' policies") \
+	X(filter_out, "behind filtering extensions, egress")    \
+	X(capture_out, "behind capturing extensions, egress")   \
+	X(out, "delivered")                                     \
 	X(drop, "dropped")
 
 enum vsw_station {

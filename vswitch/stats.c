@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "vswitch/ext/ports.h"
 #include "vswitch/priv.h"
 
 #define STATS_MAGIC (0x7673775374617400ull ^ sizeof(struct vsw_stats))
@@ -23,7 +24,7 @@ int vsw_stats_open(struct vsw_stats *st)
 			       "), start with fresh memory",
 			       st->magic);
 	st->magic = STATS_MAGIC;
-	strcpy(st->port[SLOT_GONE].name, "(gone)");
+	strcpy(st->port[SLOT_GONE].name, "(others)");
 	return 0;
 }
 
@@ -72,10 +73,15 @@ int vsw_stats_slot(struct vsw *sw, const char *name)
 		const char *has = sw->stats->port[i].name;
 
 		if (strncmp(has, name, sizeof(sw->stats->port[i].name)) == 0)
-			return i;
+			return vsw_ext_port_is_free(sw, (uint16_t)i)
+				       ? i
+				       : err_set(-EBUSY,
+						 "port %s: an extension still refers to the one "
+						 "that was removed",
+						 name);
 		if (has[0] == '\0' && fresh < 0)
 			fresh = i;
-		else if (!sw->port[i] && unused < 0)
+		else if (!sw->port[i] && unused < 0 && vsw_ext_port_is_free(sw, (uint16_t)i))
 			unused = i;
 	}
 	if (fresh >= 0)

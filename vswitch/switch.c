@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "vswitch/ext/priv.h"
 #include "vswitch/priv.h"
 
 #define FDB_SIZE_DEFAULT 65536u
@@ -123,6 +124,8 @@ static int parts_create(struct vsw *sw)
 	if (!rc)
 		rc = lcores_create(sw);
 	if (!rc)
+		rc = vsw_exts_create(sw);
+	if (!rc)
 		rc = vsw_snap_build(&sw->snap, sw);
 	return rc;
 }
@@ -161,6 +164,7 @@ void vsw_destroy(struct vsw *sw)
 	if (!sw)
 		return;
 	vsw_stop(sw);
+	vsw_exts_destroy(sw);
 	for (i = 0; i < sw->nr_lcores; i++)
 		vsw_lcore_destroy(sw->lcore[i]);
 	vsw_snap_free(sw->snap);
@@ -282,15 +286,45 @@ void vsw_quiesce(struct vsw *sw)
 }
 
 /* Release pairs with snap_get(): what led to this snapshot is seen with it. */
-static void snap_swap(struct vsw *sw, struct vsw_snap *sn)
+struct vsw_snap *vsw_snap_exchange(struct vsw *sw, struct vsw_snap *sn)
 {
 	struct vsw_snap *old = sw->snap;
 
 	__atomic_store_n(&sw->snap, sn, __ATOMIC_RELEASE);
+	return old;
+}
+
+void vsw_snap_retire(struct vsw *sw, struct vsw_snap *old)
+{
 	vsw_wake(sw);
 	vsw_quiesce(sw);
 	vsw_fdb_reclaim(sw->fdb);
 	vsw_snap_free(old);
+}
+
+static void snap_swap(struct vsw *sw, struct vsw_snap *sn)
+{
+	vsw_snap_retire(sw, vsw_snap_exchange(sw, sn));
+}
+
+/* Each side writes its flag before it reads the other's: of an lcore that leaves its sleep and ctl that
+ * parks, one sees the other. */
+void vsw_park(struct vsw *sw)
+{
+	const struct timespec nap = {0, NAP_NS};
+	unsigned int i;
+
+	if (!sw->is_started)
+		return;
+	__atomic_store_n(&sw->is_parking, true, __ATOMIC_SEQ_CST);
+	for (i = 0; i < sw->nr_lcores; i++)
+		while (!__atomic_load_n(&sw->lcore[i]->is_out, __ATOMIC_SEQ_CST))
+			nanosleep(&nap, NULL);
+}
+
+void vsw_unpark(struct vsw *sw)
+{
+	__atomic_store_n(&sw->is_parking, false, __ATOMIC_SEQ_CST);
 }
 
 int vsw_publish(struct vsw *sw)
@@ -368,6 +402,7 @@ void vsw_event_process(struct vsw *sw)
 	if (read(sw->timer_fd, &ticks, sizeof(ticks)) != (ssize_t)sizeof(ticks))
 		return;
 	vsw_learn_age(sw);
+	vsw_exts_tick(sw);
 	if (sw->second_fn)
 		sw->second_fn(sw->second_ctx, 0);
 }

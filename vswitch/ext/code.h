@@ -8,7 +8,8 @@
 #include <nethv/extension.h>
 
 struct vsw_ext_code {
-	struct nethv_ext desc; /* ours: what the extension said, checked, with missing members zero */
+	struct nethv_ext
+		desc; /* ours: what the extension said, checked, with missing members zero */
 	bool is_tainted;
 	void (*close)(struct vsw_ext_code *c); /* frees @c, too. Not called after a fault */
 };

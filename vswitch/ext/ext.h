@@ -22,10 +22,11 @@ struct vsw_ext_cfg {
 	char name[32];	  /* of the instance; "": the extension's own */
 	const char *path; /* FILE.so; FILE.o (eBPF); "builtin:NAME"; borrowed for the call */
 	bool is_disabled;
-	bool is_for_ports;  /* only packets that enter at or go to these ports */
-	uint64_t ports[4];  /* then: bit per port number */
-	uint32_t budget_us; /* CPU time of one call on an lcore; 0: VSW_EXT_BUDGET_US */
-	const char *config; /* JSON object, or NULL: all defaults. Borrowed for the call */
+	bool is_fail_closed;	    /* after a fault its packets are dropped, not let through */
+	bool is_for_ports;	    /* only packets that enter at or go to these ports */
+	uint64_t ports[4];	    /* then: bit per port number */
+	uint32_t budget_us;	    /* CPU time of one call on an lcore; 0: VSW_EXT_BUDGET_US */
+	const char *config;	    /* JSON object, or NULL: all defaults. Borrowed for the call */
 	const char *const *imports; /* functions allowed besides the usual ones, NULL-terminated, or
 				     * NULL. Any taints the switch: containment is no longer sure */
 };
@@ -67,12 +68,14 @@ struct vsw_ext_status {
 	enum vsw_ext_state state;
 	unsigned int position; /* in its class */
 	bool is_tainted;
+	bool is_fail_closed;
 	bool is_for_ports;
 	uint64_t ports[4];
 	uint32_t budget_us;
 	const char *config;
-	const char *report;	 /* why it was detached, or "" */
-	const char *last_broken; /* "EXT-1: ..." or "" */
+	const char *report;	    /* why it was detached, or "" */
+	const char *last_broken_id; /* "EXT-1", or "" */
+	const char *last_broken;    /* the rule's sentence, or "" */
 	uint64_t faults;
 	struct vsw_ext_counts sum;
 	/* The last change of this instance: how long no packet went through the slowest lcore. */
@@ -81,7 +84,8 @@ struct vsw_ext_status {
 };
 
 /* ctl.  Calls @fn for each instance: captures, filters, forwarders, each from the top. */
-void vsw_ext_walk(struct vsw *sw, void (*fn)(const struct vsw_ext_status *st, void *ctx), void *ctx);
+void vsw_ext_walk(struct vsw *sw, void (*fn)(const struct vsw_ext_status *st, void *ctx),
+		  void *ctx);
 void vsw_ext_counts(const struct vsw_ext *e, unsigned int lcore, struct vsw_ext_counts *out);
 /* ctl.  What the extension says of itself: its length, JSON; or -errno (text set). */
 int vsw_ext_say(struct vsw_ext *e, char *json, size_t size);

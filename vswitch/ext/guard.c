@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Signals and the watchdog. The handlers are the process's, so they are installed once and for all; whose
+ * fault a signal tells of is found through the thread that it comes to. */
+#include "vswitch/ext/guard.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+#define STACK_SIZE (64u * 1024)
+#define SAMPLE_NS  250000
+#define QUIET	   40 /* samples without a callback, then the watchdog sleeps */
+#define DOZE_NS	   100000000
+
+static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, VSW_SIG_BUDGET};
+#define NR_FAULTS (sizeof(faults) / sizeof(faults[0]))
+
+static struct sigaction before[NR_FAULTS];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static __thread struct vsw_guard *mine;
+
+struct vsw_guard *vsw_guard_mine(void)
+{
+	return mine;
+}
+
+static void jump(struct vsw_guard *g)
+{
+	__atomic_store_n(&g->seq, g->seq + 1, __ATOMIC_RELEASE);
+	siglongjmp(g->env, 1);
+}
+
+void vsw_guard_due(struct vsw_guard *g)
+{
+	jump(g);
+}
+
+static uint64_t cpu_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	if (clock_gettime(clock, &t))
+		return 0;
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Nobody's callback: what would have happened without us. */
+static void hand_on(int sig, siginfo_t *info, void *uc)
+{
+	struct sigaction *sa = NULL;
+	size_t i;
+
+	for (i = 0; i < NR_FAULTS; i++)
+		if (faults[i] == sig)
+			sa = &before[i];
+	if (sa && (sa->sa_flags & SA_SIGINFO)) {
+		sa->sa_sigaction(sig, info, uc);
+		return;
+	}
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static void on_signal(int sig, siginfo_t *info, void *uc)
+{
+	const ucontext_t *u = uc;
+	struct vsw_guard *g = mine;
+	bool is_inside = g && (__atomic_load_n(&g->seq, __ATOMIC_RELAXED) & 1);
+
+	if (sig == VSW_SIG_BUDGET) {
+		if (!is_inside || info->si_code != SI_QUEUE ||
+		    info->si_value.sival_int != (int)(uint32_t)g->seq)
+			return; /* late: that callback has returned */
+		g->fault = (struct vsw_fault){.sig = sig, .cpu_ns = cpu_ns(g->clock)};
+		g->fault.ip = (uintptr_t)u->uc_mcontext.gregs[REG_RIP];
+		if (g->depth)
+			g->is_due = true;
+		else
+			jump(g);
+		return;
+	}
+	if (!is_inside || g->depth) {
+		hand_on(sig, info, uc);
+		return;
+	}
+	g->fault = (struct vsw_fault){
+		.sig = sig,
+		.code = info->si_code,
+		.addr = (uintptr_t)info->si_addr,
+		.ip = (uintptr_t)u->uc_mcontext.gregs[REG_RIP],
+	};
+	jump(g);
+}
+
+/* SA_NODEFER: after a jump out of the handler the signal must not stay blocked. */
+static void install(void)
+{
+	struct sigaction sa = {
+		.sa_sigaction = on_signal,
+		.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK,
+	};
+	size_t i;
+
+	sigemptyset(&sa.sa_mask);
+	for (i = 0; i < NR_FAULTS; i++)
+		sigaction(faults[i], &sa, &before[i]);
+}
+
+int vsw_guard_init(struct vsw_guard *g)
+{
+	pthread_once(&once, install);
+	memset(g, 0, sizeof(*g));
+	g->stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (g->stack != MAP_FAILED)
+		return 0;
+	g->stack = NULL;
+	return err_sys(-errno, "extensions: a signal stack");
+}
+
+void vsw_guard_fini(struct vsw_guard *g)
+{
+	if (mine == g)
+		vsw_guard_attach(NULL);
+	if (g->stack)
+		munmap(g->stack, STACK_SIZE);
+	g->stack = NULL;
+}
+
+void vsw_guard_attach(struct vsw_guard *g)
+{
+	stack_t st = {.ss_flags = SS_DISABLE};
+	sigset_t set;
+
+	if (mine == g)
+		return;
+	if (mine)
+		__atomic_store_n(&mine->is_attached, false, __ATOMIC_RELEASE);
+	if (g) {
+		st = (stack_t){.ss_sp = g->stack, .ss_size = STACK_SIZE};
+		g->thread = pthread_self();
+		pthread_getcpuclockid(g->thread, &g->clock);
+		__atomic_store_n(&g->is_attached, true, __ATOMIC_RELEASE);
+		sigemptyset(&set);
+		for (size_t i = 0; i < NR_FAULTS; i++)
+			sigaddset(&set, faults[i]);
+		pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	}
+	sigaltstack(&st, NULL);
+	mine = g;
+}
+
+/* ---- The watchdog -------------------------------------------------------------------------- */
+
+struct watched {
+	struct vsw_guard *g;
+	uint64_t seq;	/* odd, when last seen; else 0 */
+	uint64_t since; /* the thread's CPU time then */
+};
+
+struct vsw_watchdog {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool should_stop;
+	bool is_asleep; /* atomic */
+	unsigned int n;
+	struct watched w[];
+};
+
+/* Returns whether the guard's thread is inside a callback. */
+static bool look(struct watched *w)
+{
+	struct vsw_guard *g = w->g;
+	uint64_t seq = __atomic_load_n(&g->seq, __ATOMIC_ACQUIRE), now;
+	union sigval v = {.sival_int = (int)(uint32_t)seq};
+
+	if (!(seq & 1) || !__atomic_load_n(&g->is_attached, __ATOMIC_ACQUIRE)) {
+		w->seq = 0;
+		return false;
+	}
+	now = cpu_ns(g->clock);
+	if (seq != w->seq) {
+		w->seq = seq;
+		w->since = now;
+	} else if (now - w->since >= __atomic_load_n(&g->budget_ns, __ATOMIC_RELAXED)) {
+		pthread_sigqueue(g->thread, VSW_SIG_BUDGET, v);
+	}
+	return true;
+}
+
+/* Who begins a callback and still sees us awake is not lost: the wait ends by itself soon. A fence on the
+ * lcores' side would cost more than that. */
+static void doze(struct vsw_watchdog *w)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += DOZE_NS;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&w->lock);
+	__atomic_store_n(&w->is_asleep, true, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&w->is_asleep, __ATOMIC_SEQ_CST) && !w->should_stop &&
+	       pthread_cond_timedwait(&w->wake, &w->lock, &until) == 0)
+		;
+	__atomic_store_n(&w->is_asleep, false, __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void *watch(void *arg)
+{
+	const struct timespec nap = {0, SAMPLE_NS};
+	struct vsw_watchdog *w = arg;
+	unsigned int i, quiet = 0;
+
+	prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+	pthread_setname_np(pthread_self(), "ext-watchdog");
+	while (!__atomic_load_n(&w->should_stop, __ATOMIC_ACQUIRE)) {
+		bool is_busy = false;
+
+		for (i = 0; i < w->n; i++)
+			is_busy |= look(&w->w[i]);
+		quiet = is_busy ? 0 : quiet + 1;
+		if (quiet > QUIET) {
+			quiet = 0;
+			doze(w);
+		}
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	}
+	return NULL;
+}
+
+int vsw_watchdog_start(struct vsw_watchdog **out, struct vsw_guard *const *guards, unsigned int n)
+{
+	struct vsw_watchdog *w = calloc(1, sizeof(*w) + n * sizeof(w->w[0]));
+	pthread_condattr_t attr;
+	sigset_t all, old;
+	unsigned int i;
+	int rc;
+
+	if (!w)
+		return err_set(-ENOMEM, "extensions: out of memory for the watchdog");
+	w->n = n;
+	for (i = 0; i < n; i++)
+		w->w[i].g = guards[i];
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	sigfillset(&all); /* signals are for the other threads */
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = -pthread_create(&w->thread, NULL, watch, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rc) {
+		free(w);
+		return err_sys(rc, "extensions: the watchdog's thread");
+	}
+	*out = w;
+	return 0;
+}
+
+void vsw_watchdog_stop(struct vsw_watchdog *w)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	__atomic_store_n(&w->should_stop, true, __ATOMIC_RELEASE);
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+/* One load while it is awake. */
+void vsw_watchdog_need(struct vsw_watchdog *w)
+{
+	if (!__atomic_load_n(&w->is_asleep, __ATOMIC_RELAXED))
+		return;
+	pthread_mutex_lock(&w->lock);
+	__atomic_store_n(&w->is_asleep, false, __ATOMIC_SEQ_CST);
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Containment: what an extension does wrong ends its callback, and not the switch.
+ *
+ * A thread that calls extensions has a guard. Around a callback the guard's sequence number is odd. A
+ * signal that a fault raises then jumps back to the sigsetjmp() of who called; so does the one that
+ * the watchdog sends when the same odd number is older than the budget, in CPU time of that thread.
+ * Inside a call of the switch (depth > 0) nothing jumps: a fault there is the switch's own and ends the
+ * process, and the budget's signal waits for the call's end. */
+#pragma once
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+struct vsw_ext;
+struct vsw_lcore;
+
+/* What ended a callback. */
+struct vsw_fault {
+	int sig;  /* VSW_SIG_BUDGET: over its budget */
+	int code; /* si_code */
+	uintptr_t addr, ip;
+	uint64_t cpu_ns; /* budget: CPU time spent */
+};
+
+struct vsw_guard {
+	sigjmp_buf env;
+	struct vsw_ext *ext;  /* in whose callback we are */
+	const char *callback; /* "ingress" */
+	uint32_t depth;	      /* of calls into the switch */
+	bool is_due;	      /* the budget's signal came inside such a call */
+	uint64_t seq;	      /* odd: inside a callback. Atomic: the watchdog reads it */
+	uint64_t budget_ns;   /* of this callback. Atomic */
+	struct vsw_fault fault;
+	struct vsw_lcore *owner; /* NULL: ctl's */
+
+	pthread_t thread;
+	clockid_t clock; /* CPU time of the thread */
+	bool is_attached;
+	void *stack;
+};
+
+#define VSW_SIG_BUDGET SIGVTALRM
+
+/* ctl.  0 or -errno (text set). */
+int vsw_guard_init(struct vsw_guard *g);
+void vsw_guard_fini(struct vsw_guard *g);
+
+/* any.  Makes @g the guard of the calling thread, if it is not so yet; NULL: none any more. */
+void vsw_guard_attach(struct vsw_guard *g);
+
+/* Around a callback, in the function (or one that outlives it) that called sigsetjmp(g->env, 0). */
+static inline void vsw_guard_enter(struct vsw_guard *g, struct vsw_ext *e, const char *callback,
+				   uint64_t budget_ns)
+{
+	g->ext = e;
+	g->callback = callback;
+	g->depth = 0;
+	g->is_due = false;
+	__atomic_store_n(&g->budget_ns, budget_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&g->seq, g->seq + 1, __ATOMIC_RELEASE);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void vsw_guard_leave(struct vsw_guard *g)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	__atomic_store_n(&g->seq, g->seq + 1, __ATOMIC_RELEASE);
+}
+
+/* A call from the extension into the switch. */
+static inline void vsw_guard_in(struct vsw_guard *g)
+{
+	g->depth++;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+void vsw_guard_due(struct vsw_guard *g); /* jumps */
+
+static inline void vsw_guard_out(struct vsw_guard *g)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	g->depth--;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (__builtin_expect(g->is_due, 0) && g->depth == 0)
+		vsw_guard_due(g);
+}
+
+/* any.  The guard of the calling thread, or NULL. */
+struct vsw_guard *vsw_guard_mine(void);
+
+/* The watchdog: a thread that looks at up to @n guards. It sleeps while vsw_watchdog_need() is not
+ * called: callers do so when they begin to work after a pause. */
+struct vsw_watchdog;
+
+/* ctl.  @guards is borrowed until stop. 0 or -errno (text set). */
+int vsw_watchdog_start(struct vsw_watchdog **out, struct vsw_guard *const *guards, unsigned int n);
+void vsw_watchdog_stop(struct vsw_watchdog *w);
+/* any. */
+void vsw_watchdog_need(struct vsw_watchdog *w);

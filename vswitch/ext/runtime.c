@@ -1,0 +1,820 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The switch's list of extensions, and what ctl does with it. Every change is a new snapshot: lcores see
+ * the list before or the list after, for whole vectors. */
+#include "vswitch/ext/ext.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "vswitch/ext/objects.h"
+#include "vswitch/ext/priv.h"
+#include "vswitch/priv.h"
+
+#define STATE_MAX (64u << 20)
+#define NAP_NS	  20000
+
+/* ---- The list ------------------------------------------------------------------------------ */
+
+static unsigned int class_first(const struct vsw_exts *x, uint32_t cls)
+{
+	unsigned int i = 0;
+
+	while (i < x->n && x->e[i]->code->desc.cls < cls)
+		i++;
+	return i;
+}
+
+static unsigned int class_count(const struct vsw_exts *x, uint32_t cls)
+{
+	unsigned int i = class_first(x, cls), n = 0;
+
+	for (; i < x->n && x->e[i]->code->desc.cls == cls; i++)
+		n++;
+	return n;
+}
+
+static unsigned int place_of(const struct vsw_exts *x, const struct vsw_ext *e)
+{
+	unsigned int i = 0;
+
+	while (i < x->n && x->e[i] != e)
+		i++;
+	return i;
+}
+
+static void list_remove(struct vsw_exts *x, const struct vsw_ext *e)
+{
+	unsigned int i = place_of(x, e);
+
+	if (i == x->n)
+		return;
+	x->n--;
+	memmove(&x->e[i], &x->e[i + 1], (x->n - i) * sizeof(x->e[0]));
+}
+
+static void list_insert(struct vsw_exts *x, struct vsw_ext *e, unsigned int position)
+{
+	unsigned int i = class_first(x, e->code->desc.cls) + position;
+
+	memmove(&x->e[i + 1], &x->e[i], (x->n - i) * sizeof(x->e[0]));
+	x->e[i] = e;
+	x->n++;
+}
+
+struct vsw_ext *vsw_ext_find(struct vsw *sw, const char *name)
+{
+	struct vsw_exts *x = sw->exts;
+	unsigned int i;
+
+	for (i = 0; i < x->n; i++)
+		if (!strcmp(x->e[i]->name, name))
+			return x->e[i];
+	return NULL;
+}
+
+static bool is_faulted(const struct vsw_ext *e)
+{
+	return __atomic_load_n(&e->is_faulted, __ATOMIC_ACQUIRE);
+}
+
+/* ---- Snapshots ----------------------------------------------------------------------------- */
+
+static void view_fill(struct vsw_ext_view *v, struct vsw_ext *e)
+{
+	const struct nethv_ext *d = &e->code->desc;
+
+	*v = (struct vsw_ext_view){
+		.e = e,
+		.inst = e->inst,
+		.in = d->ingress,
+		.out = d->egress,
+		.poll = d->poll,
+		.ports = e->is_for_ports ? e->ports : NULL,
+		.name = e->name,
+		.cls = d->cls,
+		.flags = d->flags,
+		.budget_ns = e->budget_us * 1000ull,
+		.is_fail_closed = e->is_fail_closed,
+	};
+}
+
+void vsw_exts_snapshot(const struct vsw *sw, struct vsw_ext_set *out)
+{
+	const struct vsw_exts *x = sw->exts;
+	struct vsw_ext_list *list[] = {
+		[NETHV_CAPTURE] = &out->capture,
+		[NETHV_FILTER] = &out->filter,
+		[NETHV_FORWARD] = &out->forward,
+	};
+	unsigned int i;
+
+	for (i = 0; x && i < x->n; i++) {
+		struct vsw_ext *e = x->e[i];
+		uint32_t flags = e->code->desc.flags;
+		struct vsw_ext_list *l = list[e->code->desc.cls];
+
+		if (e->is_disabled || (is_faulted(e) && e->report[0] && !e->is_fail_closed))
+			continue;
+		view_fill(&l->x[l->n++], e);
+		out->is_any = true;
+		out->wants_plain |= (flags & (NETHV_EXT_PLAIN | NETHV_EXT_HOLDS)) != 0;
+		out->wants_poll |= (flags & NETHV_EXT_HOLDS) != 0;
+	}
+}
+
+/* ---- Pauses -------------------------------------------------------------------------------- */
+
+static void pause_begin(const struct vsw *sw)
+{
+	unsigned int i;
+
+	for (i = 0; i < sw->nr_lcores; i++)
+		__atomic_store_n(&sw->lcore[i]->gap_max, 0, __ATOMIC_RELAXED);
+}
+
+static void pause_end(struct vsw_ext *e, const char *change)
+{
+	const struct vsw *sw = e->sw;
+	uint64_t max = 0;
+	unsigned int i;
+
+	for (i = 0; i < sw->nr_lcores; i++) {
+		uint64_t gap = __atomic_load_n(&sw->lcore[i]->gap_max, __ATOMIC_RELAXED);
+
+		max = gap > max ? gap : max;
+	}
+	e->pause_ns = vsw_tsc_ns(sw, sw->start_tsc + max);
+	e->change = change;
+}
+
+/* ---- Faults -------------------------------------------------------------------------------- */
+
+static void detach(struct vsw_ext *e);
+
+static void on_fault(void *ctx, uint64_t arg)
+{
+	struct vsw_ext *e = ctx;
+
+	if (!e->is_dead)
+		detach(e);
+}
+
+void vsw_ext_faulted(struct vsw_ext *e, const struct vsw_guard *g, uint16_t lcore, uint16_t burst)
+{
+	bool no = false;
+
+	if (!__atomic_compare_exchange_n(&e->is_told, &no, true, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE))
+		return;
+	e->fault = g->fault;
+	e->fault_callback = g->callback;
+	e->fault_lcore = lcore;
+	e->fault_burst = burst;
+	__atomic_store_n(&e->is_faulted, true, __ATOMIC_RELEASE);
+	/* A full queue: the tick of each second looks, too. */
+	vsw_event_post(e->sw, on_fault, e, 0);
+}
+
+/* Holders give back what they hold, in their lcores; nothing new is held meanwhile. */
+static void holds_end(struct vsw_ext *e)
+{
+	const struct timespec nap = {0, NAP_NS};
+	struct vsw *sw = e->sw;
+	uint32_t wanted;
+	unsigned int i;
+
+	if (!(e->code->desc.flags & NETHV_EXT_HOLDS) || e->is_disabled)
+		return;
+	wanted = (e->flush_wanted + 2) | 1;
+	__atomic_store_n(&e->flush_wanted, wanted, __ATOMIC_RELEASE);
+	vsw_wake(sw);
+	for (i = 0; i < sw->nr_lcores; i++) {
+		while (__atomic_load_n(&e->lane[i].flushed, __ATOMIC_ACQUIRE) != wanted) {
+			if (sw->is_started)
+				nanosleep(&nap, NULL);
+			else
+				vsw_ext_poll(sw->lcore[i], sw->snap);
+		}
+	}
+}
+
+/* Takes a faulted instance out of the pipeline. Its code stays mapped, and is never called again. */
+static void detach(struct vsw_ext *e)
+{
+	if (!is_faulted(e) || e->report[0])
+		return;
+	holds_end(e);
+	vsw_fault_text(e, e->report, sizeof(e->report));
+	e->faults++;
+	log_err(e->name, "%s", e->report);
+	vsw_republish(e->sw);
+	pause_end(e, "fault");
+	vsw_objs_owner_gone(e->sw->exts->objs, e->id);
+}
+
+bool vsw_ext_post(struct vsw_ext *e, uint64_t arg)
+{
+	return vsw_event_post(e->sw, vsw_ext_on_notify, e, arg);
+}
+
+void vsw_ext_on_notify(void *ctx, uint64_t arg)
+{
+	struct vsw_ctl_call c = {.e = ctx, .arg = arg};
+
+	if (!c.e->is_dead)
+		vsw_ctl_notify(&c);
+}
+
+/* ---- Making and unmaking an instance ------------------------------------------------------- */
+
+static void grave_dig(struct vsw_ext *e)
+{
+	struct vsw_exts *x = e->sw->exts;
+
+	e->is_dead = true;
+	e->next_grave = x->graves;
+	x->graves = e;
+}
+
+static void ext_free(struct vsw_ext *e)
+{
+	free(e->path);
+	free(e->config);
+	json_decref(e->cfg);
+	free(e->lane);
+	free(e);
+}
+
+/* Not in the list, not seen by lcores. Events may still name it: it is freed a while later. */
+static void instance_end(struct vsw_ext *e)
+{
+	struct vsw_ctl_call c = {.e = e};
+
+	if (e->is_created)
+		vsw_ctl_destroy(&c);
+	vsw_objs_owner_gone(e->sw->exts->objs, e->id);
+	vsw_host_free_all(e);
+	if (e->code && !is_faulted(e))
+		e->code->close(e->code);
+	e->code = NULL;
+	grave_dig(e);
+}
+
+static int cfg_take(struct vsw_ext *e, const struct vsw_ext_cfg *cfg)
+{
+	const char *name = cfg->name[0] ? cfg->name : e->code->desc.name;
+
+	if (!memchr(cfg->name, 0, sizeof(cfg->name)))
+		return err_set(-EINVAL, "extension: its name has more than %zu characters",
+			       sizeof(cfg->name) - 1);
+	snprintf(e->name, sizeof(e->name), "%s", name);
+	e->path = strdup(cfg->path);
+	e->config = strdup(cfg->config ? cfg->config : "{}");
+	if (!e->path || !e->config)
+		return err_set(-ENOMEM, "%s: out of memory", name);
+	e->is_disabled = cfg->is_disabled;
+	e->is_fail_closed = cfg->is_fail_closed;
+	e->is_for_ports = cfg->is_for_ports;
+	memcpy(e->ports, cfg->ports, sizeof(e->ports));
+	e->budget_us = cfg->budget_us ? cfg->budget_us : VSW_EXT_BUDGET_US;
+	e->is_tainted = e->code->is_tainted;
+	return vsw_keys_check(&e->cfg, &e->code->desc, e->config);
+}
+
+/* What a callback on ctl that failed is told as. */
+static int why(const struct vsw_ext *e, const char *callback)
+{
+	char text[512];
+
+	if (is_faulted(e)) {
+		vsw_fault_text(e, text, sizeof(text));
+		return err_set(-EFAULT, "%s: %s", e->name, text);
+	}
+	return err_set(-EINVAL, "%s: %s", e->name,
+		       e->fail[0] ? e->fail : "it failed and did not say why");
+}
+
+static int holds_create(const struct vsw_ext *e)
+{
+	unsigned int i;
+	int rc = 0;
+
+	if (!(e->code->desc.flags & NETHV_EXT_HOLDS))
+		return 0;
+	for (i = 0; i < e->sw->nr_lcores && !rc; i++)
+		rc = vsw_hold_create(&e->sw->lcore[i]->hold);
+	return rc;
+}
+
+static int watchdog_start(struct vsw_exts *x)
+{
+	struct vsw_guard *g[VSW_LCORES_MAX + 1];
+	unsigned int i;
+
+	if (x->watchdog)
+		return 0;
+	for (i = 0; i < x->sw->nr_lcores; i++)
+		g[i] = &x->sw->lcore[i]->guard;
+	g[i] = &x->guard;
+	return vsw_watchdog_start(&x->watchdog, g, i + 1);
+}
+
+static int instance_create(struct vsw_ext **out, struct vsw *sw, const struct vsw_ext_cfg *cfg)
+{
+	struct vsw_exts *x = sw->exts;
+	struct vsw_ext *e = calloc(1, sizeof(*e));
+	struct vsw_ctl_call c = {.e = e};
+	int rc;
+
+	if (!e)
+		return err_set(-ENOMEM, "extension: out of memory");
+	e->sw = sw;
+	e->id = ++x->next_id;
+	rc = vsw_ext_code_open(&e->code, cfg->path, cfg->imports);
+	if (!rc)
+		rc = cfg_take(e, cfg);
+	if (!rc)
+		rc = watchdog_start(x);
+	if (!rc)
+		rc = vsw_host_init(e);
+	if (!rc)
+		rc = holds_create(e);
+	if (!rc) {
+		e->is_created = vsw_ctl_create(&c) && c.rc == 0;
+		rc = e->is_created ? 0 : why(e, "create");
+	}
+	if (rc) {
+		instance_end(e);
+		return rc;
+	}
+	*out = e;
+	return 0;
+}
+
+/* ---- Load, order, unload ------------------------------------------------------------------- */
+
+static int check_forwarder(const struct vsw_exts *x, const struct vsw_ext *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < x->n; i++) {
+		const struct vsw_ext *o = x->e[i];
+
+		if (o != e && o->code->desc.cls == NETHV_FORWARD && !o->is_disabled &&
+		    !is_faulted(o))
+			return err_set(-EBUSY,
+				       "%s: %s forwards already, and only one may (EXT-3); disable "
+				       "or unload it first",
+				       e->name, o->name);
+	}
+	return 0;
+}
+
+static int check_new(const struct vsw_exts *x, const struct vsw_ext *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < x->n; i++)
+		if (!strcmp(x->e[i]->name, e->name))
+			return err_set(-EEXIST,
+				       "%s: an extension of that name is loaded; give this one "
+				       "another, or upgrade",
+				       e->name);
+	if (x->n == VSW_EXTS_MAX)
+		return err_set(-ENOSPC, "%s: the switch has %u extensions, the limit", e->name,
+			       VSW_EXTS_MAX);
+	return e->code->desc.cls == NETHV_FORWARD && !e->is_disabled ? check_forwarder(x, e) : 0;
+}
+
+int vsw_ext_load(struct vsw_ext **out, struct vsw *sw, const struct vsw_ext_cfg *cfg)
+{
+	struct vsw_ext *e;
+	int rc = instance_create(&e, sw, cfg);
+
+	if (rc)
+		return rc;
+	rc = check_new(sw->exts, e);
+	if (!rc) {
+		list_insert(sw->exts, e, 0);
+		pause_begin(sw);
+		rc = vsw_publish(sw);
+	}
+	if (rc) {
+		list_remove(sw->exts, e);
+		instance_end(e);
+		return rc;
+	}
+	pause_end(e, "load");
+	log_info(e->name, "%s %s loaded%s", e->code->desc.name, e->code->desc.version,
+		 e->is_tainted ? "; it may call functions that taint the switch" : "");
+	*out = e;
+	return 0;
+}
+
+void vsw_ext_unload(struct vsw_ext *e)
+{
+	struct vsw *sw = e->sw;
+
+	pause_begin(sw);
+	holds_end(e);
+	list_remove(sw->exts, e);
+	vsw_republish(sw);
+	log_info(e->name, "unloaded");
+	instance_end(e);
+}
+
+static int set_disabled(struct vsw_ext *e, bool is_disabled)
+{
+	int rc;
+
+	if (e->is_disabled == is_disabled)
+		return 0;
+	if (is_disabled)
+		holds_end(e);
+	e->is_disabled = is_disabled;
+	if (!is_disabled)
+		e->flush_wanted &= ~1u;
+	pause_begin(e->sw);
+	rc = vsw_publish(e->sw);
+	if (rc) {
+		e->is_disabled = !is_disabled;
+		return rc;
+	}
+	pause_end(e, is_disabled ? "disable" : "enable");
+	return 0;
+}
+
+int vsw_ext_enable(struct vsw_ext *e)
+{
+	int rc = 0;
+
+	if (is_faulted(e))
+		return err_set(-EINVAL, "%s: detached after a fault; unload or upgrade it",
+			       e->name);
+	if (e->is_disabled && e->code->desc.cls == NETHV_FORWARD)
+		rc = check_forwarder(e->sw->exts, e);
+	return rc ? rc : set_disabled(e, false);
+}
+
+int vsw_ext_disable(struct vsw_ext *e)
+{
+	return set_disabled(e, true);
+}
+
+int vsw_ext_move(struct vsw_ext *e, unsigned int position)
+{
+	struct vsw_exts *x = e->sw->exts;
+	unsigned int n = class_count(x, e->code->desc.cls);
+	unsigned int before = place_of(x, e) - class_first(x, e->code->desc.cls);
+	int rc;
+
+	if (position >= n)
+		return err_set(-EINVAL,
+			       "%s: position %u, want 0..%u: an extension stays in its "
+			       "class",
+			       e->name, position, n - 1);
+	list_remove(x, e);
+	list_insert(x, e, position);
+	pause_begin(e->sw);
+	rc = vsw_publish(e->sw);
+	if (rc) {
+		list_remove(x, e);
+		list_insert(x, e, before);
+		return rc;
+	}
+	pause_end(e, "move");
+	return 0;
+}
+
+/* ---- Configure, upgrade -------------------------------------------------------------------- */
+
+static int reload(struct vsw_ext *e, const char *config)
+{
+	struct vsw_ext_cfg cfg = {
+		.path = e->path,
+		.is_disabled = e->is_disabled,
+		.is_fail_closed = e->is_fail_closed,
+		.is_for_ports = e->is_for_ports,
+		.budget_us = e->budget_us,
+		.config = config,
+	};
+
+	memcpy(cfg.name, e->name, sizeof(cfg.name));
+	memcpy(cfg.ports, e->ports, sizeof(cfg.ports));
+	return vsw_ext_upgrade(e, &cfg);
+}
+
+int vsw_ext_configure(struct vsw_ext *e, const char *config)
+{
+	struct vsw_ctl_call c = {.e = e};
+	json_t *before = e->cfg, *now;
+	char *text;
+	int rc;
+
+	if (is_faulted(e))
+		return err_set(-EINVAL, "%s: detached after a fault; unload or upgrade it",
+			       e->name);
+	rc = vsw_keys_check(&now, &e->code->desc, config);
+	if (rc)
+		return rc;
+	if (!e->code->desc.configure) {
+		json_decref(now);
+		return reload(e, config);
+	}
+	text = strdup(config && config[0] ? config : "{}");
+	e->cfg = now;
+	e->fail[0] = 0;
+	pause_begin(e->sw);
+	if (text && vsw_ctl_configure(&c) && c.rc == 0) {
+		free(e->config);
+		e->config = text;
+		json_decref(before);
+		pause_end(e, "configure");
+		return 0;
+	}
+	e->cfg = before;
+	json_decref(now);
+	free(text);
+	return why(e, "configure");
+}
+
+struct state {
+	struct nethv_writer w;
+	uint8_t *at;
+	size_t len, max;
+	bool is_full;
+};
+
+static int state_put(struct nethv_writer *w, const void *data, size_t len)
+{
+	struct state *s = w->priv;
+	size_t want = s->len + len;
+
+	if (len > STATE_MAX || want > STATE_MAX || want > s->max) {
+		s->is_full = true;
+		return NETHV_ENOROOM;
+	}
+	memcpy(s->at + s->len, data, len);
+	s->len = want;
+	return NETHV_OK;
+}
+
+/* The room is there before lcores stop: an untouched page costs nothing. */
+static int state_create(struct state *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->w = (struct nethv_writer){.size = sizeof(s->w), .priv = s, .put = state_put};
+	s->max = STATE_MAX;
+	s->at = malloc(s->max);
+	return s->at ? 0 : err_set(-ENOMEM, "extension: out of memory for its state");
+}
+
+/* The old one is not running, the new one not yet. */
+static int hand_over(struct vsw_ext *from, struct vsw_ext *to, struct state *s)
+{
+	struct vsw_ctl_call save = {.e = from, .w = &s->w}, restore = {.e = to};
+
+	if (is_faulted(from) || !from->code->desc.save || !to->code->desc.restore)
+		return 0;
+	if (!vsw_ctl_save(&save) || save.rc || s->is_full) {
+		if (s->is_full)
+			return err_set(-ENOSPC, "%s: its state has more than %u MiB", from->name,
+				       STATE_MAX >> 20);
+		return why(from, "save");
+	}
+	restore.in = s->at;
+	restore.in_len = s->len;
+	restore.version = from->code->desc.state_version;
+	if (!vsw_ctl_restore(&restore) || restore.rc)
+		return why(to, "restore");
+	return 0;
+}
+
+static int check_upgrade(const struct vsw_ext *from, const struct vsw_ext *to)
+{
+	const struct nethv_ext *a = &from->code->desc, *b = &to->code->desc;
+
+	if (memcmp(&a->guid, &b->guid, sizeof(a->guid)) != 0 || a->cls != b->cls)
+		return err_set(-EINVAL,
+			       "%s: %s is another extension than %s: their GUIDs or classes "
+			       "differ; unload and load instead",
+			       from->name, b->name, a->name);
+	return b->cls == NETHV_FORWARD && is_faulted(from) && !to->is_disabled
+		       ? check_forwarder(from->sw->exts, from)
+		       : 0;
+}
+
+/* The new snapshot is ready before lcores stop; they stop for as long as the state is handed over. */
+static int swap(struct vsw_ext *from, struct vsw_ext *to, struct state *s)
+{
+	struct vsw_exts *x = from->sw->exts;
+	unsigned int at = place_of(x, from);
+	struct vsw_snap *sn;
+	int rc;
+
+	x->e[at] = to;
+	rc = vsw_snap_build(&sn, from->sw);
+	if (rc) {
+		x->e[at] = from;
+		return rc;
+	}
+	vsw_park(from->sw);
+	rc = hand_over(from, to, s);
+	if (rc)
+		x->e[at] = from;
+	else
+		sn = vsw_snap_exchange(from->sw, sn);
+	vsw_unpark(from->sw);
+	vsw_snap_retire(from->sw, sn);
+	return rc;
+}
+
+int vsw_ext_upgrade(struct vsw_ext *e, const struct vsw_ext_cfg *cfg)
+{
+	struct vsw_ext *to;
+	struct state s;
+	int rc = state_create(&s);
+
+	if (rc)
+		return rc;
+	rc = instance_create(&to, e->sw, cfg);
+	if (rc) {
+		free(s.at);
+		return rc;
+	}
+	memcpy(to->name, e->name, sizeof(to->name));
+	rc = check_upgrade(e, to);
+	pause_begin(e->sw);
+	if (!rc) {
+		holds_end(e);
+		rc = swap(e, to, &s);
+	}
+	free(s.at);
+	if (rc) {
+		e->flush_wanted &= ~1u;
+		instance_end(to);
+		return rc;
+	}
+	pause_end(to, "upgrade");
+	to->faults = e->faults;
+	log_info(to->name, "%s instead of %s", to->code->desc.version, e->code->desc.version);
+	instance_end(e);
+	return 0;
+}
+
+/* ---- Show ---------------------------------------------------------------------------------- */
+
+void vsw_ext_counts(const struct vsw_ext *e, unsigned int lcore, struct vsw_ext_counts *out)
+{
+	const uint64_t *from = (const uint64_t *)&e->lane[lcore].c;
+	uint64_t *to = (uint64_t *)out;
+	size_t i;
+
+	for (i = 0; i < sizeof(*out) / sizeof(*to); i++)
+		to[i] = stat_get(&from[i]);
+}
+
+static void counts_sum(const struct vsw_ext *e, struct vsw_ext_status *st)
+{
+	struct vsw_ext_counts c;
+	uint32_t broken = VSW_RULE_none;
+	unsigned int i;
+	size_t k;
+
+	for (i = 0; i < e->host.nr_lcores; i++) {
+		uint32_t last = __atomic_load_n(&e->lane[i].last_broken, __ATOMIC_RELAXED);
+
+		vsw_ext_counts(e, i, &c);
+		for (k = 0; k < sizeof(c) / sizeof(uint64_t); k++)
+			((uint64_t *)&st->sum)[k] += ((uint64_t *)&c)[k];
+		broken = last ? last : broken;
+	}
+	st->sum.broken += e->ctl_broken;
+	st->last_broken_id = vsw_rule_id(broken);
+	st->last_broken = vsw_rule_text(broken);
+	if (e->broken_id) {
+		st->last_broken_id = e->broken_id;
+		st->last_broken = e->broken_text;
+	}
+}
+
+void vsw_ext_walk(struct vsw *sw, void (*fn)(const struct vsw_ext_status *st, void *ctx), void *ctx)
+{
+	struct vsw_exts *x = sw->exts;
+	unsigned int i;
+
+	for (i = 0; i < x->n; i++) {
+		const struct vsw_ext *e = x->e[i];
+		struct vsw_ext_status st = {
+			.name = e->name,
+			.path = e->path,
+			.ext = &e->code->desc,
+			.state = is_faulted(e)	  ? VSW_EXT_FAULTED
+				 : e->is_disabled ? VSW_EXT_DISABLED
+						  : VSW_EXT_ENABLED,
+			.position = i - class_first(x, e->code->desc.cls),
+			.is_tainted = e->is_tainted,
+			.is_fail_closed = e->is_fail_closed,
+			.is_for_ports = e->is_for_ports,
+			.budget_us = e->budget_us,
+			.config = e->config,
+			.report = e->report,
+			.faults = e->faults,
+			.last_pause_ns = e->pause_ns,
+			.last_change = e->change,
+		};
+
+		memcpy(st.ports, e->ports, sizeof(st.ports));
+		counts_sum(e, &st);
+		fn(&st, ctx);
+	}
+}
+
+int vsw_ext_say(struct vsw_ext *e, char *json, size_t size)
+{
+	struct vsw_ctl_call c = {.e = e, .text = json, .text_max = size};
+
+	if (!e->code->desc.status)
+		return err_set(-ENOTSUP, "%s: it has nothing to say", e->name);
+	if (!vsw_ctl_status(&c))
+		return why(e, "status");
+	if (c.rc < 0 || (size_t)c.rc >= size)
+		return err_set(-EMSGSIZE, "%s: what it says does not fit into %zu bytes", e->name,
+			       size);
+	json[c.rc] = 0;
+	return c.rc;
+}
+
+void vsw_rule_broken(struct vsw_ext *e, uint16_t lcore, enum vsw_rule rule)
+{
+	stat_add(&e->lane[lcore].c.broken, 1);
+	__atomic_store_n(&e->lane[lcore].last_broken, (uint32_t)rule, __ATOMIC_RELAXED);
+}
+
+/* ---- Life of the list ---------------------------------------------------------------------- */
+
+int vsw_exts_create(struct vsw *sw)
+{
+	struct vsw_exts *x = calloc(1, sizeof(*x));
+	int rc;
+
+	if (!x)
+		return err_set(-ENOMEM, "switch: out of memory");
+	sw->exts = x;
+	x->sw = sw;
+	rc = vsw_guard_init(&x->guard);
+	return rc ? rc : vsw_exts_objs_create(x);
+}
+
+static void graves_clear(struct vsw_exts *x, unsigned int age_s)
+{
+	struct vsw_ext **at = &x->graves, *e;
+
+	while ((e = *at)) {
+		if (e->dead_s++ < age_s) {
+			at = &e->next_grave;
+			continue;
+		}
+		*at = e->next_grave;
+		ext_free(e);
+	}
+}
+
+/* Lcores have ended, events are not processed any more. */
+void vsw_exts_destroy(struct vsw *sw)
+{
+	struct vsw_exts *x = sw->exts;
+
+	if (!x)
+		return;
+	while (x->n)
+		instance_end(x->e[--x->n]);
+	graves_clear(x, 0);
+	vsw_watchdog_stop(x->watchdog);
+	vsw_objs_destroy(x->objs);
+	vsw_guard_fini(&x->guard);
+	free(x);
+	sw->exts = NULL;
+}
+
+void vsw_exts_tick(struct vsw *sw)
+{
+	struct vsw_exts *x = sw->exts;
+	struct vsw_ext *e[VSW_EXTS_MAX];
+	unsigned int i, n = x->n;
+
+	memcpy(e, x->e, n * sizeof(e[0]));
+	for (i = 0; i < n; i++) {
+		struct vsw_ctl_call c = {.e = e[i]};
+
+		detach(e[i]);
+		if (!e[i]->is_disabled)
+			vsw_ctl_tick(&c);
+	}
+	graves_clear(x, 3);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the stages of the long way share, inside vswitch/: the vector in work, with whose packets and into
+ * whose books; an lcore's memory for it; and the extensions as a snapshot lists them. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vswitch/ext/ext.h"
+#include "vswitch/ext/guard.h"
+#include "vswitch/inject.h"
+#include "vswitch/packet.h"
+#include "vswitch/stages.h"
+
+struct vsw_lcore;
+struct vsw_snap;
+struct vsw_port;
+struct vsw_port_stats;
+struct vsw_tap;
+
+#define VSW_DSTV_MAX   (VSW_VEC_SIZE * VSW_PORTS_MAX)
+#define VSW_INJ_DSTS   8u /* destinations that an injected packet can bring along */
+#define VSW_INJ_SG     2048u
+#define VSW_SCRATCH    (1u << 20)
+#define VSW_OPS_MAX    256u		   /* things that one callback can ask for */
+#define VSW_ACCT_SELF  (VSW_PORTS_MAX - 1) /* books of packets that nobody sent */
+#define VSW_HELD_MAX   2048u		   /* packets that an lcore keeps for its extensions */
+#define VSW_CHUNK      2048u
+#define VSW_CHUNKS_MAX 5u /* of a frame */
+
+/* An extension in a snapshot. Constant. */
+struct vsw_ext_view {
+	struct vsw_ext *e;
+	void *inst;
+	void (*in)(void *inst, struct nethv_burst *b);
+	void (*out)(void *inst, struct nethv_burst *b);
+	void (*poll)(void *inst, struct nethv_burst *b);
+	const uint64_t *ports; /* NULL: all */
+	const char *name;
+	uint32_t cls;
+	uint32_t flags;
+	uint64_t budget_ns;
+	bool is_fail_closed;
+};
+
+struct vsw_ext_list {
+	uint16_t n;
+	struct vsw_ext_view x[VSW_EXTS_MAX];
+};
+
+struct vsw_ext_set {
+	struct vsw_ext_list capture, filter, forward;
+	bool is_any;
+	bool wants_plain;
+	bool wants_poll;
+};
+
+/* A packet on its way into the stages from inside. */
+struct vsw_inj {
+	struct vsw_slot slot; /* sg_first: in inj.sg */
+	struct vsw_resume at;
+	uint16_t acct; /* port in whose books it is */
+	uint16_t ndst;
+	struct nethv_dst dst[VSW_INJ_DSTS];
+};
+
+struct vsw_inject {
+	uint32_t next, n; /* e[next .. n) wait */
+	uint32_t
+		made; /* clones and new packets since the vector came: bounds what makes itself anew */
+	uint32_t nr_sg;
+	struct vsw_sg sg[VSW_INJ_SG];
+	struct vsw_inj e[VSW_INJECT_MAX];
+	uint32_t scratch_used;
+	uint8_t *scratch;
+};
+
+/* A packet that an extension keeps. */
+struct vsw_held {
+	uint32_t owner; /* id of the extension; 0: free */
+	uint32_t chunk[VSW_CHUNKS_MAX];
+	uint32_t nr_chunks;
+	uint32_t next_free;
+	uint32_t order; /* of taking, so that a flush of ours keeps it */
+	struct vsw_inj inj;
+};
+
+struct vsw_hold {
+	struct vsw_held *held; /* [VSW_HELD_MAX]; NULL: nobody holds */
+	uint8_t *mem;	       /* [nr_chunks] of VSW_CHUNK */
+	uint32_t *chunk_next;
+	uint32_t free_chunk, free_held; /* heads, + 1; 0: none */
+	uint32_t nr_held;
+	uint32_t order;
+	uint32_t
+		late[VSW_INJECT_MAX * VSW_CHUNKS_MAX]; /* chunks to be freed after the injections */
+	uint32_t nr_late;
+};
+
+/* What a callback asked for; done when it returned. */
+enum vsw_op_kind {
+	VSW_OP_EDIT,
+	VSW_OP_HEAD,
+	VSW_OP_VLAN,
+	VSW_OP_MARK,
+	VSW_OP_SOURCE,
+	VSW_OP_CLONE,
+	VSW_OP_ORIGINATE,
+	VSW_OP_HOLD,
+	VSW_OP_RELEASE,
+	VSW_OP_DISCARD,
+};
+
+struct vsw_op {
+	uint8_t kind; /* enum vsw_op_kind */
+	uint16_t i;   /* slot */
+	uint16_t port;
+	uint32_t off, len;
+	int32_t value;
+	const uint8_t *bytes; /* scratch */
+};
+
+/* Results that an extension writes itself; between pages that nobody can touch. */
+struct vsw_ext_out {
+	struct nethv_route route[VSW_VEC_SIZE];
+	uint16_t verdict[VSW_VEC_SIZE];
+	uint8_t exclude[VSW_DSTV_MAX];
+};
+
+/* The vector in work. */
+struct vsw_run {
+	struct vsw_lcore *lc;
+	const struct vsw_snap *sn;
+	struct vsw_vec *v;
+	const struct vsw_port *src; /* NULL: trusted, nobody's */
+	uint16_t src_id;
+	uint16_t acct;
+	struct vsw_port_stats *st; /* of acct, on this lcore */
+	enum vsw_station from;	   /* behind which station it begins */
+	uint16_t below;
+	uint32_t nr_dst; /* of dstv, in use */
+	uint16_t n;	 /* alive: live[0 .. n) */
+	uint16_t live[VSW_VEC_SIZE];
+	uint16_t why[VSW_VEC_SIZE]; /* beside live */
+
+	/* The call of an extension at hand. */
+	const struct vsw_ext_list *list;
+	uint16_t pos; /* in order of calling */
+	bool is_egress;
+	bool is_poll;
+	enum vsw_station station;
+	const struct vsw_ext_view *x;
+	uint64_t tsc;
+	uint16_t nr_sub;
+	uint16_t sub[VSW_VEC_SIZE]; /* slots of the burst */
+	uint16_t nr_ops;
+	struct vsw_op op[VSW_OPS_MAX];
+	const struct nethv_pkt *pkt[VSW_VEC_SIZE];
+	struct nethv_burst burst;
+};
+
+/* stages.c, lcore.  Drops packet @i; by @x (NULL: by the switch) for its own reason @text. The caller takes
+ * it from live[]. */
+void vsw_stage_drop(struct vsw_run *r, uint16_t i, uint16_t why, const struct vsw_ext_view *x,
+		    const char *text);
+/* Excludes destination @d (index in dstv) of packet @i. */
+void vsw_stage_exclude(struct vsw_run *r, uint16_t i, uint32_t d, uint16_t why,
+		       const struct vsw_ext_view *x);
+/* Takes from live[] those whose why[] is not 0; they were dropped. */
+void vsw_stage_compact(struct vsw_run *r);
+/* Puts packet @i's destinations into dstv and counts its copies. */
+void vsw_stage_route(struct vsw_run *r, uint16_t i, const struct nethv_dst *dst, uint16_t n);
+void vsw_stage_flood(struct vsw_run *r, uint16_t i);
+/* By VLAN and address, as the learning switch does. */
+void vsw_stage_normal(struct vsw_run *r, uint16_t i);
+
+/* ext/call.c, lcore.  Calls the extensions of @list, from position @below on, in order. */
+void vsw_ext_run(struct vsw_run *r, const struct vsw_ext_list *list, bool is_egress, uint16_t below,
+		 enum vsw_station station);
+/* Calls poll() of who holds packets, and flush() of who is asked to; once a loop. */
+void vsw_ext_poll(struct vsw_lcore *lc, const struct vsw_snap *sn);
+
+/* ext/calls.c, lcore.  Does what the callback at hand asked for; undoes what was taken for one that
+ * faulted. */
+void vsw_ops_do(struct vsw_run *r);
+void vsw_hold_undo(struct vsw_run *r);
+
+#define VSW_MOVED 0xFFFFu /* pkt.drop_reason of a packet that goes on elsewhere: not a drop */
+
+/* ext/hold.c, lcore.  The handle, or a negative enum nethv_result. Copies the packet. */
+int64_t vsw_hold_take(struct vsw_run *r, uint16_t i, uint32_t owner);
+bool vsw_hold_is(const struct vsw_lcore *lc, uint32_t handle, uint32_t owner);
+/* Back into the stages; false: no room now. */
+bool vsw_hold_release(struct vsw_lcore *lc, uint32_t handle);
+void vsw_hold_drop(struct vsw_lcore *lc, uint32_t handle);   /* counted as filtered */
+void vsw_hold_forget(struct vsw_lcore *lc, uint32_t handle); /* as if it had not been taken */
+/* All of @owner, in the order in which they were taken; false: some are left. */
+bool vsw_hold_release_all(struct vsw_lcore *lc, uint32_t owner);
+void vsw_hold_after(struct vsw_lcore *lc); /* the injections are over */
+/* ctl. */
+int vsw_hold_create(struct vsw_hold *h);
+void vsw_hold_destroy(struct vsw_hold *h);
+
+/* inject.c, lcore.  As vsw_inject_clone(), without counting. @from is in @v; NULL: it is in one piece. NULL:
+ * no room. */
+struct vsw_inj *vsw_inj_put(struct vsw_lcore *lc, const struct vsw_slot *from,
+			    const struct vsw_vec *v, struct vsw_resume at, uint16_t acct);
+/* The next ones that may be one vector, as r->v etc. False: none. */
+bool vsw_inj_next(struct vsw_lcore *lc, struct vsw_run *r);
+uint32_t vsw_inj_room(const struct vsw_lcore *lc);
+
+/* stages.c, lcore.  All that was injected, until nothing is left. */
+void vsw_stages_drain(struct vsw_lcore *lc, const struct vsw_snap *sn);
+void vsw_stages_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src);
