@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Addresses, numbers and ranges in text, prefix matching, and JSON piece by piece. Extensions may import next to nothing
- * (no inet_pton()), so this is plain C: copy it beside your extension. Configuration only: ctl. */
+/* Addresses, numbers and ranges in text, prefix matching, and JSON piece by piece: for ctl, but where
+ * it says lcore. Extensions may import few functions, these need no others. Copy it beside yours. */
 #pragma once
 
+#include <arpa/inet.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -45,81 +46,36 @@ static inline bool text_number(const char **s, int base, int digits, uint32_t ma
 	return true;
 }
 
-static inline bool text_ip4(const char **s, uint8_t addr[4])
-{
-	uint32_t v;
-
-	for (int i = 0; i < 4; i++) {
-		if (i && *(*s)++ != '.')
-			return false;
-		if (!text_number(s, 10, 3, 255, &v))
-			return false;
-		addr[i] = (uint8_t)v;
-	}
-	return true;
-}
-
-/* RFC 4291, without the form that ends in an IPv4 address. */
-static inline bool text_ip6(const char **s, uint8_t addr[16])
-{
-	uint32_t group[8] = {0};
-	int n = 0, gap = -1; /* groups so far; how many of them stand before "::" */
-
-	if ((*s)[0] == ':' && (*s)[1] == ':') {
-		gap = 0;
-		*s += 2;
-	}
-	while (n < 8 && text_number(s, 16, 4, 0xFFFF, &group[n])) {
-		n++;
-		if (**s != ':')
-			break;
-		(*s)++;
-		if (**s == ':' && gap < 0) {
-			gap = n;
-			(*s)++;
-		} else if (text_digit(**s) > 15) {
-			return false;
-		}
-	}
-	if (gap < 0 ? n != 8 : n == 8)
-		return false;
-	memset(addr, 0, 16);
-	for (int i = 0; i < n; i++) {
-		int at = gap < 0 || i < gap ? i : 8 - n + i;
-
-		addr[2 * at] = (uint8_t)(group[i] >> 8);
-		addr[2 * at + 1] = (uint8_t)group[i];
-	}
-	return true;
-}
-
 /* "10.0.0.0/8", "2001:db8::/32", an address, or "" for any. Bits behind the length are cleared. */
 static inline bool text_prefix(const char *s, struct prefix *out)
 {
-	const char *p = s;
+	const char *slash = strchr(s, '/');
+	size_t n = slash ? (size_t)(slash - s) : strlen(s);
+	char addr[INET6_ADDRSTRLEN];
 	uint32_t len;
 
 	memset(out, 0, sizeof(*out));
 	if (!*s)
 		return true;
-	if (text_ip4(&p, out->addr)) {
+	if (n >= sizeof(addr))
+		return false;
+	memcpy(addr, s, n);
+	addr[n] = 0;
+	if (inet_pton(AF_INET, addr, out->addr) == 1)
 		out->version = 4;
-	} else {
-		memset(out->addr, 0, sizeof(out->addr));
-		p = s;
-		if (!text_ip6(&p, out->addr))
-			return false;
+	else if (inet_pton(AF_INET6, addr, out->addr) == 1)
 		out->version = 6;
-	}
+	else
+		return false;
 	len = out->version == 4 ? 32 : 128;
-	if (*p == '/' && (p++, !text_number(&p, 10, 3, len, &len)))
+	if (slash && (s = slash + 1, !text_number(&s, 10, 3, len, &len) || *s))
 		return false;
 	out->len = (uint8_t)len;
 	if (len % 8)
 		out->addr[len / 8] &= (uint8_t)(0xFF00 >> len % 8);
 	for (uint32_t i = (len + 7) / 8; i < 16; i++)
 		out->addr[i] = 0;
-	return *p == 0;
+	return true;
 }
 
 /* "02:00:00:00:00:01" */
