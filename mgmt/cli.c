@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "mgmt/ext_exec.h"
 
 static const struct verb {
 	const char *name;
@@ -201,6 +202,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
 		return help(argc > 2 ? argv[2] : NULL);
+	if (argc > 2 && !strcmp(argv[1], "ext") && ext_exec_has(argv[2]))
+		return ext_exec(argc - 1, argv + 1);
 	v = find(argv[1]);
 	if (!v)
 		return unknown_verb(argv[1]);

@@ -28,6 +28,10 @@ static const struct {
 			     R_OK,
 			     {"../guest/nethv-guest.elf", "../libexec/nethv/nethv-guest.elf",
 			      "nethv-guest.elf"}},
+	[MGMT_FILE_EXT] = {"NETHV_EXT",
+			   "the program nethv-ext",
+			   X_OK,
+			   {"ext/nethv-ext", "../libexec/nethv/nethv-ext"}},
 };
 
 static int own_folder(char out[PATH_MAX])

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* nethv-ext: finds the verb. `nethv ext VERB ...` runs it. */
+#include "mgmt/ext/ext.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+static const struct verb {
+	const char *name;
+	int (*fn)(int argc, char **argv);
+	const char *use;
+	const char *help;
+} verbs[] = {
+	{"new", ext_cmd_new, "NAME [--class capture|filter|forward] [--dir DIR]",
+	 "Writes a project for an extension into DIR (NAME), which must be empty or not there:\n"
+	 "code that does something small, Makefile, meson.build, and a test on real frames.\n"},
+};
+
+#define NR_VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static const struct verb *find(const char *name)
+{
+	for (size_t i = 0; i < NR_VERBS; i++)
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	return NULL;
+}
+
+static int help_all(FILE *to)
+{
+	fprintf(to, "nethv ext: write, try and check switch extensions; docs/extensions.md\n\n");
+	for (size_t i = 0; i < NR_VERBS; i++)
+		fprintf(to, "  nethv ext %s %s\n", verbs[i].name, verbs[i].use);
+	return to == stdout ? 0 : 2;
+}
+
+static int help(const struct verb *v)
+{
+	printf("nethv ext %s %s\n\n%s", v->name, v->use, v->help);
+	return 0;
+}
+
+int ext_error(void)
+{
+	fprintf(stderr, "nethv ext: %s\n", err_text());
+	return 2;
+}
+
+int ext_usage(const char *verb, const char *fmt, ...)
+{
+	const struct verb *v = find(verb);
+	va_list ap;
+
+	if (fmt) {
+		va_start(ap, fmt);
+		fprintf(stderr, "nethv ext %s: ", verb);
+		vfprintf(stderr, fmt, ap);
+		fprintf(stderr, "\n");
+		va_end(ap);
+	}
+	fprintf(stderr, "use: nethv ext %s %s\n", v->name, v->use);
+	return 2;
+}
+
+static bool is_help(const char *s)
+{
+	return !strcmp(s, "--help") || !strcmp(s, "-h") || !strcmp(s, "help");
+}
+
+int main(int argc, char **argv)
+{
+	const struct verb *v;
+
+	log_init("nethv ext", LOG_LVL_WARN);
+	if (argc < 2)
+		return help_all(stderr);
+	if (is_help(argv[1]))
+		return help_all(stdout);
+	v = find(argv[1]);
+	if (!v) {
+		fprintf(stderr, "nethv ext: no verb \"%.40s\"\n", argv[1]);
+		return help_all(stderr);
+	}
+	if (argc > 2 && is_help(argv[2]))
+		return help(v);
+	return v->fn(argc - 1, argv + 1);
+}
