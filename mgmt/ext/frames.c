@@ -14,6 +14,8 @@
 #define GROW_FRAMES 1024u
 #define GROW_BYTES  (1u << 20)
 #define NS	    1000000000ull
+#define TAG_LEN	    4u
+#define MACS_LEN    12u
 
 void frames_fini(struct frames *f)
 {
@@ -55,6 +57,29 @@ int frames_add(struct frames *f, const void *bytes, uint32_t len, uint64_t ts_ns
 	f->frame[f->n++] = (struct frame){f->nr_bytes, len, len, ts_ns, port};
 	memcpy(f->bytes + f->nr_bytes, bytes, len);
 	f->nr_bytes += len;
+	return 0;
+}
+
+int frames_add_tagged(struct frames *f, const uint8_t *bytes, uint32_t len, int32_t tci,
+		      uint64_t ts_ns, uint16_t port)
+{
+	const uint8_t tag[TAG_LEN] = {0x81, 0, (uint8_t)(tci >> 8), (uint8_t)tci};
+	struct frame *fr;
+	uint8_t *to;
+	int rc;
+
+	if (tci < 0 || len < MACS_LEN)
+		return frames_add(f, bytes, len, ts_ns, port);
+	rc = make_room(f, len + TAG_LEN);
+	if (rc)
+		return rc;
+	fr = &f->frame[f->n++];
+	*fr = (struct frame){f->nr_bytes, len + TAG_LEN, len + TAG_LEN, ts_ns, port};
+	to = f->bytes + f->nr_bytes;
+	memcpy(to, bytes, MACS_LEN);
+	memcpy(to + MACS_LEN, tag, TAG_LEN);
+	memcpy(to + MACS_LEN + TAG_LEN, bytes + MACS_LEN, len - MACS_LEN);
+	f->nr_bytes += fr->len;
 	return 0;
 }
 

@@ -37,6 +37,10 @@ void frames_fini(struct frames *f); /* @f may be zero */
 /* Appends a copy of a frame; its bytes move when others are added. 0, -EFBIG or -ENOMEM (text set). */
 int frames_add(struct frames *f, const void *bytes, uint32_t len, uint64_t ts_ns, uint16_t port);
 
+/* The same, with an 802.1Q tag put behind the addresses; @tci: -1 for none. */
+int frames_add_tagged(struct frames *f, const uint8_t *bytes, uint32_t len, int32_t tci,
+		      uint64_t ts_ns, uint16_t port);
+
 /* Appends the frames of a pcap or pcapng file, for @port. 0 or -errno (text set: file, packet, cause). */
 int frames_read(struct frames *f, const char *path, uint16_t port);
 
@@ -53,8 +57,8 @@ struct frames_out;
 /* @port: names of the ports, for pcapng's interfaces. 0 or -errno (text set). */
 int frames_out_open(struct frames_out **out, const char *path, const char *const *port,
 		    uint32_t nr_ports);
-/* @tci: of a tag that is put in, or -1. Failures are kept for the close. */
+/* Failures are kept for the close. */
 void frames_out_put(struct frames_out *o, uint32_t port, uint64_t ts_ns, const uint8_t *bytes,
-		    uint32_t len, int32_t tci);
+		    uint32_t len);
 /* 0 or -errno (text set): the file is whole, or is not. NULL is fine. */
 int frames_out_close(struct frames_out *o);

@@ -11,8 +11,6 @@
 
 #include "base/err.h"
 
-#define TAG_LEN		4u
-#define MACS_LEN	12u
 #define LINKTYPE_ETHER	1u
 #define SNAPLEN		262144u
 #define NS		1000000000ull
@@ -29,7 +27,6 @@ struct frames_out {
 	FILE *f;
 	char *path;
 	bool is_ng;
-	uint8_t buf[FRAME_LEN_MAX + TAG_LEN];
 };
 
 static void put32(FILE *f, uint32_t v)
@@ -121,26 +118,11 @@ int frames_out_open(struct frames_out **out, const char *path, const char *const
 	return 0;
 }
 
-/* The frame with a tag behind the addresses. */
-static const uint8_t *tagged(struct frames_out *o, const uint8_t *bytes, uint32_t *len, int32_t tci)
-{
-	const uint8_t tag[TAG_LEN] = {0x81, 0, (uint8_t)(tci >> 8), (uint8_t)tci};
-
-	if (tci < 0 || *len < MACS_LEN || *len > FRAME_LEN_MAX)
-		return bytes;
-	memcpy(o->buf, bytes, MACS_LEN);
-	memcpy(o->buf + MACS_LEN, tag, TAG_LEN);
-	memcpy(o->buf + MACS_LEN + TAG_LEN, bytes + MACS_LEN, *len - MACS_LEN);
-	*len += TAG_LEN;
-	return o->buf;
-}
-
 void frames_out_put(struct frames_out *o, uint32_t port, uint64_t ts_ns, const uint8_t *bytes,
-		    uint32_t len, int32_t tci)
+		    uint32_t len)
 {
 	FILE *f = o->f;
 
-	bytes = tagged(o, bytes, &len, tci);
 	if (!o->is_ng) {
 		put32(f, (uint32_t)(ts_ns / NS));
 		put32(f, (uint32_t)(ts_ns % NS));

@@ -139,7 +139,7 @@ static int write_frames(const char *to, const char *text, const char *from)
 	if (!rc)
 		rc = frames_out_open(&o, to, port, 1);
 	for (uint32_t i = 0; !rc && i < fs.n; i++)
-		frames_out_put(o, 0, fs.frame[i].ts_ns, frames_bytes(&fs, i), fs.frame[i].len, -1);
+		frames_out_put(o, 0, fs.frame[i].ts_ns, frames_bytes(&fs, i), fs.frame[i].len);
 	if (!rc)
 		rc = frames_out_close(o);
 	frames_fini(&fs);

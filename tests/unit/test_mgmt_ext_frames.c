@@ -53,7 +53,7 @@ Test(mgmt_ext_frames, text_that_is_not_hexadecimal_is_refused_with_its_line)
 	}
 }
 
-static void put_two(const char *suffix, int32_t tci)
+static void put_two(const char *suffix)
 {
 	static const char *const port[] = {"in", "a/0"};
 	struct frames_out *o = NULL;
@@ -63,8 +63,8 @@ static void put_two(const char *suffix, int32_t tci)
 		b[i] = (uint8_t)i;
 	temp_name(suffix);
 	cr_assert_eq(frames_out_open(&o, path, port, 2), 0, "%s", err_text());
-	frames_out_put(o, 1, TS, b, 61, tci);
-	frames_out_put(o, 0, TS + 1, b, 100, -1);
+	frames_out_put(o, 1, TS, b, 61);
+	frames_out_put(o, 0, TS + 1, b, 100);
 	cr_assert_eq(frames_out_close(o), 0);
 	cr_assert_eq(frames_read(&back, path, 7), 0, "%s", err_text());
 	cr_assert_eq(back.n, 2);
@@ -78,25 +78,33 @@ static void put_two(const char *suffix, int32_t tci)
 
 Test(mgmt_ext_frames, pcap_comes_back_with_its_nanoseconds)
 {
-	put_two(".pcap", -1);
+	put_two(".pcap");
 	cr_assert_eq(back.frame[0].len, 61);
 }
 
 Test(mgmt_ext_frames, pcapng_comes_back_with_its_nanoseconds)
 {
-	put_two(".pcapng", -1);
+	put_two(".pcapng");
 	cr_assert_eq(back.frame[0].len, 61);
 }
 
 Test(mgmt_ext_frames, a_tag_is_put_behind_the_addresses)
 {
 	const uint8_t *b;
+	uint8_t plain[61];
 
-	put_two(".pcap", 0xA123);
-	b = frames_bytes(&back, 0);
-	cr_assert_eq(back.frame[0].len, 65);
-	cr_assert(!memcmp(b + 6, "\6\7\10\11\12\13\x81\0\xA1\x23\14\15", 12));
+	for (unsigned int i = 0; i < sizeof(plain); i++)
+		plain[i] = (uint8_t)i;
+	cr_assert_eq(frames_add_tagged(&in, plain, 61, 0xA123, TS, 3), 0);
+	cr_assert_eq(frames_add_tagged(&in, plain, 61, -1, TS, 3), 0);
+	cr_assert_eq(frames_add_tagged(&in, plain, 11, 0xA123, TS, 3), 0);
+	b = frames_bytes(&in, 0);
+	cr_assert_eq(in.frame[0].len, 65);
+	cr_assert(!memcmp(b, "\0\1\2\3\4\5\6\7\10\11\12\13\x81\0\xA1\x23\14\15", 18));
 	cr_assert_eq(b[64], 60);
+	cr_assert_eq(in.frame[1].len, 61);
+	cr_assert_eq(in.frame[2].len, 11);
+	cr_assert(!memcmp(frames_bytes(&in, 1), plain, 61));
 }
 
 /* Microseconds, 4 of 9 bytes captured, made by hand: byte order of this machine. */
@@ -163,8 +171,8 @@ Test(mgmt_ext_frames, a_frame_longer_than_any_is_refused)
 
 	temp_name(".pcap");
 	cr_assert_eq(frames_out_open(&o, path, port, 1), 0);
-	frames_out_put(o, 0, TS, b, FRAME_LEN_MAX, -1);
-	frames_out_put(o, 0, TS, b, FRAME_LEN_MAX + 1, -1);
+	frames_out_put(o, 0, TS, b, FRAME_LEN_MAX);
+	frames_out_put(o, 0, TS, b, FRAME_LEN_MAX + 1);
 	cr_assert_eq(frames_out_close(o), 0);
 	cr_assert_eq(frames_read(&back, path, 0), -EFBIG);
 	cr_assert(strstr(err_text(), "packet 2"), "%s", err_text());
