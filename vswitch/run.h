@@ -194,8 +194,8 @@ bool vsw_hold_is(const struct vsw_lcore *lc, uint32_t handle, uint32_t owner);
 bool vsw_hold_release(struct vsw_lcore *lc, uint32_t handle);
 void vsw_hold_drop(struct vsw_lcore *lc, uint32_t handle);   /* counted as filtered */
 void vsw_hold_forget(struct vsw_lcore *lc, uint32_t handle); /* as if it had not been taken */
-/* All of @owner, in the order in which they were taken; false: some are left. */
-bool vsw_hold_release_all(struct vsw_lcore *lc, uint32_t owner);
+/* All of @owner, in the order in which they were taken, counted in @nr; false: some are left. */
+bool vsw_hold_release_all(struct vsw_lcore *lc, uint32_t owner, uint64_t *nr);
 void vsw_hold_after(struct vsw_lcore *lc); /* the injections are over */
 /* ctl. */
 int vsw_hold_create(struct vsw_hold *h);

@@ -120,21 +120,35 @@ static void take_verdicts(struct vsw_run *r)
 	}
 }
 
+/* Returns how many destinations are left. */
+static uint32_t exclude_some(struct vsw_run *r, uint16_t i, const uint8_t *exclude)
+{
+	const struct nethv_pkt *p = &r->v->slot[i].pkt;
+	uint32_t d, left = 0;
+
+	for (d = p->dst_first; d < p->dst_first + p->ndst; d++) {
+		if (r->lc->dstv[d].flags & NETHV_DST_EXCLUDED)
+			continue;
+		if (likely(!exclude[d])) {
+			left++;
+			continue;
+		}
+		stat_add(&r->x->e->lane[r->lc->index].c.excluded, 1);
+		vsw_stage_exclude(r, i, d, VSW_DROP_excluded, r->x);
+	}
+	return left;
+}
+
+/* A packet without a destination is gone: each was counted when it was excluded (EX-1). */
 static void take_exclusions(struct vsw_run *r)
 {
-	const uint8_t *exclude = r->lc->out->exclude;
 	uint16_t k;
 
 	for (k = 0; k < r->nr_sub; k++) {
-		const struct nethv_pkt *p = &r->v->slot[r->sub[k]].pkt;
-		uint32_t d;
+		struct nethv_pkt *p = &r->v->slot[r->sub[k]].pkt;
 
-		for (d = p->dst_first; d < p->dst_first + p->ndst; d++) {
-			if (likely(!exclude[d]) || (r->lc->dstv[d].flags & NETHV_DST_EXCLUDED))
-				continue;
-			stat_add(&r->x->e->lane[r->lc->index].c.excluded, 1);
-			vsw_stage_exclude(r, r->sub[k], d, VSW_DROP_excluded, r->x);
-		}
+		if (!exclude_some(r, r->sub[k], r->lc->out->exclude) && !p->drop_reason)
+			p->drop_reason = VSW_MOVED;
 	}
 }
 
@@ -356,7 +370,7 @@ static void flush(struct vsw_run *r, struct vsw_guard *g, uint32_t wanted)
 
 	if (e->code->desc.flush && !__atomic_load_n(&e->is_faulted, __ATOMIC_RELAXED))
 		poll_call(r, g, "flush", e->code->desc.flush);
-	if (vsw_hold_release_all(r->lc, e->id))
+	if (vsw_hold_release_all(r->lc, e->id, &e->lane[r->lc->index].c.released))
 		__atomic_store_n(&lane->flushed, wanted, __ATOMIC_RELEASE);
 }
 
@@ -371,7 +385,7 @@ static void poll_one(struct vsw_run *r, struct vsw_guard *g)
 	else if (r->x->poll && !__atomic_load_n(&e->is_faulted, __ATOMIC_RELAXED))
 		poll_call(r, g, "poll", r->x->poll);
 	else if (__atomic_load_n(&e->is_faulted, __ATOMIC_RELAXED))
-		vsw_hold_release_all(r->lc, e->id);
+		vsw_hold_release_all(r->lc, e->id, &e->lane[r->lc->index].c.released);
 }
 
 void vsw_ext_poll(struct vsw_lcore *lc, const struct vsw_snap *sn)

@@ -476,6 +476,7 @@ static void do_discard(struct vsw_run *r, const struct vsw_op *op)
 	struct vsw_ext_counts *c = &r->x->e->lane[r->lc->index].c;
 
 	stat_add(&c->dropped, 1);
+	stat_add(&c->released, 1);
 	if (op->port < NETHV_REASONS_MAX)
 		stat_add(&c->drops[op->port], 1);
 	vsw_hold_drop(r->lc, (uint32_t)op->value);

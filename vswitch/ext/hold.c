@@ -185,7 +185,7 @@ static int64_t oldest(const struct vsw_hold *h, uint32_t owner)
 	return best;
 }
 
-bool vsw_hold_release_all(struct vsw_lcore *lc, uint32_t owner)
+bool vsw_hold_release_all(struct vsw_lcore *lc, uint32_t owner, uint64_t *nr)
 {
 	int64_t at;
 
@@ -195,6 +195,7 @@ bool vsw_hold_release_all(struct vsw_lcore *lc, uint32_t owner)
 			return true;
 		if (!vsw_hold_release(lc, (uint32_t)at))
 			return false;
+		stat_add(nr, 1);
 	}
 	return true;
 }

@@ -92,6 +92,7 @@ static const char *const allowed[] = {
 struct so {
 	struct vsw_ext_code code;
 	void *handle;
+	int fd; /* stays open: the dynamic linker knows libraries by name, and this number is the name */
 	const char *reasons[NETHV_REASONS_MAX];
 };
 
@@ -213,8 +214,7 @@ static int copy_file(const char *path, void **at, size_t *len)
 	return rc;
 }
 
-static int open_copy(struct so *so, const char *path, int fd, void *at, size_t len,
-		     const char *const *more)
+static int open_copy(struct so *so, const char *path, void *at, size_t len, const char *const *more)
 {
 	char name[64];
 	Elf *elf;
@@ -226,7 +226,7 @@ static int open_copy(struct so *so, const char *path, int fd, void *at, size_t l
 	elf_end(elf);
 	if (rc)
 		return rc;
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", so->fd);
 	so->handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
 	return so->handle ? 0 : err_set(-ENOEXEC, "%s: %s", path, dlerror());
 }
@@ -237,6 +237,7 @@ static void so_close(struct vsw_ext_code *c)
 
 	if (so->handle)
 		dlclose(so->handle);
+	fd_close(&so->fd);
 	free(so);
 }
 
@@ -266,16 +267,15 @@ int vsw_so_open(struct vsw_ext_code **out, const char *path, const char *const *
 	struct so *so = calloc(1, sizeof(*so));
 	size_t len = 0;
 	void *at = NULL;
-	int fd, rc;
+	int rc;
 
 	if (!so)
 		return err_set(-ENOMEM, "%s: out of memory", path);
 	so->code.close = so_close;
-	fd = copy_file(path, &at, &len);
-	rc = fd < 0 ? fd : open_copy(so, path, fd, at, len, imports);
-	if (fd >= 0)
+	so->fd = copy_file(path, &at, &len);
+	rc = so->fd < 0 ? so->fd : open_copy(so, path, at, len, imports);
+	if (so->fd >= 0)
 		munmap(at, len);
-	fd_close(&fd);
 	if (!rc)
 		rc = take_desc(so, path);
 	if (rc) {
