@@ -30,6 +30,7 @@ bool vsw_policy_has(const struct vsw_policy *pol, enum vsw_policy_way way);
 
 /* lcore.  Judges v->slot[idx[0 .. n)], parsed packets that entered at (ingress), or are about to leave
  * by (egress), the port of @pol, in that order. Sets why[k] of idx[k] to an enum vsw_drop; 0 (the
- * caller's) passes. Packets from NETHV_PORT_DEFAULT are trusted: the caller leaves them out. */
-void vsw_policy_run(struct vsw_policy *pol, enum vsw_policy_way way, const struct vsw_vec *v,
+ * caller's) passes. Packets from NETHV_PORT_DEFAULT are trusted: the caller leaves them out. Bytes that
+ * it must see become private (hdr_len grows), so that what was judged is what leaves. */
+void vsw_policy_run(struct vsw_policy *pol, enum vsw_policy_way way, struct vsw_vec *v,
 		    const uint16_t *idx, uint16_t n, uint16_t *why);
