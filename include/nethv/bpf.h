@@ -124,14 +124,14 @@ struct nv_info {
 #define NV_ENOENT  (-1) /* no such key; no such bytes */
 #define NV_ENOROOM (-3) /* the map is full */
 
-/* The @size bytes (a constant, 1 to 7) of the frame at @off as a number, most significant byte first;
+/* The @size bytes (1 to 7) of the frame at @off as a number, most significant byte first;
  * NV_ENOENT when the frame ends before. @off may be known at run time only. */
 extern nv_s64 nv_load(const struct nv_ctx *c, nv_u64 off, nv_u64 size);
 
 /* Copies @len bytes (a constant, 1 to NV_COPY_MAX) of the frame at @off to @dst. 0 or NV_ENOENT. */
 extern nv_s64 nv_copy(const struct nv_ctx *c, nv_u64 off, void *dst, nv_u64 len);
 
-/* Adds @n to counter number @counter (a constant) of .counters. Each lcore has its own: it is cheap. */
+/* Adds @n to counter number @counter of .counters. Each lcore has its own: it is cheap. */
 extern nv_s64 nv_count(const struct nv_ctx *c, nv_u64 counter, nv_u64 n);
 
 /* A map: fixed sizes, shared by all lcores, one set for each instance of the extension. Read and written
@@ -154,6 +154,22 @@ extern nv_s64 nv_map_delete(const struct nv_map *m, const void *key);
 /* Adds @n to the first eight bytes of the value of *@key, in one step for all lcores; a key that is not
  * there is made with zeroes. The sum before, or NV_ENOROOM. */
 extern nv_s64 nv_map_add(const struct nv_map *m, const void *key, nv_u64 n);
+
+/* Keeps the compiler from making one call of two in different branches, with the address of one map or of
+ * another: what a call works on must be plain from the program. */
+#define NV_CALL(call)                                \
+	({                                           \
+		__typeof__(call) result_ = call;     \
+		asm volatile("" ::"i"(__COUNTER__)); \
+		result_;                             \
+	})
+#define nv_load(...)	   NV_CALL(nv_load(__VA_ARGS__))
+#define nv_copy(...)	   NV_CALL(nv_copy(__VA_ARGS__))
+#define nv_count(...)	   NV_CALL(nv_count(__VA_ARGS__))
+#define nv_map_lookup(...) NV_CALL(nv_map_lookup(__VA_ARGS__))
+#define nv_map_update(...) NV_CALL(nv_map_update(__VA_ARGS__))
+#define nv_map_delete(...) NV_CALL(nv_map_delete(__VA_ARGS__))
+#define nv_map_add(...)	   NV_CALL(nv_map_add(__VA_ARGS__))
 
 /* ---- Shorthands ----------------------------------------------------------------------------- */
 

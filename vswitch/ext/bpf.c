@@ -130,6 +130,7 @@ static void run(struct bpf_inst *in, struct nethv_burst *b, bool is_egress)
 	struct bpf_run r;
 
 	r.b = b;
+	r.nr_counters = in->obj->nr_counters;
 	r.ctx.is_egress = is_egress;
 	r.ctx.reserved = 0;
 	r.ctx.now_ns = b->now_ns;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Is a program safe to run? It is when each of these holds on every way through it:
  *
- *   - it only goes forward, so it ends;
+ *   - it only goes forward (bpf_scan.c), so it ends;
  *   - a pointer only ever has an offset that is known here: no arithmetic on ranges, hence nothing to be
  *     got wrong about ranges. What is known at run time only goes through helpers, which check it;
  *   - registers and stack are set before they are read; pointers are not stored outside of the stack.
@@ -39,6 +39,9 @@ struct val {
 	uint8_t type; /* enum val_type */
 	uint8_t index;
 	bool is_known;
+	/* Known numbers and pointers: off to off + span, by way. The compiler makes one load of two in
+	 * different branches. */
+	uint32_t span;
 	int64_t off;
 };
 
@@ -61,10 +64,9 @@ struct check {
 	struct bpf_prog *p;
 	uint32_t pc;
 	const struct ebpf_insn *in; /* at pc */
-	bool is_live;		    /* the instruction can be reached: st is its state */
-	struct state st;
-	struct state **at;  /* [n]: joined states of the jumps to there */
-	uint8_t *is_second; /* [n]: second half of an instruction of 16 bytes */
+	struct state st;	    /* before it, then behind it */
+	struct state **at;	    /* [n]: joined states of the ways to there that were walked */
+	uint32_t *order;	    /* [n] */
 };
 
 #define NO(c, ...) bpf_refuse((c)->o, (c)->p, (c)->pc, __VA_ARGS__)
@@ -74,7 +76,23 @@ struct check {
 static bool val_same(const struct val *a, const struct val *b)
 {
 	return a->type == b->type && a->index == b->index && a->is_known == b->is_known &&
-	       a->off == b->off;
+	       a->off == b->off && a->span == b->span;
+}
+
+static bool is_small(const struct val *v)
+{
+	return v->off >= -OFF_MAX && v->off + v->span <= OFF_MAX;
+}
+
+/* Two numbers, or places in the context, or in the same variables: all small. */
+static struct val hull(const struct val *a, const struct val *b)
+{
+	struct val v = *a;
+	int64_t end_a = a->off + a->span, end_b = b->off + b->span;
+
+	v.off = a->off < b->off ? a->off : b->off;
+	v.span = (uint32_t)((end_a > end_b ? end_a : end_b) - v.off);
+	return v;
 }
 
 static struct val val_join(const struct val *a, const struct val *b)
@@ -84,7 +102,12 @@ static struct val val_join(const struct val *a, const struct val *b)
 	if (a->type == VAL_NONE || b->type == VAL_NONE)
 		return (struct val){.type = VAL_NONE};
 	if (a->type == VAL_NUM && b->type == VAL_NUM)
-		return (struct val){.type = VAL_NUM};
+		return a->is_known && b->is_known && is_small(a) && is_small(b)
+			       ? hull(a, b)
+			       : (struct val){.type = VAL_NUM};
+	if (a->type == b->type && a->index == b->index &&
+	    (a->type == VAL_CTX || a->type == VAL_DATA))
+		return hull(a, b);
 	return (struct val){.type = VAL_MIXED};
 }
 
@@ -191,10 +214,11 @@ static int move_pointer(struct check *c, const struct val *ptr, const struct val
 			"come together");
 	if (!by->is_known)
 		return unknown_offset(c, ptr);
-	if (by->off > OFF_MAX || by->off < -OFF_MAX)
-		return NO(c, "moves a pointer by %lld", (long long)by->off);
+	if (!is_small(by) || ((sign < 0 || ptr->type == VAL_STACK) && by->span))
+		return unknown_offset(c, ptr);
 	v.off += sign * by->off;
-	if (v.off > OFF_MAX || v.off < -OFF_MAX)
+	v.span += by->span;
+	if (!is_small(&v))
 		return NO(c, "moves a pointer by %lld", (long long)v.off);
 	c->st.r[c->in->dst_reg] = v;
 	return 0;
@@ -204,7 +228,7 @@ static struct val fold(uint8_t op, const struct val *a, const struct val *b)
 {
 	uint64_t x = (uint64_t)a->off, y = (uint64_t)b->off;
 
-	if (!a->is_known || !b->is_known)
+	if (!a->is_known || !b->is_known || a->span || b->span)
 		return num();
 	switch (op) {
 	case BPF_ADD: return known((int64_t)(x + y));
@@ -284,6 +308,7 @@ static bool is_stack_set(const struct check *c, int64_t off, uint64_t len)
 static int reach(struct check *c, const struct val *v, int64_t off, uint64_t len)
 {
 	off += v->off;
+	len += v->span;
 	switch (v->type) {
 	case VAL_CTX:
 		return is_inside(off, len, sizeof(struct nv_ctx))
@@ -349,7 +374,7 @@ static int step_load(struct check *c)
 	if (v.type == VAL_STACK)
 		return load_stack(c, v.off + c->in->off, size);
 	if (v.type == VAL_CTX)
-		ctx_read(c->p, (uint64_t)(v.off + c->in->off), size);
+		ctx_read(c->p, (uint64_t)(v.off + c->in->off), size + v.span);
 	c->st.r[c->in->dst_reg] = num();
 	return 0;
 }
@@ -408,7 +433,7 @@ static int step_store(struct check *c)
 		rc = writable(c, &d);
 	if (rc)
 		return rc;
-	if (is_add && (d.type == VAL_STACK || off & (size - 1)))
+	if (is_add && (d.type == VAL_STACK || d.span || off & (size - 1)))
 		return NO(c, "adds atomically to what is on the stack or not aligned");
 	if (d.type == VAL_STACK)
 		return store_stack(c, &s, off, size);
@@ -434,7 +459,7 @@ static int arg_memory(struct check *c, unsigned int reg, uint64_t len, bool is_w
 	if (rc)
 		return rc;
 	if (v.type == VAL_CTX)
-		ctx_read(c->p, (uint64_t)v.off, len);
+		ctx_read(c->p, (uint64_t)v.off, len + v.span);
 	if (v.type == VAL_STACK && !is_stack_set(c, v.off, len))
 		return NO(c,
 			  "argument %u of %s() points to %llu bytes that are not all set: "
@@ -447,7 +472,7 @@ static int arg_ctx(struct check *c)
 {
 	const struct val *v = &c->st.r[EBPF_REG_1];
 
-	if (v->type == VAL_CTX && !v->off)
+	if (v->type == VAL_CTX && !v->off && !v->span)
 		return 0;
 	return NO(c, "%s() wants the context as first argument",
 		  bpf_helper_names[c->p->ref[c->pc].index]);
@@ -467,37 +492,56 @@ static int arg_map(struct check *c, const struct nv_map **out)
 	return 0;
 }
 
-static int arg_constant(struct check *c, unsigned int reg, int64_t min, int64_t max)
+/* A number from @min to @max if it is known; the compiler may have made one call of two, in which case
+ * the helper looks. */
+static int arg_number(struct check *c, unsigned int reg, int64_t min, int64_t max)
 {
 	const struct val *v = &c->st.r[reg];
+	int rc = need_num(c, reg, "passes as a number");
 
-	if (v->type == VAL_NUM && v->is_known && v->off >= min && v->off <= max)
-		return 0;
-	return NO(c, "argument %u of %s() is not a constant from %lld to %lld", reg,
-		  bpf_helper_names[c->p->ref[c->pc].index], (long long)min, (long long)max);
+	if (!rc && v->is_known && (v->off < min || v->off + v->span > max))
+		rc = NO(c, "argument %u of %s() is %lld, not %lld to %lld", reg,
+			bpf_helper_names[c->p->ref[c->pc].index], (long long)v->off, (long long)min,
+			(long long)max);
+	return rc;
+}
+
+static int call_count(struct check *c)
+{
+	int rc = 0;
+
+	if (!c->o->nr_counters)
+		rc = NO(c, "nv_count() without .counters in the description");
+	if (!rc)
+		rc = arg_number(c, 2, 0, (int64_t)c->o->nr_counters - 1);
+	return rc ? rc : need_num(c, 3, "counts");
+}
+
+static int call_copy(struct check *c)
+{
+	const struct val *len = &c->st.r[EBPF_REG_4];
+	int rc = arg_number(c, 4, 1, NV_COPY_MAX);
+
+	if (!rc && (!len->is_known || len->span))
+		rc = NO(c, "argument 4 of nv_copy() is not a constant");
+	if (rc)
+		return rc;
+	c->p->ref[c->pc].len = (uint16_t)len->off;
+	return arg_memory(c, 3, (uint64_t)len->off, true);
 }
 
 static int call_packet(struct check *c, unsigned int helper)
 {
 	int rc = arg_ctx(c);
 
-	if (!rc && helper == BPF_COUNT && !c->o->nr_counters)
-		rc = NO(c, "nv_count() without .counters in the description");
-	else if (!rc && helper == BPF_COUNT)
-		rc = arg_constant(c, 2, 0, (int64_t)c->o->nr_counters - 1);
-	else if (!rc)
-		rc = need_num(c, 2, "reads at an offset that is");
-	if (!rc && helper == BPF_COUNT)
-		rc = need_num(c, 3, "counts");
-	if (!rc && helper == BPF_LOAD)
-		rc = arg_constant(c, 3, 1, 7);
-	if (!rc && helper == BPF_COPY)
-		rc = arg_constant(c, 4, 1, NV_COPY_MAX);
-	if (!rc && helper == BPF_COPY) {
-		c->p->ref[c->pc].len = (uint16_t)c->st.r[4].off;
-		rc = arg_memory(c, 3, (uint64_t)c->st.r[4].off, true);
-	}
-	return rc;
+	if (rc)
+		return rc;
+	if (helper == BPF_COUNT)
+		return call_count(c);
+	rc = need_num(c, 2, "reads at an offset that is");
+	if (rc)
+		return rc;
+	return helper == BPF_COPY ? call_copy(c) : arg_number(c, 3, 1, 7);
 }
 
 static int call_map(struct check *c, unsigned int helper)
@@ -540,9 +584,6 @@ static int step_jump(struct check *c)
 		if (!rc && BPF_SRC(c->in->code) == BPF_X)
 			rc = need_num(c, c->in->src_reg, "compares");
 	}
-	if (!rc)
-		rc = flow(c, c->pc + 1 + c->in->off);
-	c->is_live = c->in->code != INSN_JA;
 	return rc;
 }
 
@@ -564,10 +605,8 @@ static int step(struct check *c)
 {
 	if (c->in->code == INSN_CALL)
 		return step_call(c);
-	if (c->in->code == INSN_EXIT) {
-		c->is_live = false;
+	if (c->in->code == INSN_EXIT)
 		return need_num(c, EBPF_REG_0, "returns");
-	}
 	switch (BPF_CLASS(c->in->code)) {
 	case BPF_LD: step_wide(c); return 0;
 	case BPF_JMP: return step_jump(c);
@@ -578,62 +617,47 @@ static int step(struct check *c)
 	}
 }
 
-/* What the ways to the instruction at hand know. */
-static int arrive(struct check *c)
+static int walk(struct check *c, unsigned int n)
 {
-	struct state *at = c->at[c->pc];
+	uint32_t next[2];
+	unsigned int i, k;
 	int rc = 0;
 
-	if (at && c->is_live)
-		rc = flow(c, c->pc);
-	if (at)
-		c->st = *at;
-	c->is_live = c->is_live || at;
-	free(at);
-	c->at[c->pc] = NULL;
-	return rc || c->is_live ? rc : NO(c, "no way leads to here");
-}
-
-static int walk(struct check *c)
-{
-	int rc = 0;
-
-	c->is_live = true;
+	c->pc = 0;
 	c->st.ways = 1;
 	c->st.r[EBPF_REG_1] = (struct val){.type = VAL_CTX};
 	c->st.r[EBPF_REG_10] = (struct val){.type = VAL_STACK};
-	for (c->pc = 0; c->pc < c->p->n && !rc; c->pc++) {
+	rc = flow(c, 0);
+	for (i = 0; i < n && !rc; i++) {
+		c->pc = c->order[i];
 		c->in = &c->p->ins[c->pc];
-		if (c->is_second[c->pc])
-			continue;
-		rc = arrive(c);
-		if (!rc)
-			rc = step(c);
+		c->st = *c->at[c->pc];
+		free(c->at[c->pc]);
+		c->at[c->pc] = NULL;
+		rc = step(c);
+		for (k = bpf_next(c->p, c->pc, next); k && !rc; k--)
+			rc = flow(c, next[k - 1]);
 	}
-	c->pc = c->p->n - 1;
-	return !rc && c->is_live ? NO(c, "the program does not end with a return") : rc;
+	return rc;
 }
 
 int bpf_check(const struct bpf_obj *o, struct bpf_prog *p)
 {
 	struct check c = {.o = o, .p = p};
 	uint32_t i;
-	int rc = -ENOMEM;
+	int rc;
 
 	if (!p->n || p->n > NV_INSNS_MAX)
 		return bpf_refuse(o, p, 0, "%u instructions, at most %u are allowed", p->n,
 				  NV_INSNS_MAX);
 	c.at = calloc(p->n, sizeof(*c.at));
-	c.is_second = calloc(p->n, 1);
-	if (c.at && c.is_second)
-		rc = bpf_scan(o, p, c.is_second);
-	else
-		err_set(-ENOMEM, "%s", o->label);
-	if (!rc)
-		rc = walk(&c);
+	c.order = calloc(p->n, sizeof(*c.order));
+	rc = c.at && c.order ? bpf_scan(o, p, c.order) : err_set(-ENOMEM, "%s", o->label);
+	if (rc > 0)
+		rc = walk(&c, (unsigned int)rc);
 	for (i = 0; c.at && i < p->n; i++)
 		free(c.at[i]);
 	free(c.at);
-	free(c.is_second);
+	free(c.order);
 	return rc;
 }

@@ -32,7 +32,7 @@ HELPER help_load(uint64_t ctx, uint64_t off, uint64_t size, uint64_t r4, uint64_
 {
 	uint64_t v = 0;
 
-	if (!copy(run_of(ctx), off, &v, (uint32_t)size))
+	if (size - 1 > 6 || !copy(run_of(ctx), off, &v, (uint32_t)size))
 		return (uint64_t)NV_ENOENT;
 	return rte_be_to_cpu_64(v) >> (64 - 8 * size); /* 1 to 7 */
 }
@@ -47,6 +47,8 @@ HELPER help_count(uint64_t ctx, uint64_t counter, uint64_t n, uint64_t r4, uint6
 {
 	uint64_t *counters = run_of(ctx)->b->lcore_data;
 
+	if (counter >= run_of(ctx)->nr_counters)
+		return (uint64_t)NV_ENOENT;
 	/* One writer; ctl reads. */
 	__atomic_store_n(&counters[counter], counters[counter] + n, __ATOMIC_RELAXED);
 	return 0;

@@ -106,7 +106,8 @@ static bool section_is(const struct bpf_view *strings, uint32_t off, const char 
 	       !memcmp(strings->at + off, name, n);
 }
 
-/* The last record of the section that begins at or before @at. */
+/* The last record of the section that begins at or before @at. Line 0 is code that the compiler made of
+ * several lines. */
 static bool find_record(struct bpf_view v, const struct bpf_view *strings, const char *section,
 			uint32_t at, struct line_info *best)
 {
@@ -125,7 +126,7 @@ static bool find_record(struct bpf_view v, const struct bpf_view *strings, const
 			v.at += rec_size;
 			v.len -= rec_size;
 			take(&rec, &li, sizeof(li));
-			if (!is_it || li.insn_off > at ||
+			if (!is_it || !(li.line_col >> 10) || li.insn_off > at ||
 			    (is_found && li.insn_off < best->insn_off))
 				continue;
 			*best = li;

@@ -129,9 +129,12 @@ bool bpf_line_find(const struct bpf_obj *o, const struct bpf_prog *p, uint32_t p
 int bpf_refuse(const struct bpf_obj *o, const struct bpf_prog *p, uint32_t pc, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5), cold));
 
-/* bpf_scan.c, ctl.  Looks at each instruction by itself. Sets is_second[pc] for the second halves of those
- * that are 16 bytes long. 0 or -EINVAL (text set). */
-int bpf_scan(const struct bpf_obj *o, const struct bpf_prog *p, uint8_t *is_second);
+/* bpf_scan.c, ctl.  Looks at each instruction by itself, and whether all ways end. @order [n]: the
+ * instructions so that each is behind all that lead to it. Their number, or -EINVAL or -ENOMEM (text
+ * set). */
+int bpf_scan(const struct bpf_obj *o, const struct bpf_prog *p, uint32_t *order);
+/* any.  Where instruction @pc of a scanned program leads: 0 to 2 places. */
+unsigned int bpf_next(const struct bpf_prog *p, uint32_t pc, uint32_t next[2]);
 /* any.  The helper of that name, or BPF_HELPERS. */
 unsigned int bpf_helper_find(const char *name);
 extern const char *const bpf_helper_names[BPF_HELPERS];
@@ -177,6 +180,7 @@ struct bpf_inst {
 struct bpf_run {
 	struct nv_ctx ctx;
 	struct nethv_burst *b;
+	uint32_t nr_counters;
 	uint16_t i;
 };
 

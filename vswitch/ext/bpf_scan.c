@@ -5,7 +5,11 @@
  * a register by itself). */
 #include "vswitch/ext/bpf_priv.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/err.h"
 
 #define INSN_LDDW (BPF_LD | BPF_IMM | EBPF_DW)
 #define INSN_CALL (BPF_JMP | EBPF_CALL)
@@ -14,12 +18,15 @@
 
 #define CLASS_JMP32 0x06 /* -mcpu=v3 */
 
+enum colour { NEW, OPEN, DONE };
+
 struct scan {
 	const struct bpf_obj *o;
 	const struct bpf_prog *p;
 	uint32_t pc;
 	const struct ebpf_insn *in; /* at pc */
 	uint8_t *is_second;	    /* [n] */
+	uint8_t *colour;	    /* [n]: enum colour, of the search */
 };
 
 #define NO(c, ...) bpf_refuse((c)->o, (c)->p, (c)->pc, __VA_ARGS__)
@@ -53,7 +60,6 @@ static int scan_jump(struct scan *c)
 {
 	int64_t to = (int64_t)c->pc + 1 + c->in->off;
 	uint8_t op = BPF_OP(c->in->code);
-	struct bpf_line l;
 
 	if (op == BPF_JSET || op == EBPF_CALL || op == EBPF_EXIT || op > EBPF_JSLE)
 		return NO(c, "instruction 0x%02x is not one of -mcpu=v2", c->in->code);
@@ -61,15 +67,7 @@ static int scan_jump(struct scan *c)
 		return NO(c, "instruction 0x%02x is malformed", c->in->code);
 	if (to < 0 || to >= c->p->n)
 		return NO(c, "jumps out of the program");
-	if (to > c->pc)
-		return 0;
-	if (bpf_line_find(c->o, c->p, (uint32_t)to, &l))
-		return NO(c,
-			  "a loop: this goes back to line %u. Programs must only go forward: "
-			  "unroll it (#pragma unroll, a constant number of rounds)",
-			  l.line);
-	return NO(c, "a loop: this goes back to instruction %u. Programs must only go forward",
-		  (uint32_t)to);
+	return 0;
 }
 
 static int scan_call(struct scan *c)
@@ -196,9 +194,99 @@ static int scan_all(struct scan *c)
 	return rc;
 }
 
-int bpf_scan(const struct bpf_obj *o, const struct bpf_prog *p, uint8_t *is_second)
-{
-	struct scan c = {.o = o, .p = p, .is_second = is_second};
+/* ---- Ways: each ends, each instruction is on one ---- */
 
-	return scan_all(&c);
+unsigned int bpf_next(const struct bpf_prog *p, uint32_t pc, uint32_t next[2])
+{
+	const struct ebpf_insn *in = &p->ins[pc];
+	unsigned int n = 0;
+
+	if (in->code == INSN_EXIT)
+		return 0;
+	if (in->code != INSN_JA)
+		next[n++] = pc + (in->code == INSN_LDDW ? 2 : 1);
+	if (is_jump(in->code))
+		next[n++] = (uint32_t)((int64_t)pc + 1 + in->off);
+	return n;
+}
+
+static int is_loop(struct scan *c, uint32_t to)
+{
+	struct bpf_line l;
+
+	if (bpf_line_find(c->o, c->p, to, &l))
+		return NO(
+			c,
+			"a loop: this goes back to line %u. Programs must only go forward: unroll "
+			"it (#pragma unroll, a constant number of rounds)",
+			l.line);
+	return NO(c, "a loop: this goes back to instruction %u. Programs must only go forward", to);
+}
+
+/* A successor of the instruction at hand: 1 when it is to be searched, 0 when it was. */
+static int visit(struct scan *c, uint32_t to)
+{
+	if (to >= c->p->n)
+		return NO(c, "the program does not end with a return");
+	if (c->colour[to] == OPEN)
+		return is_loop(c, to);
+	return c->colour[to] == NEW;
+}
+
+/* Depth first, without recursion. An instruction is put before all that follow from it: @order is filled
+ * from its end. */
+static int search(struct scan *c, uint32_t *order, uint32_t *stack)
+{
+	uint32_t next[2], depth = 0, left = c->p->n;
+	unsigned int i, n;
+	int rc;
+
+	stack[depth++] = 0;
+	while (depth) {
+		c->pc = stack[depth - 1];
+		c->colour[c->pc] = OPEN;
+		n = bpf_next(c->p, c->pc, next);
+		for (i = 0, rc = 0; i < n && !rc; i++)
+			rc = visit(c, next[i]);
+		if (rc < 0)
+			return rc;
+		if (rc) {
+			stack[depth++] = next[i - 1];
+			continue;
+		}
+		c->colour[c->pc] = DONE;
+		order[--left] = c->pc;
+		depth--;
+	}
+	memmove(order, order + left, (c->p->n - left) * sizeof(*order));
+	return (int)(c->p->n - left);
+}
+
+/* Loops are named by the jump that closes them, and what cannot be reached by its first instruction. */
+static int find_ways(struct scan *c, uint32_t *order)
+{
+	uint32_t *stack = calloc(c->p->n, sizeof(*stack));
+	int n;
+
+	c->colour = calloc(c->p->n, 1);
+	n = stack && c->colour ? search(c, order, stack) : err_set(-ENOMEM, "%s", c->o->label);
+	for (c->pc = 0; c->pc < c->p->n && n > 0; c->pc++)
+		if (c->colour[c->pc] == NEW && !c->is_second[c->pc])
+			n = NO(c, "no way leads to here");
+	free(c->colour);
+	free(stack);
+	return n;
+}
+
+int bpf_scan(const struct bpf_obj *o, const struct bpf_prog *p, uint32_t *order)
+{
+	struct scan c = {.o = o, .p = p};
+	int rc;
+
+	c.is_second = calloc(p->n, 1);
+	rc = c.is_second ? scan_all(&c) : err_set(-ENOMEM, "%s", o->label);
+	if (!rc)
+		rc = find_ways(&c, order);
+	free(c.is_second);
+	return rc;
 }
