@@ -296,7 +296,7 @@ Test(vsw_objects, ev_9_extensions_that_answer_each_other_for_ever_come_to_an_end
 	cr_assert(strstr(bed_log(&b), "switch:NIC_STATUS"));
 }
 
-Test(vsw_objects, ev_9_only_a_forwarder_takes_a_vf_away)
+Test(vsw_objects, iov_9_only_a_forwarder_takes_a_vf_away)
 {
 	struct nethv_port_info info = bed_info(7, NETHV_PORT_SYNTHETIC);
 

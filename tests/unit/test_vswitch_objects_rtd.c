@@ -132,6 +132,24 @@ Test(vsw_objects, rtd_1_the_number_of_blobs_is_bounded)
 	cr_assert(strstr(err_text(), "256 blobs"), "%s", err_text());
 }
 
+Test(vsw_objects, ev_8_save_and_restore_end_for_everybody_and_can_only_be_answered)
+{
+	unsigned int kind;
+
+	for (kind = NETHV_EV_NIC_SAVE; kind <= NETHV_EV_NIC_RESTORE_COMPLETE; kind++) {
+		bed_ext(&b, "f1")->answer[kind] = NETHV_EV_VETO;
+		bed_ext(&b, "f2")->answer[kind] = kind == NETHV_EV_NIC_SAVE ? 0 : NETHV_EV_DONE;
+	}
+	cr_assert_eq(vsw_objs_save(b.o, 7, 0, &r), 0, "%s", err_text());
+	cr_assert_eq(vsw_objs_restore(b.o, 7, 0, &r, 7), 0);
+	cr_assert_str_eq(bed_log(&b),
+			 "cap:NIC_SAVE f1:NIC_SAVE f2:NIC_SAVE fwd:NIC_SAVE "
+			 "cap:NIC_SAVE_COMPLETE f1:NIC_SAVE_COMPLETE f2:NIC_SAVE_COMPLETE "
+			 "fwd:NIC_SAVE_COMPLETE cap:NIC_RESTORE_COMPLETE f1:NIC_RESTORE_COMPLETE "
+			 "f2:NIC_RESTORE_COMPLETE fwd:NIC_RESTORE_COMPLETE");
+	cr_assert_eq(b.nr_broken, 5);
+}
+
 Test(vsw_objects, rtd_1_only_adapters_that_are_there_are_saved)
 {
 	bed_port(&b, 9, NETHV_PORT_CREATED);
