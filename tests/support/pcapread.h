@@ -6,13 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PCAPREAD_MAX 4096u
+#define PCAPREAD_MAX 20000u
 
 struct pcapread_packet {
 	uint32_t iface, cap, len, flags;
 	uint64_t ns;
 	const uint8_t *bytes;
-	char comment[4096];
+	char comment[1024];
 };
 
 struct pcapread_iface {

@@ -3,11 +3,13 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -124,6 +126,7 @@ Test(vsw_see, captures_what_matches_at_its_station_only)
 	cr_assert_str_eq(in.packet[0].comment, "at filter_in src p0 vlan 0");
 	cr_assert_str_eq(in.iface[0].name, "p0");
 	cr_assert_eq(in.packet[0].flags, 1);
+	cr_assert_leq(llabs((long long)(in.packet[0].ns / 1000000000) - time(NULL)), 60);
 }
 
 Test(vsw_see, puts_the_tag_back_into_the_frame)
@@ -307,6 +310,29 @@ Test(vsw_see, ends_by_itself_when_it_has_enough)
 	cr_assert_eq(end(id).packets, 3);
 }
 
+/* A packet that was lost does not count as one of those that were asked for. */
+Test(vsw_see, takes_as_many_as_it_should_in_spite_of_losses)
+{
+	struct vsw_see_capture_status st;
+	uint32_t id = capture(
+		(struct vsw_see_capture_cfg){.stations = 1 << VSW_AT_in, .max_packets = 200});
+	unsigned int i;
+
+	for (i = 0; i < VSW_VEC_SIZE; i++)
+		seebed_put(b, udp(53, 9000), 9000, plain);
+	for (i = 0; i < 4; i++)
+		seebed_at(b, VSW_AT_in);
+	vsw_see_poll(b->see);
+	cr_assert_eq(vsw_see_capture_status(b->see, id, &st), 0);
+	cr_assert_eq(st.state, VSW_SEE_RUNNING);
+	cr_assert_gt(st.lost, 0);
+	for (i = 0; i < 2; i++)
+		seebed_at(b, VSW_AT_in);
+	st = end(id);
+	cr_assert_eq(st.packets, 200);
+	cr_assert_eq(in.nr_packets, 200);
+}
+
 Test(vsw_see, ends_when_the_file_is_large_enough)
 {
 	struct vsw_see_capture_status st;
@@ -406,6 +432,53 @@ Test(vsw_see, does_not_wait_for_a_reader_that_does_not_read)
 	cr_assert_eq(st.packets + st.lost, 400);
 	cr_assert_gt(st.lost, 200);
 	close(sk[1]);
+}
+
+static ssize_t nr_read;
+
+static void *late_reader(void *arg)
+{
+	ssize_t n;
+
+	nr_read = 0;
+	while ((n = read(*(int *)arg, file_bytes + nr_read, 65536)) > 0)
+		nr_read += n;
+	return NULL;
+}
+
+/* However many packets found no room, the end of the file does. */
+Test(vsw_see, keeps_room_for_the_end_of_the_file)
+{
+	struct vsw_see_capture_status st;
+	pthread_t reader;
+	unsigned int i, round;
+	uint32_t id;
+	int sk[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sk), 0);
+	id = capture((struct vsw_see_capture_cfg){
+		.stations = 1 << VSW_AT_in, .snaplen = 1, .fd = sk[0]});
+	for (round = 0; round < 300; round++) {
+		seebed_clear(b);
+		for (i = 0; i < VSW_VEC_SIZE; i++)
+			seebed_put(b, udp(53, 100), 100, plain)->pkt.src_port = (uint16_t)i;
+		seebed_at(b, VSW_AT_in);
+		vsw_see_poll(b->see);
+	}
+	cr_assert_eq(vsw_see_capture_status(b->see, id, &st), 0);
+	cr_assert_gt(st.lost, 0);
+	cr_assert_eq(pthread_create(&reader, NULL, late_reader, &sk[1]), 0);
+	cr_assert_eq(vsw_see_capture_remove(b->see, id, &st), 0);
+	pthread_join(reader, NULL);
+	close(sk[1]);
+	cr_assert_eq(st.state, VSW_SEE_DONE, "%s", st.text);
+	cr_assert_eq(st.packets + st.lost, 300 * VSW_VEC_SIZE);
+	cr_assert(pcapread(&in, file_bytes, (size_t)nr_read), "%s", in.fault);
+	cr_assert_eq(in.nr_packets, st.packets);
+	cr_assert_eq(in.nr_ifaces, VSW_VEC_SIZE);
+	for (i = 0; i < in.nr_ifaces; i++)
+		cr_assert(in.iface[i].has_stats, "%u", i);
+	cr_assert_eq(in.iface[0].dropped, st.lost);
 }
 
 /* What comes out of a pipe is a file as good as any, whatever the reader's pace. */
