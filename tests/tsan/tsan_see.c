@@ -80,7 +80,7 @@ static void *lcore_main(void *arg)
 		if (t)
 			look(lc, t);
 		__atomic_store_n(&lc->loops, lc->loops + 1, __ATOMIC_RELEASE);
-		if (lc->loops % 16 == 0)
+		if (lc->loops % 512 == 0)
 			usleep(50);
 	}
 	return NULL;
