@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +85,8 @@ static int fill_defaults(struct mgmt_cfg *cfg, const struct mgmt_host *host)
 	DEFAULT(cfg->sw.memory, SWITCH_MIB);
 	DEFAULT(cfg->sw.fdb_size, 65536);
 	DEFAULT(cfg->sw.ageing_s, 300);
+	for (uint32_t i = 0; i < cfg->sw.exts_count; i++)
+		DEFAULT(cfg->sw.exts[i].budget_us, VSW_EXT_BUDGET_US);
 	for (uint32_t i = 0; i < cfg->uplinks_count; i++)
 		DEFAULT(cfg->uplinks[i].queues, 1);
 	for (uint32_t i = 0; i < cfg->partitions_count && !rc; i++)
@@ -91,16 +94,19 @@ static int fill_defaults(struct mgmt_cfg *cfg, const struct mgmt_host *host)
 	return rc;
 }
 
-static int load_tree(struct mgmt_cfg **out, const char *label, const struct ytree *root,
-		     const char *text, size_t len)
+static int load_tree(struct mgmt_cfg **out, const char *label, const struct ytree *root)
 {
-	cyaml_err_t err;
 	int rc = mgmt_check_schema(label, root);
+	cyaml_err_t err = CYAML_ERR_OOM;
+	char *text;
 
 	if (rc)
 		return rc;
-	err = cyaml_load_data((const uint8_t *)text, len, &cyaml_cfg, &mgmt_schema,
-			      (cyaml_data_t **)out, NULL);
+	text = ytree_for_cyaml(root);
+	if (text)
+		err = cyaml_load_data((const uint8_t *)text, strlen(text), &cyaml_cfg, &mgmt_schema,
+				      (cyaml_data_t **)out, NULL);
+	free(text);
 	if (err == CYAML_ERR_OOM)
 		return err_set(-ENOMEM, "%s: out of memory", label);
 	if (err)
@@ -118,7 +124,7 @@ int mgmt_config_load(struct mgmt_cfg **out, const char *label, const char *text,
 	*out = NULL;
 	if (rc)
 		return rc;
-	rc = load_tree(&cfg, label, root, text, len);
+	rc = load_tree(&cfg, label, root);
 	if (!rc)
 		rc = fill_defaults(cfg, host);
 	if (!rc)
@@ -191,13 +197,20 @@ static int load_open(struct mgmt_cfg **out, int fd, const char *label, const str
 int mgmt_config_load_file(struct mgmt_cfg **out, const char *path, const struct mgmt_host *host)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+	struct mgmt_host with = *host;
+	char folder[PATH_MAX];
 
 	*out = NULL;
 	if (fd < 0) {
 		rc = -errno;
 		return err_sys(rc, "%s: cannot open", path);
 	}
-	rc = load_open(out, fd, path, host);
+	/* Without one, such as for a pipe, relative paths begin where we are. */
+	if (realpath(path, folder)) {
+		*strrchr(folder, '/') = 0;
+		with.folder = folder;
+	}
+	rc = load_open(out, fd, path, &with);
 	close(fd);
 	return rc;
 }
@@ -233,6 +246,37 @@ const struct mgmt_nic *mgmt_config_nic(const struct mgmt_partition *part, unsign
 		if (*part->nics[i].index == index)
 			return &part->nics[i];
 	return NULL;
+}
+
+const struct mgmt_ext *mgmt_config_ext(const struct mgmt_cfg *cfg, const char *name)
+{
+	for (uint32_t i = 0; i < cfg->sw.exts_count; i++)
+		if (!strcmp(cfg->sw.exts[i].name, name))
+			return &cfg->sw.exts[i];
+	return NULL;
+}
+
+static bool has_nic(const struct mgmt_partition *part, const char *name)
+{
+	char have[40];
+
+	for (uint32_t i = 0; i < part->nics_count; i++) {
+		snprintf(have, sizeof(have), "%s/%u", part->name, *part->nics[i].index);
+		if (!strcmp(have, name))
+			return true;
+	}
+	return false;
+}
+
+bool mgmt_config_has_port(const struct mgmt_cfg *cfg, const char *name)
+{
+	for (uint32_t i = 0; i < cfg->uplinks_count; i++)
+		if (!strcmp(cfg->uplinks[i].name, name))
+			return true;
+	for (uint32_t i = 0; i < cfg->partitions_count; i++)
+		if (has_nic(&cfg->partitions[i], name))
+			return true;
+	return false;
 }
 
 enum hv_engine_kind mgmt_config_engine(const struct mgmt_cfg *cfg,

@@ -12,6 +12,7 @@
 #include <nethv/abi/vmbus.h>
 
 #include "hv/hv.h"
+#include "vswitch/ext/ext.h"
 #include "vswitch/port.h"
 #include "vswitch/vswitch.h"
 
@@ -22,6 +23,9 @@
 #define MGMT_DISKS_MAX	    16u	  /* in a partition */
 #define MGMT_CMDLINE_MAX    2047u /* of a kernel; an image takes NETHV_CMDLINE_MAX */
 #define MGMT_KERNEL_MIB	    64u	  /* less is too little for any kernel */
+#define MGMT_EXTS_MAX	    VSW_EXTS_MAX
+#define MGMT_EXT_NAME_MAX   31u
+#define MGMT_IMPORTS_MAX    64u /* of an extension */
 #define MGMT_FILE_MAX	    (1u << 20)
 
 enum mgmt_huge { MGMT_HUGE_AUTO, MGMT_HUGE_YES, MGMT_HUGE_NO };
@@ -87,6 +91,20 @@ struct mgmt_uplink {
 	uint32_t *mtu; /* NULL: the device's own */
 };
 
+/* An instance of an extension. The order of the list is their order in each class, the first on top. */
+struct mgmt_ext {
+	char *name;   /* always set after load, unique */
+	char *path;   /* absolute, or "builtin:NAME" */
+	bool is_off;  /* key "enabled", negated */
+	char **ports; /* NULL: all */
+	uint32_t ports_count;
+	uint32_t budget_us;
+	char *config; /* its own keys, as a JSON object; NULL: all defaults */
+	char **allow_imports;
+	uint32_t allow_imports_count;
+	uint32_t revision; /* counted up to have the same path opened again */
+};
+
 struct mgmt_switch {
 	uint32_t *lcores;
 	uint32_t lcores_count;
@@ -95,6 +113,8 @@ struct mgmt_switch {
 	enum mgmt_huge hugepages;
 	uint32_t fdb_size;
 	uint32_t ageing_s;
+	struct mgmt_ext *exts; /* key "extensions" */
+	uint32_t exts_count;
 };
 
 struct mgmt_cfg {
@@ -112,6 +132,7 @@ struct mgmt_host {
 	uint64_t cpus[16];	   /* bit per CPU that we may use, 0..1023 */
 	const char *default_image; /* borrowed */
 	bool no_files;		   /* images, kernels and disks were looked at before */
+	const char *folder;	   /* where relative paths of extensions begin; NULL: as they are */
 };
 
 /* ctl.  This host; @default_image is borrowed. */
@@ -139,6 +160,12 @@ const struct mgmt_partition *mgmt_config_partition(const struct mgmt_cfg *cfg, c
 
 /* any.  The partition's adapter of that number or NULL. */
 const struct mgmt_nic *mgmt_config_nic(const struct mgmt_partition *part, unsigned int index);
+
+/* any.  The extension of that name, or NULL. */
+const struct mgmt_ext *mgmt_config_ext(const struct mgmt_cfg *cfg, const char *name);
+
+/* any.  Whether an adapter ("a/0") or uplink has that name. */
+bool mgmt_config_has_port(const struct mgmt_cfg *cfg, const char *name);
 
 /* any.  The engine that @part asks for. */
 enum hv_engine_kind mgmt_config_engine(const struct mgmt_cfg *cfg,

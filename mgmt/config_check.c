@@ -131,7 +131,7 @@ static int check_string(const struct walk *w, const struct ytree *node,
 
 static int check_value(struct walk *w, const struct ytree *node,
 		       const cyaml_schema_value_t *schema);
-
+static int check_any(struct walk *w, const struct ytree *node);
 static int check_seq(struct walk *w, const struct ytree *node, const cyaml_schema_value_t *schema)
 {
 	size_t keep = strlen(w->path);
@@ -184,29 +184,71 @@ static void enter(struct walk *w, const char *key)
 	snprintf(w->key + k, sizeof(w->key) - k, "%s%s", k ? "." : "", key);
 }
 
+/* The key of @map's child @i is the first of its name. */
+static int check_once(const struct walk *w, const struct ytree *map, unsigned int i)
+{
+	const struct ytree *node = &map->child[i];
+	char found[64];
+
+	for (unsigned int k = 0; k < i; k++) {
+		if (strcmp(map->child[k].key, node->key))
+			continue;
+		snprintf(found, sizeof(found), "the key again (first in line %u)",
+			 map->child[k].line);
+		return complain(w, node->line, found, "once");
+	}
+	return 0;
+}
+
 static int check_pair(struct walk *w, const struct ytree *map, unsigned int i,
 		      const cyaml_schema_value_t *schema)
 {
 	const struct ytree *node = &map->child[i];
 	const cyaml_schema_field_t *f = field_of(schema, node->key);
 	size_t path = strlen(w->path), key = strlen(w->key);
-	char found[64];
-	int rc = 0;
+	int rc;
 
 	if (!f)
 		return unknown_key(w, node, schema);
 	enter(w, f->key);
-	for (unsigned int k = 0; k < i && !rc; k++) {
-		if (strcmp(map->child[k].key, node->key))
-			continue;
-		snprintf(found, sizeof(found), "the key again (first in line %u)",
-			 map->child[k].line);
-		rc = complain(w, node->line, found, "once");
-	}
+	rc = check_once(w, map, i);
 	if (!rc)
 		rc = check_value(w, node, &f->value);
 	w->path[path] = 0;
 	w->key[key] = 0;
+	return rc;
+}
+
+static int check_any_child(struct walk *w, const struct ytree *node, unsigned int i)
+{
+	const struct ytree *child = &node->child[i];
+	size_t path = strlen(w->path);
+	char quote[64];
+	int rc = 0;
+
+	if (node->kind == YTREE_SEQ)
+		snprintf(w->path + path, sizeof(w->path) - path, "[%u]", i);
+	else
+		snprintf(w->path + path, sizeof(w->path) - path, ".%s",
+			 quoted(child->key, quote, sizeof(quote)));
+	if (node->kind == YTREE_MAP)
+		rc = check_once(w, node, i);
+	if (!rc)
+		rc = check_any(w, child);
+	w->path[path] = 0;
+	return rc;
+}
+
+/* Below a key whose content is not ours to know: there is something, and each key is there once. */
+static int check_any(struct walk *w, const struct ytree *node)
+{
+	int rc = 0;
+
+	if (node->kind == YTREE_SCALAR && node->is_plain &&
+	    (!node->value[0] || !strcmp(node->value, "~") || !strcmp(node->value, "null")))
+		return complain(w, node->line, "nothing", "a value, or no key at all");
+	for (unsigned int i = 0; i < node->nr && !rc; i++)
+		rc = check_any_child(w, node, i);
 	return rc;
 }
 
@@ -231,6 +273,9 @@ static int check_map(struct walk *w, const struct ytree *node, const cyaml_schem
 
 static int check_value(struct walk *w, const struct ytree *node, const cyaml_schema_value_t *schema)
 {
+	if (mgmt_schema_is_free(schema))
+		return node->kind == YTREE_MAP ? check_any(w, node)
+					       : bad_value(w, node, kind_text[YTREE_MAP]);
 	switch (schema->type) {
 	case CYAML_INT:
 	case CYAML_UINT: return check_int(w, node);

@@ -43,10 +43,17 @@ static json_t *value_json(const cyaml_schema_value_t *v, const void *at, uint64_
 
 static json_t *list_json(const cyaml_schema_value_t *entry, const char *at, uint64_t count)
 {
+	bool is_pointer = entry->flags & CYAML_FLAG_POINTER;
+	size_t step = is_pointer ? sizeof(void *) : entry->data_size;
 	json_t *list = json_array();
 
-	for (uint64_t i = 0; i < count; i++)
-		json_array_append_new(list, value_json(entry, at + i * entry->data_size, 0));
+	for (uint64_t i = 0; i < count; i++, at += step) {
+		const void *value = at;
+
+		if (is_pointer)
+			memcpy(&value, at, sizeof(value));
+		json_array_append_new(list, value_json(entry, value, 0));
+	}
 	return list;
 }
 
@@ -77,7 +84,8 @@ static json_t *value_json(const cyaml_schema_value_t *v, const void *at, uint64_
 	case CYAML_UINT: return json_integer((json_int_t)read_uint(at, v->data_size));
 	case CYAML_BOOL: return json_boolean(read_uint(at, v->data_size));
 	case CYAML_ENUM: return enum_json(v, read_uint(at, v->data_size));
-	case CYAML_STRING: return json_string(at);
+	case CYAML_STRING:
+		return mgmt_schema_is_free(v) ? json_loads(at, 0, NULL) : json_string(at);
 	case CYAML_SEQUENCE: return list_json(v->sequence.entry, at, count);
 	default: return map_json(v->mapping.fields, at);
 	}

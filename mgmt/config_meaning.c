@@ -30,28 +30,26 @@ int mgmt_complain(const struct check *c, const char *rest, const char *path, ...
 	return err_set(-EINVAL, "%s:%u: %s: %s", c->label, ytree_find(c->root, at)->line, at, safe);
 }
 
-static bool is_name(const char *name)
+bool mgmt_is_name(const char *name)
 {
 	if (!islower(name[0]) && !isdigit(name[0]))
 		return false;
 	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(name);
 }
 
-#define NAME_RULE "a-z, 0-9, - and _, beginning with a letter or digit"
-
 static int check_names(const struct check *c)
 {
 	const struct mgmt_cfg *cfg = c->cfg;
 	char rest[256];
 
-	snprintf(rest, sizeof(rest), "found \"%s\"; allowed: " NAME_RULE, cfg->name);
-	if (!is_name(cfg->name))
+	snprintf(rest, sizeof(rest), "found \"%s\"; allowed: " MGMT_NAME_RULE, cfg->name);
+	if (!mgmt_is_name(cfg->name))
 		return mgmt_complain(c, rest, "name");
 	for (uint32_t i = 0; i < cfg->partitions_count; i++) {
 		const char *name = cfg->partitions[i].name;
 
-		snprintf(rest, sizeof(rest), "found \"%s\"; allowed: " NAME_RULE, name);
-		if (!is_name(name))
+		snprintf(rest, sizeof(rest), "found \"%s\"; allowed: " MGMT_NAME_RULE, name);
+		if (!mgmt_is_name(name))
 			return mgmt_complain(c, rest, "partitions[%u].name", i);
 		for (uint32_t k = 0; k < i; k++) {
 			snprintf(rest, sizeof(rest),
@@ -70,8 +68,8 @@ static int check_uplink_name(const struct check *c, uint32_t i)
 	const struct mgmt_uplink *up = c->cfg->uplinks;
 	char rest[256];
 
-	snprintf(rest, sizeof(rest), "found \"%s\"; allowed: " NAME_RULE, up[i].name);
-	if (!is_name(up[i].name))
+	snprintf(rest, sizeof(rest), "found \"%s\"; allowed: " MGMT_NAME_RULE, up[i].name);
+	if (!mgmt_is_name(up[i].name))
 		return mgmt_complain(c, rest, "uplinks[%u].name", i);
 	for (uint32_t k = 0; k < i; k++) {
 		snprintf(rest, sizeof(rest),
@@ -377,6 +375,8 @@ int mgmt_check_meaning(const char *label, const struct ytree *root, struct mgmt_
 	}
 	if (!rc)
 		rc = mgmt_check_disks(&c);
+	if (!rc)
+		rc = mgmt_check_exts(&c);
 	snprintf(rest, sizeof(rest), "found %u nics and uplinks; allowed: %u ports", ports,
 		 VSW_PORTS_MAX);
 	if (!rc && ports > VSW_PORTS_MAX)

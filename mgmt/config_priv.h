@@ -13,6 +13,7 @@ struct ytree {
 	unsigned int line; /* from 1; of the key when it has one */
 	char *key;	   /* in a map */
 	char *value;	   /* scalar */
+	bool is_plain;	   /* scalar: without quotes, so it may be a number, true or false */
 	struct ytree *child;
 	unsigned int nr;
 };
@@ -24,7 +25,18 @@ void ytree_free(struct ytree *root);
 /* any.  The node at @path ("partitions[1].nics[0].mac"), or the nearest one above that exists. */
 const struct ytree *ytree_find(const struct ytree *root, const char *path);
 
+/* ctl.  @node as JSON: of plain scalars what JSON knows as a number, true or false is that, all else is
+ * text. New reference, or NULL: out of memory. */
+json_t *ytree_json(const struct ytree *node);
+
+/* ctl.  The whole tree as YAML that libcyaml can load: scalars as texts, and what the schema leaves free
+ * as the text of its JSON. The caller frees it; NULL: out of memory. */
+char *ytree_for_cyaml(const struct ytree *root);
+
 extern const cyaml_schema_value_t mgmt_schema;
+
+/* any.  A map whose keys are not ours to know. In the structs it is JSON in a string. */
+bool mgmt_schema_is_free(const cyaml_schema_value_t *v);
 
 struct mgmt_range {
 	const char *key; /* without indices: "partitions.nics.mtu" */
@@ -59,3 +71,11 @@ int mgmt_complain(const struct check *c, const char *rest, const char *path, ...
 int mgmt_check_boot(const struct check *c, uint32_t part);
 /* ctl.  No file is written by two: after all mgmt_check_boot(). */
 int mgmt_check_disks(const struct check *c);
+
+/* any.  Whether @name may name an instance, a partition, an uplink, an extension. */
+#define MGMT_NAME_RULE "a-z, 0-9, - and _, beginning with a letter or digit"
+bool mgmt_is_name(const char *name);
+
+/* ctl.  config_exts.c: after the names of ports are checked. Also names extensions that have no name,
+ * and makes their paths absolute. */
+int mgmt_check_exts(const struct check *c);

@@ -65,6 +65,18 @@ static const cyaml_strval_t links[] = {
 
 static const cyaml_schema_value_t value_u16 = {CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint16_t)};
 static const cyaml_schema_value_t value_u32 = {CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint32_t)};
+static const cyaml_schema_value_t value_port = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 31)};
+static const cyaml_schema_value_t value_symbol = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 200)};
+
+/* Longer than any file: no other string has this limit. */
+#define FREE_MAX (2 * MGMT_FILE_MAX)
+
+bool mgmt_schema_is_free(const cyaml_schema_value_t *v)
+{
+	return v->type == CYAML_STRING && v->string.max == FREE_MAX;
+}
 
 static const cyaml_schema_field_t vlan_fields[] = {
 	CYAML_FIELD_ENUM("mode", ENUM, struct mgmt_vlan, mode, vlan_modes,
@@ -148,6 +160,23 @@ static const cyaml_schema_field_t uplink_fields[] = {
 static const cyaml_schema_value_t uplink_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct mgmt_uplink, uplink_fields)};
 
+static const cyaml_schema_field_t ext_fields[] = {
+	CYAML_FIELD_STRING_PTR("name", LIST, struct mgmt_ext, name, 1, MGMT_EXT_NAME_MAX),
+	CYAML_FIELD_STRING_PTR("path", CYAML_FLAG_POINTER, struct mgmt_ext, path, 1, 4000),
+	CYAML_FIELD_ENUM("enabled", ENUM, struct mgmt_ext, is_off, negated,
+			 CYAML_ARRAY_LEN(negated)),
+	CYAML_FIELD_SEQUENCE("ports", LIST, struct mgmt_ext, ports, &value_port, 1, VSW_PORTS_MAX),
+	CYAML_FIELD_UINT("budget_us", OPT, struct mgmt_ext, budget_us),
+	CYAML_FIELD_STRING_PTR("config", LIST, struct mgmt_ext, config, 2, FREE_MAX),
+	CYAML_FIELD_SEQUENCE("allow_imports", LIST, struct mgmt_ext, allow_imports, &value_symbol,
+			     1, MGMT_IMPORTS_MAX),
+	CYAML_FIELD_UINT("revision", OPT, struct mgmt_ext, revision),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t ext_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct mgmt_ext, ext_fields)};
+
 static const cyaml_schema_field_t switch_fields[] = {
 	CYAML_FIELD_SEQUENCE("lcores", LIST, struct mgmt_switch, lcores, &value_u32, 1,
 			     VSW_LCORES_MAX),
@@ -157,6 +186,8 @@ static const cyaml_schema_field_t switch_fields[] = {
 			 CYAML_ARRAY_LEN(huges)),
 	CYAML_FIELD_UINT("fdb_size", OPT, struct mgmt_switch, fdb_size),
 	CYAML_FIELD_UINT("ageing_s", OPT, struct mgmt_switch, ageing_s),
+	CYAML_FIELD_SEQUENCE("extensions", LIST, struct mgmt_switch, exts, &ext_value, 0,
+			     MGMT_EXTS_MAX),
 	CYAML_FIELD_END,
 };
 
@@ -180,6 +211,8 @@ static const struct mgmt_range ranges[] = {
 	{"switch.memory", 64, 1 << 20, 0, "MiB"},
 	{"switch.fdb_size", 16, 1 << 20, 0, "addresses"},
 	{"switch.ageing_s", 1, 1000000, 0, "seconds"},
+	{"switch.extensions.budget_us", 10, 1000000, 0, "microseconds"},
+	{"switch.extensions.revision", 0, UINT32_MAX, 0, "a number"},
 	{"uplinks.queues", 1, VSW_QUEUES_MAX, 0, "queues"},
 	{"uplinks.mtu", 68, NETVSP_MTU_MAX, 0, "bytes"},
 	{"uplinks.vlan.pvid", 0, 4094, 0, "a VLAN id, 0: untagged network"},

@@ -136,6 +136,7 @@ static int read_value(struct reader *r, const yaml_event_t *ev, struct ytree *ou
 			return err_set(-EINVAL, "%s:%u: a NUL byte in a value", r->label,
 				       out->line);
 		out->kind = YTREE_SCALAR;
+		out->is_plain = ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 		out->value = scalar_dup(ev);
 		return out->value ? 0 : err_set(-ENOMEM, "%s: out of memory", r->label);
 	case YAML_MAPPING_START_EVENT:

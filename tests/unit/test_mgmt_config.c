@@ -21,6 +21,7 @@ static int load(struct mgmt_cfg **out, const char *text)
 }
 
 #define PART "partitions:\n  - name: a\n"
+#define EXT  "switch:\n  extensions:\n"
 
 static const struct bad {
 	const char *text;
@@ -155,6 +156,36 @@ static const struct bad {
 	{PART "    kernel: /dev/null\n    integration: true\n"
 	      "    nics: [{channels: 16}, {channels: 16}, {channels: 16}, {channels: 12}]\n",
 	 {"f.yaml:5: partitions[0].nics:", "64 channels", "63"}},
+	{EXT "    - {name: x}\n" PART, {"f.yaml:3: switch.extensions[0]:", "no key \"path\""}},
+	{EXT "    - {path: /dev/null, Name: x}\n" PART,
+	 {"f.yaml:3: switch.extensions[0]:", "unknown key \"Name\"",
+	  "allowed: name, path, enabled"}},
+	{EXT "    - path: builtin:acl\n      name: A\n" PART,
+	 {"f.yaml:4: switch.extensions[0].name:", "found \"A\"", "a-z, 0-9"}},
+	{EXT "    - path: builtin:a_really_very_long_name_of_one\n    - path: builtin:A.x\n" PART,
+	 {"f.yaml:4: switch.extensions[1].name:", "no name, and the file's is \"A\"", "a-z, 0-9"}},
+	{EXT "    - path: builtin:a\n    - path: builtin:b\n      name: a\n" PART,
+	 {"f.yaml:5: switch.extensions[1].name:", "switch.extensions[0]", "each name once"}},
+	{EXT "    - path: /nonexistent/x.so\n" PART,
+	 {"f.yaml:3: switch.extensions[0].path:", "/nonexistent/x.so", "No such file", "builtin:"}},
+	{EXT "    - path: /dev\n" PART, {"f.yaml:3: switch.extensions[0].path:", "directory"}},
+	{EXT "    - path: builtin:a\n      enabled: perhaps\n" PART,
+	 {"f.yaml:4: switch.extensions[0].enabled:", "\"perhaps\"", "true, false"}},
+	{EXT "    - path: builtin:a\n      budget_us: 9\n" PART,
+	 {"f.yaml:4: switch.extensions[0].budget_us:", "\"9\"", "10..1000000 (microseconds)"}},
+	{EXT "    - path: builtin:a\n      ports: a/0\n" PART,
+	 {"f.yaml:4: switch.extensions[0].ports:", "found \"a/0\"", "a list of 1.."}},
+	{EXT "    - path: builtin:a\n      ports: [u, a/0, a/1]\n" PART
+	     "    nics: [{}]\nuplinks: [{name: u, devargs: net_null0}]\n",
+	 {"f.yaml:4: switch.extensions[0].ports[2]:", "\"a/1\"", "PARTITION/NUMBER"}},
+	{EXT "    - path: builtin:a\n      config: [1]\n" PART,
+	 {"f.yaml:4: switch.extensions[0].config:", "found a list", "a mapping"}},
+	{EXT "    - path: builtin:a\n      config: {a: 1,\n        b: [{c: 1}, {d: }]}\n" PART,
+	 {"f.yaml:5: switch.extensions[0].config.\"b\"[1].\"d\":", "found nothing", "a value"}},
+	{EXT "    - path: builtin:a\n      config: {a: {b: 1,\n        b: 2}}\n" PART,
+	 {"f.yaml:5: switch.extensions[0].config.\"a\".\"b\":", "again (first in line 4)", "once"}},
+	{EXT "    - path: builtin:a\n      allow_imports: [\"\"]\n" PART,
+	 {"f.yaml:4: switch.extensions[0].allow_imports[0]:", "found nothing", "1..200"}},
 	{"x: &a 1\nname: *a\n" PART, {"f.yaml:2:", "aliases"}},
 	{"? [a]\n: b\n", {"f.yaml:1:", "a key must be a word"}},
 	{"a: {b: {c: {d: {e: {f: {g: {h: {i: 1}}}}}}}}\n", {"f.yaml:1:", "nested deeper than 8"}},
@@ -367,12 +398,96 @@ Test(mgmt_config, reads_the_keys_of_a_kernel_and_keeps_them_through_the_memfd)
 	close(fd);
 }
 
+static const char exts_text[] =
+	"switch:\n  extensions:\n"
+	"    - path: /proc/version\n      name: first\n      enabled: no\n"
+	"      ports: [a/0, u]\n      budget_us: 500\n      allow_imports: [fopen, puts]\n"
+	"      config: {n: -3, r: 0.5, yes: true, t: \"7\", w: 010, big: 99999999999999999999,\n"
+	"        s: 'a \"b\" \\ c', rules: [{dst: 10.0.0.0/8}, {dst: \"\"}], none: [], any: {}}\n"
+	"    - path: builtin:storm.v2\n      revision: 3\n"
+	"uplinks: [{name: u, devargs: net_null0}]\n" PART "    nics: [{}]\n";
+
+static void expect_exts(const struct mgmt_cfg *c)
+{
+	const struct mgmt_ext *e = mgmt_config_ext(c, "first");
+	json_t *config;
+	char *want;
+
+	cr_assert_eq(c->sw.exts_count, 2);
+	cr_assert_eq(e, &c->sw.exts[0]);
+	cr_expect_str_eq(e->path, "/proc/version");
+	cr_expect(e->is_off);
+	cr_assert_eq(e->ports_count, 2);
+	cr_expect_str_eq(e->ports[0], "a/0");
+	cr_expect_str_eq(e->ports[1], "u");
+	cr_expect_eq(e->budget_us, 500);
+	cr_assert_eq(e->allow_imports_count, 2);
+	cr_expect_str_eq(e->allow_imports[1], "puts");
+	config = json_pack("{s:i, s:f, s:b, s:s, s:s, s:s, s:s, s:[{s:s}, {s:s}], s:[], s:{}}", "n",
+			   -3, "r", 0.5, "yes", 1, "t", "7", "w", "010", "big",
+			   "99999999999999999999", "s", "a \"b\" \\ c", "rules", "dst",
+			   "10.0.0.0/8", "dst", "", "none", "any");
+	want = json_dumps(config, JSON_COMPACT);
+	cr_expect_str_eq(e->config, want);
+	free(want);
+	json_decref(config);
+	e = mgmt_config_ext(c, "storm");
+	cr_assert_not_null(e);
+	cr_expect_str_eq(e->path, "builtin:storm.v2");
+	cr_expect_not(e->is_off);
+	cr_expect_null(e->ports);
+	cr_expect_null(e->config);
+	cr_expect_eq(e->budget_us, VSW_EXT_BUDGET_US);
+	cr_expect_eq(e->revision, 3);
+	cr_expect_null(mgmt_config_ext(c, "second"));
+}
+
+Test(mgmt_config, reads_extensions_and_keeps_them_through_the_memfd)
+{
+	struct mgmt_cfg *c, *again;
+	int fd;
+
+	cr_assert_eq(load(&c, exts_text), 0, "%s", err_text());
+	expect_exts(c);
+	fd = mgmt_config_memfd(c);
+	cr_assert_eq(mgmt_config_load_fd(&again, fd, &host), 0, "%s", err_text());
+	expect_exts(again);
+	mgmt_config_free(again);
+	mgmt_config_free(c);
+	close(fd);
+}
+
+Test(mgmt_config, begins_relative_paths_of_extensions_where_the_file_is)
+{
+	char dir[] = "/tmp/nethv-test-XXXXXX", path[64], want[64];
+	struct mgmt_cfg *c;
+	FILE *f;
+
+	cr_assert_not_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/x.yaml", dir);
+	f = fopen(path, "w");
+	fputs("switch: {extensions: [{path: x.yaml, name: x}, {path: /dev/null}]}\n" PART, f);
+	cr_assert_eq(fclose(f), 0);
+	cr_expect_eq(mgmt_config_load_file(&c, path, &host), -EINVAL, "a device is no file");
+	cr_expect(strstr(err_text(), "switch.extensions[1].path: found \"/dev/null\""), "%s",
+		  err_text());
+	f = fopen(path, "w");
+	fputs("switch: {extensions: [{path: x.yaml, name: x}]}\n" PART, f);
+	cr_assert_eq(fclose(f), 0);
+	cr_assert_eq(mgmt_config_load_file(&c, path, &host), 0, "%s", err_text());
+	snprintf(want, sizeof(want), "%s/x.yaml", dir);
+	cr_expect_str_eq(c->sw.exts[0].path, want);
+	mgmt_config_free(c);
+	unlink(path);
+	rmdir(dir);
+}
+
 /* What JSON says must be what it was made from: a second trip changes nothing. */
 Test(mgmt_config, writes_each_key_as_it_reads_it)
 {
-	static const char *const texts[] = {full, linux_text, PART};
+	static const char *const texts[] = {full, linux_text, exts_text, PART};
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		struct mgmt_cfg *c, *again;
 		json_t *one, *two;
 
