@@ -6,17 +6,16 @@
 
 #include "base/err.h"
 
-struct diff {
-	const struct mgmt_cfg *from, *to;
-	struct mgmt_change *out;
-	int n;
-};
-
-static void add(struct diff *d, enum mgmt_change_kind kind, const struct mgmt_partition *part,
-		const struct mgmt_nic *nic)
+void mgmt_diff_add(struct mgmt_diff *d, struct mgmt_change change)
 {
 	if (d->n < (int)MGMT_CHANGES_MAX)
-		d->out[d->n++] = (struct mgmt_change){kind, part, nic};
+		d->out[d->n++] = change;
+}
+
+static void add(struct mgmt_diff *d, enum mgmt_change_kind kind, const struct mgmt_partition *part,
+		const struct mgmt_nic *nic)
+{
+	mgmt_diff_add(d, (struct mgmt_change){.kind = kind, .part = part, .nic = nic});
 }
 
 /* All that a guest was told at the offer, or that the port was made with. */
@@ -33,7 +32,7 @@ static bool is_same_nic(const struct mgmt_nic *a, const struct mgmt_nic *b)
 	       a->no_offload == b->no_offload && a->monitor == b->monitor;
 }
 
-static int diff_nic(struct diff *d, const struct mgmt_partition *old,
+static int diff_nic(struct mgmt_diff *d, const struct mgmt_partition *old,
 		    const struct mgmt_partition *part, const struct mgmt_nic *nic)
 {
 	const struct mgmt_nic *was = mgmt_config_nic(old, *nic->index);
@@ -50,7 +49,7 @@ static int diff_nic(struct diff *d, const struct mgmt_partition *old,
 	return 0;
 }
 
-static void links(struct diff *d, const struct mgmt_partition *old,
+static void links(struct mgmt_diff *d, const struct mgmt_partition *old,
 		  const struct mgmt_partition *part)
 {
 	for (uint32_t i = 0; i < part->nics_count; i++) {
@@ -61,7 +60,7 @@ static void links(struct diff *d, const struct mgmt_partition *old,
 	}
 }
 
-static void removals(struct diff *d, const struct mgmt_partition *old,
+static void removals(struct mgmt_diff *d, const struct mgmt_partition *old,
 		     const struct mgmt_partition *part)
 {
 	for (uint32_t i = 0; i < old->nics_count; i++)
@@ -69,7 +68,7 @@ static void removals(struct diff *d, const struct mgmt_partition *old,
 			add(d, MGMT_NIC_REMOVE, old, &old->nics[i]);
 }
 
-static int check_fixed(const struct diff *d)
+static int check_fixed(const struct mgmt_diff *d)
 {
 	bool is_same = d->from->partitions_count == d->to->partitions_count &&
 		       d->from->uplinks_count == d->to->uplinks_count;
@@ -86,15 +85,19 @@ static int check_fixed(const struct diff *d)
 int mgmt_config_diff(const struct mgmt_cfg *from, const struct mgmt_cfg *to,
 		     struct mgmt_change out[MGMT_CHANGES_MAX])
 {
-	struct diff d = {.from = from, .to = to, .out = out};
+	struct mgmt_diff d = {.from = from, .to = to, .out = out};
 	int rc = check_fixed(&d);
 
 	for (uint32_t i = 0; i < to->partitions_count && !rc; i++)
 		for (uint32_t k = 0; k < to->partitions[i].nics_count && !rc; k++)
 			rc = diff_nic(&d, &from->partitions[i], &to->partitions[i],
 				      &to->partitions[i].nics[k]);
+	if (!rc)
+		mgmt_diff_exts(&d);
 	for (uint32_t i = 0; i < to->partitions_count && !rc; i++)
 		links(&d, &from->partitions[i], &to->partitions[i]);
+	if (!rc)
+		mgmt_diff_exts_gone(&d);
 	for (uint32_t i = 0; i < to->partitions_count && !rc; i++)
 		removals(&d, &from->partitions[i], &to->partitions[i]);
 	return rc ? rc : d.n;

@@ -4,17 +4,43 @@
 
 #include "mgmt/config.h"
 
-enum mgmt_change_kind { MGMT_NIC_ADD, MGMT_NIC_LINK, MGMT_NIC_REMOVE };
+/* In the order in which they are done: what can fail comes first, and in that what others refer to; what
+ * takes away comes last. */
+enum mgmt_change_kind {
+	MGMT_NIC_ADD,
+	MGMT_EXT_LOAD,
+	MGMT_EXT_UPGRADE, /* another file, or the same once more; other ports, budget, imports */
+	MGMT_EXT_CONFIGURE,
+	MGMT_EXT_ENABLE,
+	MGMT_EXT_DISABLE,
+	MGMT_EXT_ORDER, /* of all: once, at most */
+	MGMT_NIC_LINK,	/* from here on nothing fails */
+	MGMT_EXT_UNLOAD,
+	MGMT_NIC_REMOVE,
+};
 
 struct mgmt_change {
 	enum mgmt_change_kind kind;
-	const struct mgmt_partition *part; /* of the new configuration; of the old one for REMOVE */
+	/* Of the new configuration; of the old one for REMOVE and UNLOAD. */
+	const struct mgmt_partition *part;
 	const struct mgmt_nic *nic;
+	const struct mgmt_ext *ext;
+	const struct mgmt_ext *was; /* the old one of UPGRADE, CONFIGURE, ENABLE, DISABLE */
 };
 
-#define MGMT_CHANGES_MAX (2 * VSW_PORTS_MAX)
+#define MGMT_CHANGES_MAX (2 * VSW_PORTS_MAX + 4 * MGMT_EXTS_MAX)
 
-/* ctl.  Additions first, because only they can fail, removals last. Returns how many, or -EOPNOTSUPP: a
- * difference that cannot be made at run time (text set). The entries point into @from and @to. */
+/* ctl.  Returns how many, or -EOPNOTSUPP: a difference that cannot be made at run time (text set). The
+ * entries point into @from and @to. */
 int mgmt_config_diff(const struct mgmt_cfg *from, const struct mgmt_cfg *to,
 		     struct mgmt_change out[MGMT_CHANGES_MAX]);
+
+/* config_diff_exts.c: its part. */
+struct mgmt_diff {
+	const struct mgmt_cfg *from, *to;
+	struct mgmt_change *out;
+	int n;
+};
+void mgmt_diff_add(struct mgmt_diff *d, struct mgmt_change change);
+void mgmt_diff_exts(struct mgmt_diff *d);
+void mgmt_diff_exts_gone(struct mgmt_diff *d);

@@ -3,6 +3,7 @@
 #include "mgmt/config_diff.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -94,4 +95,122 @@ Test(mgmt_diff, refuses_other_partitions_and_uplinks)
 	cr_expect_eq(diff(P(""), "partitions: [{name: p}]\n"), -EOPNOTSUPP);
 	cr_expect_eq(diff("partitions: [{name: p}]\n", "partitions: [{name: q}]\n"), -EOPNOTSUPP);
 	cr_expect_eq(diff(P(""), P("") "uplinks: [{name: u, devargs: net_null0}]\n"), -EOPNOTSUPP);
+}
+
+#define E(list) "switch: {extensions: [" list "]}\npartitions: [{name: p, nics: [{}, {}]}]\n"
+#define X(name) "{path: builtin:" name "}"
+
+/* Expects the changes to be these: pairs of kind and name; "": of none. */
+static void expect(const char *a, const char *b, int n, const enum mgmt_change_kind *kind,
+		   const char *const *name)
+{
+	cr_assert_eq(diff(a, b), n, "%d changes from\n%s\nto\n%s", diff(a, b), a, b);
+	for (int i = 0; i < n; i++) {
+		cr_expect_eq(change[i].kind, kind[i], "change %d is %d", i, change[i].kind);
+		cr_expect_str_eq(change[i].ext ? change[i].ext->name : "", name[i]);
+	}
+}
+
+#define EXPECT(a, b, kinds, ...)                                              \
+	do {                                                                  \
+		static const enum mgmt_change_kind kind_[] = kinds;           \
+		static const char *const name_[] = {__VA_ARGS__};             \
+		expect(a, b, sizeof(kind_) / sizeof(kind_[0]), kind_, name_); \
+	} while (0)
+#define K(...)              \
+	{                   \
+		__VA_ARGS__ \
+	}
+
+Test(mgmt_diff, loads_and_unloads_extensions)
+{
+	EXPECT(E(""), E(X("a")), K(MGMT_EXT_LOAD, MGMT_EXT_ORDER), "a", "");
+	cr_expect_null(change[0].was);
+	EXPECT(E(X("a")), E(""), K(MGMT_EXT_UNLOAD), "a");
+	EXPECT(E(X("a")), E(X("b")), K(MGMT_EXT_LOAD, MGMT_EXT_ORDER, MGMT_EXT_UNLOAD), "b", "",
+	       "a");
+	cr_expect_eq(change[2].ext, &from->sw.exts[0]);
+}
+
+Test(mgmt_diff, finds_nothing_where_extensions_mean_the_same)
+{
+	cr_expect_eq(diff(E("{path: builtin:a}"), E("{path: builtin:a, name: a, budget_us: 1000}")),
+		     0);
+	cr_expect_eq(diff(E("{path: builtin:a, config: {x: 1, y: [2]}}"),
+			  E("{path: builtin:a, config: {y: [2], x: 1}}")),
+		     0);
+	cr_expect_eq(diff(E("{path: builtin:a, config: {}}"), E("{path: builtin:a}")), 0);
+	cr_expect_eq(diff(E("{path: builtin:a, ports: [p/0, p/1]}"),
+			  E("{path: builtin:a, ports: [p/1, p/0, p/1]}")),
+		     0);
+	cr_expect_eq(diff(E(X("a") ", " X("b") ", " X("c")), E(X("a") ", " X("b") ", " X("c"))), 0);
+}
+
+Test(mgmt_diff, orders_extensions_only_when_those_that_stay_are_in_another_order)
+{
+	EXPECT(E(X("a") ", " X("b")), E(X("b") ", " X("a")), K(MGMT_EXT_ORDER), "");
+	EXPECT(E(X("a") ", " X("b") ", " X("c")), E(X("a") ", " X("c")), K(MGMT_EXT_UNLOAD), "b");
+	EXPECT(E(X("a") ", " X("b") ", " X("c")), E(X("b") ", " X("c")), K(MGMT_EXT_UNLOAD), "a");
+	EXPECT(E(X("a") ", " X("b") ", " X("c")), E(X("c") ", " X("b")),
+	       K(MGMT_EXT_ORDER, MGMT_EXT_UNLOAD), "", "a");
+}
+
+Test(mgmt_diff, upgrades_for_what_an_instance_is_made_with)
+{
+	static const char *const others[] = {
+		E("{name: a, path: builtin:b}"),
+		E("{path: builtin:a, revision: 1}"),
+		E("{path: builtin:a, budget_us: 999}"),
+		E("{path: builtin:a, ports: [p/0]}"),
+		E("{path: builtin:a, allow_imports: [puts]}"),
+		E("{path: builtin:a, allow_imports: [puts], config: {x: 1}}"),
+	};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		EXPECT(E(X("a")), others[i], K(MGMT_EXT_UPGRADE), "a");
+		cr_expect_eq(change[0].ext, &to->sw.exts[0]);
+		cr_expect_eq(change[0].was, &from->sw.exts[0]);
+	}
+	EXPECT(E("{path: builtin:a, ports: [p/0]}"), E("{path: builtin:a, ports: [p/1]}"),
+	       K(MGMT_EXT_UPGRADE), "a");
+	EXPECT(E("{path: builtin:a, ports: [p/0]}"), E("{path: builtin:a}"), K(MGMT_EXT_UPGRADE),
+	       "a");
+}
+
+Test(mgmt_diff, configures_enables_and_disables_extensions)
+{
+	EXPECT(E(X("a")), E("{path: builtin:a, config: {x: 1}}"), K(MGMT_EXT_CONFIGURE), "a");
+	EXPECT(E("{path: builtin:a, config: {x: 1}}"), E("{path: builtin:a, config: {x: \"1\"}}"),
+	       K(MGMT_EXT_CONFIGURE), "a");
+	EXPECT(E(X("a")), E("{path: builtin:a, enabled: no}"), K(MGMT_EXT_DISABLE), "a");
+	EXPECT(E("{path: builtin:a, enabled: no}"), E(X("a")), K(MGMT_EXT_ENABLE), "a");
+	EXPECT(E("{path: builtin:a, enabled: no}"), E("{path: builtin:a, budget_us: 20}"),
+	       K(MGMT_EXT_UPGRADE, MGMT_EXT_ENABLE), "a", "a");
+}
+
+Test(mgmt_diff, adds_ports_before_extensions_and_removes_them_after)
+{
+	EXPECT("switch: {extensions: [{path: builtin:a, ports: [p/0]}]}\n" P("{}"),
+	       "switch: {extensions: [{path: builtin:b, ports: [p/1]}]}\n" P("{index: 1}"),
+	       K(MGMT_NIC_ADD, MGMT_EXT_LOAD, MGMT_EXT_ORDER, MGMT_EXT_UNLOAD, MGMT_NIC_REMOVE), "",
+	       "b", "", "a", "");
+}
+
+Test(mgmt_diff, has_room_for_every_extension_to_change)
+{
+	char a[4096] = "switch:\n  extensions:\n", b[4096] = "switch:\n  extensions:\n";
+
+	for (unsigned int i = 0; i < MGMT_EXTS_MAX; i++) {
+		char line[80];
+
+		snprintf(line, sizeof(line), "    - {path: \"builtin:a%u\", enabled: no}\n", i);
+		strcat(a, line);
+		snprintf(line, sizeof(line), "    - {path: \"builtin:a%u\", revision: 2}\n",
+			 MGMT_EXTS_MAX - 1 - i);
+		strcat(b, line);
+	}
+	strcat(a, "partitions: [{name: p}]\n");
+	strcat(b, "partitions: [{name: p}]\n");
+	cr_expect_eq(diff(a, b), 2 * (int)MGMT_EXTS_MAX + 1);
+	cr_expect_eq(change[2 * MGMT_EXTS_MAX].kind, MGMT_EXT_ORDER);
 }
