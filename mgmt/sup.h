@@ -85,9 +85,10 @@ struct ask {
 /* A client's request for a change. What it waits for, and who answers, is its kind's business. */
 struct op {
 	const struct op_kind *kind; /* NULL: free */
-	struct client *client;	    /* NULL: it has gone; the change is made all the same */
+	struct sup *sup;
+	struct client *client; /* NULL: it has gone; the change is made all the same */
 	json_t *id, *params;
-	struct proc *part;     /* whose partition it is about */
+	struct proc *part;     /* whose partition it is about; NULL: the switch */
 	bool is_asked;	       /* a child was, by @number */
 	int64_t number;	       /* rises with the age: also the order among ops */
 	int64_t until_ms;      /* while it waits for its turn */
@@ -165,19 +166,40 @@ int sup_power_start(struct op *op);		  /* an op_kind's begin */
 int sup_power_reset(struct op *op);
 int sup_power_shutdown(struct op *op);
 
-/* sup_nics.c: changes of the configuration. */
+/* sup_config.c: changes of the configuration. Checks @config (consumed) as if it were a file, and asks the
+ * switch for it. As an op_kind's begin. */
+int sup_propose(struct op *op, json_t *config);
+
+/* sup_nics.c */
 int sup_nics_add(struct op *op); /* an op_kind's begin */
 int sup_nics_remove(struct op *op);
 int sup_nics_set(struct op *op);
 
+/* sup_exts.c */
+int sup_exts_load(struct op *op);
+int sup_exts_unload(struct op *op);
+int sup_exts_enable(struct op *op);
+int sup_exts_disable(struct op *op);
+int sup_exts_move(struct op *op);
+int sup_exts_configure(struct op *op);
+int sup_exts_upgrade(struct op *op);
+int sup_exts_status(struct op *op);
+
 /* sup_ops.c: requests for changes. */
 enum { OP_DONE = 0, OP_ASKED = 1 };
 
+enum op_flags {
+	OP_CONFIG = 1 << 0, /* one after the other, and only while the switch runs */
+	OP_SWITCH = 1 << 1, /* about the switch, not a partition */
+	OP_ONCE = 1 << 2,   /* not asked again of the switch after the one that died of it */
+};
+
 struct op_kind {
 	const char *method;
-	bool is_config; /* one after the other, and only while the switch runs */
+	unsigned int flags; /* enum op_flags */
 	/* OP_DONE and op->result, OP_ASKED (op->number was sent to a child), or -errno (text set);
-	 * -EINVAL: bad parameters. Repeated when the child died before it answered. */
+	 * -EINVAL: bad parameters. Repeated when the child died before it answered. Members of the
+	 * child's answer are added to op->result. */
 	int (*begin)(struct op *op);
 };
 

@@ -9,53 +9,16 @@
 
 #include "base/err.h"
 
-#define LABEL "change"
-
 /* The partition's list of adapters in @config. */
 static json_t *list_of(json_t *config, const struct op *op)
 {
 	json_t *parts = json_object_get(config, "partitions"), *part, *list;
 
-	part = json_array_get(parts, (size_t)(op->part - op->part->sup->worker));
+	part = json_array_get(parts, (size_t)(op->part - op->sup->worker));
 	list = json_object_get(part, "nics");
 	if (!list)
 		json_object_set_new(part, "nics", list = json_array());
 	return list;
-}
-
-/* A change has no lines, and no file whose name helps. */
-static int without_place(int rc)
-{
-	static const char place[] = LABEL ":1: ";
-
-	if (!strncmp(err_text(), place, sizeof(place) - 1)) {
-		char text[700];
-
-		strncpy(text, err_text() + sizeof(place) - 1, sizeof(text) - 1);
-		text[sizeof(text) - 1] = 0;
-		err_set(rc, "%s", text);
-	}
-	return rc;
-}
-
-/* Consumes @config: checks it, and asks the switch for it. */
-static int propose(struct op *op, json_t *config)
-{
-	struct sup *sup = op->part->sup;
-	struct mgmt_host host;
-	int rc;
-
-	mgmt_host_get(&host, "");
-	host.no_files = true;
-	rc = mgmt_config_load_json(&op->next, LABEL, config, &host);
-	json_decref(config);
-	if (rc)
-		return without_place(rc);
-	rc = op->next_fd = mgmt_config_memfd(op->next);
-	if (rc < 0)
-		return rc;
-	return sup_op_ask(op, &sup->sw, "configure",
-			  json_pack("{s:o}", "config", mgmt_config_json(op->next)));
 }
 
 static int lowest_free(const struct mgmt_partition *part)
@@ -80,12 +43,12 @@ int sup_nics_add(struct op *op)
 	}
 	if (!json_object_get(nic, "index"))
 		json_object_set_new(nic, "index", json_integer(lowest_free(part)));
-	config = mgmt_config_json(op->part->sup->cfg);
+	config = mgmt_config_json(op->sup->cfg);
 	json_array_append_new(list_of(config, op), nic);
-	rc = propose(op, config);
+	rc = sup_propose(op, config);
 	if (rc < 0)
 		return rc;
-	part = &op->next->partitions[op->part - op->part->sup->worker];
+	part = &op->next->partitions[op->part - op->sup->worker];
 	made = &part->nics[part->nics_count - 1];
 	op->result = json_pack("{s:o, s:s}", "name",
 			       json_sprintf("%s/%u", part->name, *made->index), "mac", made->mac);
@@ -117,10 +80,10 @@ int sup_nics_remove(struct op *op)
 
 	if (at < 0)
 		return at;
-	config = mgmt_config_json(op->part->sup->cfg);
+	config = mgmt_config_json(op->sup->cfg);
 	json_array_remove(list_of(config, op), (size_t)at);
 	op->result = json_pack("{s:O}", "name", json_object_get(op->params, "nic"));
-	return propose(op, config);
+	return sup_propose(op, config);
 }
 
 int sup_nics_set(struct op *op)
@@ -133,10 +96,10 @@ int sup_nics_set(struct op *op)
 		return at;
 	if (!link || json_object_size(op->params) != 2)
 		return err_set(-EINVAL, "what of it? only its link can be set: up, down");
-	config = mgmt_config_json(op->part->sup->cfg);
+	config = mgmt_config_json(op->sup->cfg);
 	json_object_set_new(json_array_get(list_of(config, op), (size_t)at), "link",
 			    json_string(link));
 	op->result =
 		json_pack("{s:O, s:s}", "name", json_object_get(op->params, "nic"), "link", link);
-	return propose(op, config);
+	return sup_propose(op, config);
 }

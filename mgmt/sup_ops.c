@@ -16,13 +16,23 @@
 #define TURN_MS	  15000 /* for the switch, or a partition, to be ready for the change */
 #define ANSWER_MS 5000	/* for a worker; a switch that is silent is killed anyhow */
 
+#define EXT_CHANGE (OP_CONFIG | OP_SWITCH | OP_ONCE)
+
 static const struct op_kind kinds[] = {
-	{"nic_add", true, sup_nics_add},
-	{"nic_remove", true, sup_nics_remove},
-	{"nic_set", true, sup_nics_set},
-	{"partition_start", false, sup_power_start},
-	{"partition_reset", false, sup_power_reset},
-	{"partition_shutdown", false, sup_power_shutdown},
+	{"nic_add", OP_CONFIG, sup_nics_add},
+	{"nic_remove", OP_CONFIG, sup_nics_remove},
+	{"nic_set", OP_CONFIG, sup_nics_set},
+	{"partition_start", 0, sup_power_start},
+	{"partition_reset", 0, sup_power_reset},
+	{"partition_shutdown", 0, sup_power_shutdown},
+	{"ext_load", EXT_CHANGE, sup_exts_load},
+	{"ext_unload", EXT_CHANGE, sup_exts_unload},
+	{"ext_enable", EXT_CHANGE, sup_exts_enable},
+	{"ext_disable", EXT_CHANGE, sup_exts_disable},
+	{"ext_move", EXT_CHANGE, sup_exts_move},
+	{"ext_configure", EXT_CHANGE, sup_exts_configure},
+	{"ext_upgrade", EXT_CHANGE, sup_exts_upgrade},
+	{"ext_status", OP_SWITCH, sup_exts_status},
 };
 
 static void drop_next(struct op *op)
@@ -100,12 +110,13 @@ bool sup_op_new(struct client *c, const struct rpc_msg *m)
 	const struct op_kind *kind = kind_of(m->method);
 	struct sup *sup = c->sup;
 	struct op *op = free_slot(sup);
-	struct proc *part;
+	struct proc *part = NULL;
 
 	if (!kind)
 		return false;
-	part = partition_of(sup, m->params);
-	if (!part) {
+	if (!(kind->flags & OP_SWITCH))
+		part = partition_of(sup, m->params);
+	if (!part && !(kind->flags & OP_SWITCH)) {
 		sup_client_send(c, rpc_error(m->id, RPC_BAD_PARAMS, err_text()));
 		return true;
 	}
@@ -115,6 +126,7 @@ bool sup_op_new(struct client *c, const struct rpc_msg *m)
 	}
 	*op = (struct op){
 		.kind = kind,
+		.sup = sup,
 		.client = c,
 		.id = json_incref(m->id),
 		.params = json_incref(m->params),
@@ -138,19 +150,32 @@ int sup_op_ask(struct op *op, struct proc *p, const char *method, json_t *params
 	return OP_ASKED;
 }
 
+static bool is_config(const struct op *op)
+{
+	return op->kind && op->kind->flags & OP_CONFIG;
+}
+
+/* Whom it waits for, when asked. */
+static bool is_for_switch(const struct op *op)
+{
+	return op->kind->flags & (OP_CONFIG | OP_SWITCH);
+}
+
 /* Why it cannot begin now; NULL: it can. Sets no text. */
 static const char *obstacle(const struct sup *sup, const struct op *op)
 {
-	if (!op->kind->is_config)
+	if (!op->kind->flags)
 		return NULL;
 	if (sup->state < SUP_RUNNING)
 		return "the instance is still starting";
 	if (sup->sw.state != PROC_RUNNING)
 		return "the switch is being started again";
-	if (op->part->state == PROC_STARTING)
+	if (!is_config(op))
+		return NULL;
+	if (op->part && op->part->state == PROC_STARTING)
 		return "the partition is starting";
 	for (unsigned int i = 0; i < SUP_OPS_MAX; i++)
-		if (sup->op[i].kind && sup->op[i].kind->is_config && sup->op[i].number < op->number)
+		if (is_config(&sup->op[i]) && sup->op[i].number < op->number)
 			return "another change is still under way";
 	return NULL;
 }
@@ -171,7 +196,7 @@ static void begin(struct op *op)
 	if (rc == OP_ASKED) {
 		op->is_asked = true;
 		op->until_ms = loop_now_ms() + ANSWER_MS;
-	} else if (rc == -EPIPE && op->kind->is_config) {
+	} else if (rc == -EPIPE && is_for_switch(op)) {
 		put_back(op); /* a switch whose death we have not been told of yet */
 	} else {
 		finish(op, rc, err_text());
@@ -185,7 +210,7 @@ static void look_at(struct sup *sup, struct op *op)
 	const char *why;
 
 	if (op->is_asked) {
-		if (is_late && !op->kind->is_config)
+		if (is_late && !is_for_switch(op))
 			finish(op, -ETIMEDOUT, "the partition's worker does not answer");
 		return;
 	}
@@ -240,6 +265,13 @@ static void commit(struct sup *sup, struct op *op)
 	mgmt_config_free(old);
 }
 
+static void add_answer(struct op *op, json_t *answer)
+{
+	if (!op->result)
+		op->result = json_object();
+	json_object_update(op->result, answer);
+}
+
 void sup_ops_answer(struct proc *p, const struct rpc_msg *m)
 {
 	struct sup *sup = p->sup;
@@ -253,6 +285,7 @@ void sup_ops_answer(struct proc *p, const struct rpc_msg *m)
 			finish(op, -EREMOTEIO, m->error);
 		} else {
 			commit(sup, op);
+			add_answer(op, m->result);
 			finish(op, 0, NULL);
 		}
 		sup_ops_run(sup);
@@ -264,11 +297,15 @@ void sup_ops_death(struct proc *p)
 {
 	for (unsigned int i = 0; i < SUP_OPS_MAX; i++) {
 		struct op *op = &p->sup->op[i];
-		bool is_his = op->kind && (op->kind->is_config ? !p->part : op->part == p);
+		bool is_his = op->kind && (is_for_switch(op) ? !p->part : op->part == p);
 
 		if (!is_his || !op->is_asked)
 			continue;
-		if (op->kind->is_config) {
+		if (op->kind->flags & OP_ONCE) {
+			finish(op, -EREMOTEIO,
+			       "the switch died while it made this change, and is started again "
+			       "without it");
+		} else if (is_for_switch(op)) {
 			put_back(op);
 			op->until_ms = loop_now_ms() + TURN_MS;
 		} else {
@@ -287,7 +324,7 @@ void sup_ops_forget(struct sup *sup, const struct client *c)
 bool sup_ops_hold(const struct sup *sup)
 {
 	for (unsigned int i = 0; i < SUP_OPS_MAX; i++)
-		if (sup->op[i].kind && sup->op[i].kind->is_config && sup->op[i].is_asked)
+		if (is_config(&sup->op[i]) && sup->op[i].is_asked)
 			return true;
 	return false;
 }

@@ -439,3 +439,198 @@ Test(mgmt_sup, takes_no_more_changes_than_it_has_room_for)
 	ask(101, "nic_frob", ADD_P);
 	expect_error(101, RPC_NO_METHOD, "no such method");
 }
+
+/* The names of the extensions in a configuration, and the key @key of the one called @of. */
+static const char *exts_in(json_t *config)
+{
+	json_t *list = json_object_get(json_object_get(config, "switch"), "extensions"), *e;
+	static char names[200];
+	size_t i;
+
+	names[0] = 0;
+	json_array_foreach(list, i, e)
+	{
+		strcat(names, i ? " " : "");
+		strcat(names, json_string_value(json_object_get(e, "name")));
+	}
+	return names;
+}
+
+static json_t *ext_in(json_t *config, const char *name)
+{
+	json_t *list = json_object_get(json_object_get(config, "switch"), "extensions"), *e;
+	size_t i;
+
+	json_array_foreach(list, i, e)
+	{
+		if (!strcmp(json_string_value(json_object_get(e, "name")), name))
+			return e;
+	}
+	cr_assert_fail("no extension %s", name);
+	return NULL;
+}
+
+/* Asks for a change, expects the switch to be asked for extensions @names, and has it agree. Returns the
+ * configuration that it was asked for, which the caller releases. */
+static json_t *change(const char *method, const char *params, const char *names)
+{
+	static int id = 1000;
+	struct rpc_msg m;
+	json_t *config;
+
+	ask(++id, method, params);
+	if (!next(&sw, &m)) {
+		cr_assert(next(&client, &m));
+		cr_assert_fail("%s %s: %s", method, params, m.error);
+	}
+	config = json_incref(json_object_get(m.params, "config"));
+	cr_expect_str_eq(exts_in(config), names, "%s %s: %s", method, params, exts_in(config));
+	answer(&sup->sw, rpc_result(m.id, json_pack("{s:[]}", "changes")));
+	rpc_msg_fini(&m);
+	cr_assert(next(&client, &m));
+	cr_assert_eq(m.kind, RPC_RESPONSE);
+	cr_expect_eq(json_integer_value(m.id), id);
+	cr_expect(json_is_array(json_object_get(m.result, "changes")),
+		  "the switch's words are lost");
+	cr_expect(json_is_string(json_object_get(m.result, "name")));
+	rpc_msg_fini(&m);
+	return config;
+}
+
+static void change_to(const char *method, const char *params, const char *names)
+{
+	json_decref(change(method, params, names));
+}
+
+static void load_abc(void)
+{
+	change_to("ext_load", "{\"path\": \"builtin:a\"}", "a");
+	change_to("ext_load", "{\"path\": \"/x/c.so\", \"config\": {\"k\": [1, 0.5]}}", "a c");
+	change_to("ext_load", "{\"path\": \"/x/y.so\", \"name\": \"b\", \"before\": \"c\"}",
+		  "a b c");
+}
+
+Test(mgmt_sup, loads_orders_and_unloads_extensions)
+{
+	load_abc();
+	cr_assert_eq(sup->cfg->sw.exts_count, 3);
+	cr_expect_str_eq(sup->cfg->sw.exts[2].config, "{\"k\":[1,0.5]}");
+	change_to("ext_move", "{\"name\": \"a\"}", "b c a");
+	change_to("ext_move", "{\"name\": \"c\", \"before\": \"b\"}", "c b a");
+	change_to("ext_move", "{\"name\": \"c\", \"before\": \"a\"}", "b c a");
+	change_to("ext_move", "{\"name\": \"c\", \"before\": \"c\"}", "b c a");
+	change_to("ext_move", "{\"name\": \"b\", \"before\": null}", "c a b");
+	change_to("ext_unload", "{\"name\": \"a\"}", "c b");
+	cr_expect_not_null(mgmt_config_ext(sup->cfg, "b"));
+	cr_expect_null(mgmt_config_ext(sup->cfg, "a"));
+}
+
+Test(mgmt_sup, configures_enables_and_disables_an_extension)
+{
+	json_t *config;
+
+	load_abc();
+	config = change("ext_disable", "{\"name\": \"b\"}", "a b c");
+	cr_expect(!strcmp(json_string_value(json_object_get(ext_in(config, "b"), "enabled")),
+			  "false"));
+	json_decref(config);
+	cr_expect(sup->cfg->sw.exts[1].is_off);
+	change_to("ext_enable", "{\"name\": \"b\"}", "a b c");
+	cr_expect_not(sup->cfg->sw.exts[1].is_off);
+	config = change("ext_configure", "{\"name\": \"c\", \"config\": {\"x\": \"10\"}}", "a b c");
+	cr_expect(json_is_string(
+		json_object_get(json_object_get(ext_in(config, "c"), "config"), "x")));
+	json_decref(config);
+	config = change("ext_configure", "{\"name\": \"c\", \"config\": null}", "a b c");
+	cr_expect_null(json_object_get(ext_in(config, "c"), "config"));
+	json_decref(config);
+	cr_expect_null(sup->cfg->sw.exts[2].config);
+}
+
+Test(mgmt_sup, upgrades_an_extension_even_by_the_same_path)
+{
+	load_abc();
+	change_to("ext_upgrade", "{\"name\": \"b\"}", "a b c");
+	cr_expect_str_eq(sup->cfg->sw.exts[1].path, "/x/y.so");
+	cr_expect_eq(sup->cfg->sw.exts[1].revision, 1);
+	change_to(
+		"ext_upgrade",
+		"{\"name\": \"b\", \"path\": \"/x/z.so\", \"config\": {\"q\": 1}, \"ports\": [\"p/0\"]}",
+		"a b c");
+	cr_expect_str_eq(sup->cfg->sw.exts[1].path, "/x/z.so");
+	cr_expect_str_eq(sup->cfg->sw.exts[1].config, "{\"q\":1}");
+	cr_expect_eq(sup->cfg->sw.exts[1].revision, 2);
+	cr_expect_eq(sup->cfg->sw.exts[1].ports_count, 1);
+	change_to("ext_upgrade", "{\"name\": \"b\", \"ports\": null}", "a b c");
+	cr_expect_eq(sup->cfg->sw.exts[1].ports_count, 0);
+	cr_expect_str_eq(sup->cfg->sw.exts[1].config, "{\"q\":1}");
+}
+
+Test(mgmt_sup, refuses_what_extensions_in_a_file_would_be_refused_for)
+{
+	static const struct {
+		const char *method, *params, *part;
+	} rows[] = {
+		{"ext_load", "{}", "no key \"path\""},
+		{"ext_load", "{\"path\": \"x.so\"}",
+		 "path: found \"x.so\"; allowed: an absolute path"},
+		{"ext_load", "{\"path\": \"builtin:a\"}",
+		 "which switch.extensions[0] has, too; allowed: each name once"},
+		{"ext_load", "{\"path\": \"builtin:n\", \"speed\": 1}", "unknown key \"speed\""},
+		{"ext_load", "{\"path\": \"builtin:n\", \"config\": [1]}", "config: found a list"},
+		{"ext_load", "{\"path\": \"builtin:n\", \"ports\": [\"p/9\"]}",
+		 "ports[0]: found \"p/9\""},
+		{"ext_load", "{\"path\": \"builtin:n\", \"before\": \"m\"}", "no extension m"},
+		{"ext_unload", "{}", "which extension"},
+		{"ext_unload", "{\"name\": \"m\"}", "no extension m"},
+		{"ext_unload", "{\"name\": \"a\", \"force\": true}", "unknown parameter \"force\""},
+		{"ext_enable", "{\"name\": 5}", "which extension"},
+		{"ext_move", "{\"name\": \"a\", \"position\": 1}", "unknown parameter"},
+		{"ext_move", "{\"name\": \"a\", \"before\": \"m\"}", "no extension m"},
+		{"ext_configure", "{\"name\": \"a\"}", "config: an object"},
+		{"ext_configure", "{\"name\": \"a\", \"config\": 7}",
+		 "config: found \"7\"; allowed: a mapping"},
+		{"ext_upgrade", "{\"name\": \"a\", \"path\": \"./a.so\"}", "an absolute path"},
+		{"ext_status", "{\"name\": \"m\"}", "no extension m"},
+	};
+
+	load_abc();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ask((int)i, rows[i].method, rows[i].params);
+		expect_error((int)i, RPC_BAD_PARAMS, rows[i].part);
+	}
+	cr_expect_eq(sup->cfg->sw.exts_count, 3);
+	cr_expect_not(has_answer());
+}
+
+Test(mgmt_sup, does_not_ask_the_next_switch_for_the_extension_that_killed_one)
+{
+	struct rpc_msg m;
+
+	ask(1, "ext_load", "{\"path\": \"/x/bad.so\"}");
+	asked(&sw, "configure", &m);
+	rpc_msg_fini(&m);
+	rpc_conn_fini(&sup->sw.conn);
+	rpc_conn_fini(&sw);
+	sup->sw.pid = 0;
+	sup_on_death(&sup->sw, 9);
+	expect_error(1, RPC_FAILED, "the switch died while it made this change");
+	cr_expect_eq(sup->cfg->sw.exts_count, 0);
+	play(&sup->sw, &sw);
+	sup_ops_run(sup);
+	cr_expect_not(next(&sw, &m));
+	change_to("ext_load", "{\"path\": \"builtin:good\"}", "good");
+}
+
+Test(mgmt_sup, passes_a_question_about_extensions_to_the_switch_and_its_word_back)
+{
+	struct rpc_msg m;
+
+	load_abc();
+	ask(1, "ext_status", "{\"name\": \"b\"}");
+	asked(&sw, "ext_status", &m);
+	cr_expect_str_eq(json_string_value(json_object_get(m.params, "name")), "b");
+	answer(&sup->sw, rpc_result(m.id, json_pack("{s:s}", "word", "fine")));
+	rpc_msg_fini(&m);
+	expect_result(1, "word", "fine");
+}
