@@ -91,6 +91,8 @@ struct mgmt_uplink {
 	uint32_t *mtu; /* NULL: the device's own */
 };
 
+enum mgmt_on_fault { MGMT_FAULT_PASS, MGMT_FAULT_DROP };
+
 /* An instance of an extension. The order of the list is their order in each class, the first on top. */
 struct mgmt_ext {
 	char *name;   /* always set after load, unique */
@@ -102,7 +104,8 @@ struct mgmt_ext {
 	char *config; /* its own keys, as a JSON object; NULL: all defaults */
 	char **allow_imports;
 	uint32_t allow_imports_count;
-	uint32_t revision; /* counted up to have the same path opened again */
+	enum mgmt_on_fault on_fault; /* what becomes of its packets */
+	uint32_t revision;	     /* counted up to have the same path opened again */
 };
 
 struct mgmt_switch {

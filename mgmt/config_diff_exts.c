@@ -32,7 +32,7 @@ static bool is_same_set(char **a, uint32_t nr_a, char **b, uint32_t nr_b)
 static bool is_same_code(const struct mgmt_ext *a, const struct mgmt_ext *b)
 {
 	return !strcmp(a->path, b->path) && a->revision == b->revision &&
-	       a->budget_us == b->budget_us &&
+	       a->budget_us == b->budget_us && a->on_fault == b->on_fault &&
 	       is_same_set(a->ports, a->ports_count, b->ports, b->ports_count) &&
 	       is_same_set(a->allow_imports, a->allow_imports_count, b->allow_imports,
 			   b->allow_imports_count);

@@ -52,6 +52,11 @@ static const cyaml_strval_t on_crashes[] = {
 	{"restart", MGMT_CRASH_RESTART},
 };
 
+static const cyaml_strval_t on_faults[] = {
+	{"pass", MGMT_FAULT_PASS},
+	{"drop", MGMT_FAULT_DROP},
+};
+
 /* A bool that is true unless told otherwise is kept negated, since libcyaml begins with zeroes. */
 static const cyaml_strval_t negated[] = {
 	{"true", false}, {"false", true}, {"yes", false},
@@ -170,6 +175,8 @@ static const cyaml_schema_field_t ext_fields[] = {
 	CYAML_FIELD_STRING_PTR("config", LIST, struct mgmt_ext, config, 2, FREE_MAX),
 	CYAML_FIELD_SEQUENCE("allow_imports", LIST, struct mgmt_ext, allow_imports, &value_symbol,
 			     1, MGMT_IMPORTS_MAX),
+	CYAML_FIELD_ENUM("on_fault", ENUM, struct mgmt_ext, on_fault, on_faults,
+			 CYAML_ARRAY_LEN(on_faults)),
 	CYAML_FIELD_UINT("revision", OPT, struct mgmt_ext, revision),
 	CYAML_FIELD_END,
 };

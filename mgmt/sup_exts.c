@@ -180,8 +180,8 @@ int sup_exts_move(struct op *op)
  * given stays. */
 int sup_exts_upgrade(struct op *op)
 {
-	static const char *const known[] = {"name",  "path",	      "config", "budget_us",
-					    "ports", "allow_imports", NULL};
+	static const char *const known[] = {"name",  "path",	 "config",	  "budget_us",
+					    "ports", "on_fault", "allow_imports", NULL};
 	int rc = check_params(op, known), at = rc ? rc : place_of(op, "name");
 	json_t *config, *ext, *value;
 	uint32_t revision;

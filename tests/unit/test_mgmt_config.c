@@ -171,6 +171,8 @@ static const struct bad {
 	{EXT "    - path: /dev\n" PART, {"f.yaml:3: switch.extensions[0].path:", "directory"}},
 	{EXT "    - path: builtin:a\n      enabled: perhaps\n" PART,
 	 {"f.yaml:4: switch.extensions[0].enabled:", "\"perhaps\"", "true, false"}},
+	{EXT "    - path: builtin:a\n      on_fault: stop\n" PART,
+	 {"f.yaml:4: switch.extensions[0].on_fault:", "\"stop\"", "pass, drop"}},
 	{EXT "    - path: builtin:a\n      budget_us: 9\n" PART,
 	 {"f.yaml:4: switch.extensions[0].budget_us:", "\"9\"", "10..1000000 (microseconds)"}},
 	{EXT "    - path: builtin:a\n      ports: a/0\n" PART,
@@ -400,7 +402,7 @@ Test(mgmt_config, reads_the_keys_of_a_kernel_and_keeps_them_through_the_memfd)
 
 static const char exts_text[] =
 	"switch:\n  extensions:\n"
-	"    - path: /proc/version\n      name: first\n      enabled: no\n"
+	"    - path: /proc/version\n      name: first\n      enabled: no\n      on_fault: drop\n"
 	"      ports: [a/0, u]\n      budget_us: 500\n      allow_imports: [fopen, puts]\n"
 	"      config: {n: -3, r: 0.5, yes: true, t: \"7\", w: 010, big: 99999999999999999999,\n"
 	"        s: 'a \"b\" \\ c', rules: [{dst: 10.0.0.0/8}, {dst: \"\"}], none: [], any: {}}\n"
@@ -417,6 +419,7 @@ static void expect_exts(const struct mgmt_cfg *c)
 	cr_assert_eq(e, &c->sw.exts[0]);
 	cr_expect_str_eq(e->path, "/proc/version");
 	cr_expect(e->is_off);
+	cr_expect_eq(e->on_fault, MGMT_FAULT_DROP);
 	cr_assert_eq(e->ports_count, 2);
 	cr_expect_str_eq(e->ports[0], "a/0");
 	cr_expect_str_eq(e->ports[1], "u");

@@ -161,6 +161,7 @@ Test(mgmt_diff, upgrades_for_what_an_instance_is_made_with)
 		E("{name: a, path: builtin:b}"),
 		E("{path: builtin:a, revision: 1}"),
 		E("{path: builtin:a, budget_us: 999}"),
+		E("{path: builtin:a, on_fault: drop}"),
 		E("{path: builtin:a, ports: [p/0]}"),
 		E("{path: builtin:a, allow_imports: [puts]}"),
 		E("{path: builtin:a, allow_imports: [puts], config: {x: 1}}"),
