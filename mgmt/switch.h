@@ -6,9 +6,17 @@
 #include <stdbool.h>
 
 #include "mgmt/child.h"
+#include "mgmt/config_diff.h"
 #include "netvsp/netvsp.h"
+#include "vswitch/ext/ext.h"
 #include "vswitch/uplink.h"
 #include "vswitch/vswitch.h"
+
+/* An extension that a restarted switch could not load again: the switch goes on without it. */
+struct sw_missing {
+	char name[MGMT_EXT_NAME_MAX + 1];
+	char why[512];
+};
 
 struct sw {
 	struct child child;
@@ -16,6 +24,8 @@ struct sw {
 	struct vsw *vsw;
 	struct netvsp *netvsp;
 	struct vsw_uplink *uplink[MGMT_UPLINKS_MAX];
+	struct sw_missing missing[MGMT_EXTS_MAX];
+	unsigned int nr_missing;
 	uint32_t cpu[VSW_LCORES_MAX]; /* of each poll lcore */
 	unsigned int nr_lcores;
 	bool has_eal;
@@ -34,10 +44,29 @@ int sw_eal_capture_log(void);
 void sw_eal_log_on(void); /* the start is over: log them */
 const char *sw_eal_last_line(void);
 
+/* switch_change.c.  ctl. Makes of the present configuration the one in @config, or changes nothing.
+ * *@result: what was changed. 0 or -errno (text set). */
+int sw_configure(struct sw *sw, const json_t *config, json_t **result);
+
 /* switch_nics.c.  ctl. 0 or -errno (text set). */
 int sw_nic_make(struct sw *sw, const struct mgmt_partition *part, const struct mgmt_nic *nic);
-/* Makes of the present configuration the one in @config, or changes nothing. */
-int sw_configure(struct sw *sw, const json_t *config);
+int sw_nic_apply(struct sw *sw, const struct mgmt_change *c);
+void sw_nic_undo(struct sw *sw, const struct mgmt_change *c);
+
+/* switch_exts.c.  ctl. The extensions of the configuration, after the ports. 0 or -errno (text set). */
+int sw_exts_make(struct sw *sw);
+/* A change towards @next; what was done is added to @done. */
+int sw_ext_apply(struct sw *sw, const struct mgmt_change *c, const struct mgmt_cfg *next,
+		 json_t *done);
+void sw_ext_undo(struct sw *sw, const struct mgmt_change *c);
+/* After a change was made: which ones are still missing. */
+void sw_exts_settle(struct sw *sw);
+
+/* switch_ext_status.c.  ctl. All extensions, with @is_whole everything there is about them. New reference. */
+json_t *sw_exts_json(struct sw *sw, bool is_whole);
+/* Answers "ext_status": of the one {name}, or of all. */
+int sw_ext_status(struct sw *sw, json_t *params, json_t **result);
+const char *sw_ext_class_word(uint32_t cls);
 
 /* switch_fault.c.  ctl. SIGBUS names the memory that faulted, then ends the process as usual. */
 void sw_fault_install(void);

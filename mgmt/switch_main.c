@@ -190,6 +190,8 @@ static int start(struct sw *sw, int stats_fd)
 		rc = make_switch(sw);
 	if (!rc)
 		rc = make_ports(sw);
+	if (!rc)
+		rc = sw_exts_make(sw);
 	return rc ? rc : watch_all(sw);
 }
 
@@ -222,9 +224,11 @@ static void told(void *ctx, const char *method)
 
 static int call(void *ctx, const char *method, json_t *params, json_t **result)
 {
-	if (strcmp(method, "configure") != 0)
-		return err_set(-ENOSYS, "no such method");
-	return sw_configure(ctx, json_object_get(params, "config"));
+	if (!strcmp(method, "configure"))
+		return sw_configure(ctx, json_object_get(params, "config"), result);
+	if (!strcmp(method, "ext_status"))
+		return sw_ext_status(ctx, params, result);
+	return err_set(-ENOSYS, "no such method");
 }
 
 static const struct child_ops ops = {.status = status, .told = told, .call = call};
