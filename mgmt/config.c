@@ -87,6 +87,10 @@ static int fill_defaults(struct mgmt_cfg *cfg, const struct mgmt_host *host)
 	DEFAULT(cfg->sw.ageing_s, 300);
 	for (uint32_t i = 0; i < cfg->sw.exts_count; i++)
 		DEFAULT(cfg->sw.exts[i].budget_us, VSW_EXT_BUDGET_US);
+	for (uint32_t i = 0; i < cfg->sw.mirrors_count; i++) {
+		DEFAULT(cfg->sw.mirrors[i].way, VSW_MIRROR_BOTH);
+		DEFAULT(cfg->sw.mirrors[i].what, VSW_MIRROR_FORWARDED);
+	}
 	for (uint32_t i = 0; i < cfg->uplinks_count; i++)
 		DEFAULT(cfg->uplinks[i].queues, 1);
 	for (uint32_t i = 0; i < cfg->partitions_count && !rc; i++)
@@ -256,25 +260,39 @@ const struct mgmt_ext *mgmt_config_ext(const struct mgmt_cfg *cfg, const char *n
 	return NULL;
 }
 
-static bool has_nic(const struct mgmt_partition *part, const char *name)
+static bool nic_port(const struct mgmt_cfg *cfg, uint32_t n, struct mgmt_port *out)
 {
-	char have[40];
+	for (uint32_t i = 0; i < cfg->partitions_count; i++) {
+		const struct mgmt_partition *part = &cfg->partitions[i];
 
-	for (uint32_t i = 0; i < part->nics_count; i++) {
-		snprintf(have, sizeof(have), "%s/%u", part->name, *part->nics[i].index);
-		if (!strcmp(have, name))
+		if (n < part->nics_count) {
+			snprintf(out->name, sizeof(out->name), "%s/%u", part->name,
+				 *part->nics[n].index);
+			snprintf(out->path, sizeof(out->path), "partitions[%u].nics[%u]", i, n);
+			out->policy = &part->nics[n].policy;
 			return true;
+		}
+		n -= part->nics_count;
 	}
 	return false;
 }
 
+bool mgmt_config_port(const struct mgmt_cfg *cfg, uint32_t n, struct mgmt_port *out)
+{
+	if (n >= cfg->uplinks_count)
+		return nic_port(cfg, n - cfg->uplinks_count, out);
+	snprintf(out->name, sizeof(out->name), "%s", cfg->uplinks[n].name);
+	snprintf(out->path, sizeof(out->path), "uplinks[%u]", n);
+	out->policy = &cfg->uplinks[n].policy;
+	return true;
+}
+
 bool mgmt_config_has_port(const struct mgmt_cfg *cfg, const char *name)
 {
-	for (uint32_t i = 0; i < cfg->uplinks_count; i++)
-		if (!strcmp(cfg->uplinks[i].name, name))
-			return true;
-	for (uint32_t i = 0; i < cfg->partitions_count; i++)
-		if (has_nic(&cfg->partitions[i], name))
+	struct mgmt_port port;
+
+	for (uint32_t n = 0; mgmt_config_port(cfg, n, &port); n++)
+		if (!strcmp(port.name, name))
 			return true;
 	return false;
 }

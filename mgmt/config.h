@@ -12,6 +12,7 @@
 #include <nethv/abi/vmbus.h>
 
 #include "hv/hv.h"
+#include "mgmt/config_policy.h"
 #include "vswitch/ext/ext.h"
 #include "vswitch/port.h"
 #include "vswitch/vswitch.h"
@@ -48,6 +49,7 @@ struct mgmt_nic {
 	bool no_offload; /* key "offload", negated */
 	bool monitor;	 /* offer a monitor page */
 	bool link_down;	 /* key "link" */
+	struct mgmt_policy policy;
 	uint8_t addr[6]; /* mac, parsed */
 };
 
@@ -89,6 +91,7 @@ struct mgmt_uplink {
 	char *netns; /* NULL: the switch's own */
 	uint32_t queues;
 	uint32_t *mtu; /* NULL: the device's own */
+	struct mgmt_policy policy;
 };
 
 enum mgmt_on_fault { MGMT_FAULT_PASS, MGMT_FAULT_DROP };
@@ -118,6 +121,8 @@ struct mgmt_switch {
 	uint32_t ageing_s;
 	struct mgmt_ext *exts; /* key "extensions" */
 	uint32_t exts_count;
+	struct mgmt_mirror *mirrors;
+	uint32_t mirrors_count;
 };
 
 struct mgmt_cfg {
@@ -167,8 +172,29 @@ const struct mgmt_nic *mgmt_config_nic(const struct mgmt_partition *part, unsign
 /* any.  The extension of that name, or NULL. */
 const struct mgmt_ext *mgmt_config_ext(const struct mgmt_cfg *cfg, const char *name);
 
-/* any.  Whether an adapter ("a/0") or uplink has that name. */
+/* A port as configured: an adapter ("a/0") or an uplink. */
+struct mgmt_port {
+	char name[32];
+	char path[48]; /* of its map, for messages: "partitions[0].nics[1]" */
+	const struct mgmt_policy *policy;
+};
+
+/* any.  The @n-th one; false: there are no more. */
+bool mgmt_config_port(const struct mgmt_cfg *cfg, uint32_t n, struct mgmt_port *out);
 bool mgmt_config_has_port(const struct mgmt_cfg *cfg, const char *name);
+
+/* any.  An ACL rule taken apart: into one rule, or two (IPv4 and IPv6) when it does not say which. Returns
+ * how many, or -EINVAL: *@key is the key at fault, the text is "found ...; allowed: ...". */
+int mgmt_acl_rule(const struct mgmt_acl_rule *r, struct vsw_acl_rule out[2], const char **key);
+
+/* any.  The role that a port's isolation means. 0 or -EINVAL (text set, as above). */
+int mgmt_isolation(const struct mgmt_policy *p, struct vsw_pvlan *out);
+
+/* ctl.  All that a port's policies depend on, the roles and minima of other ports included, or NULL: it has
+ * none. Two that are equal as JSON are the same. New reference. */
+json_t *mgmt_policy_key(const struct mgmt_cfg *cfg, const struct mgmt_port *port);
+bool mgmt_policy_is_key(
+	const char *key); /* any. Whether a key of a port's map is one of a policy. */
 
 /* any.  The engine that @part asks for. */
 enum hv_engine_kind mgmt_config_engine(const struct mgmt_cfg *cfg,

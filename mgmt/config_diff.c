@@ -92,8 +92,11 @@ int mgmt_config_diff(const struct mgmt_cfg *from, const struct mgmt_cfg *to,
 		for (uint32_t k = 0; k < to->partitions[i].nics_count && !rc; k++)
 			rc = diff_nic(&d, &from->partitions[i], &to->partitions[i],
 				      &to->partitions[i].nics[k]);
-	if (!rc)
+	if (!rc) {
 		mgmt_diff_exts(&d);
+		mgmt_diff_policies(&d);
+		mgmt_diff_mirrors(&d);
+	}
 	for (uint32_t i = 0; i < to->partitions_count && !rc; i++)
 		links(&d, &from->partitions[i], &to->partitions[i]);
 	if (!rc)

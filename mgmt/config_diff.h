@@ -14,6 +14,8 @@ enum mgmt_change_kind {
 	MGMT_EXT_ENABLE,
 	MGMT_EXT_DISABLE,
 	MGMT_EXT_ORDER, /* of all: once, at most */
+	MGMT_POLICY,	/* of a port */
+	MGMT_MIRRORS,	/* all: once, at most */
 	MGMT_NIC_LINK,	/* from here on nothing fails */
 	MGMT_EXT_UNLOAD,
 	MGMT_NIC_REMOVE,
@@ -26,16 +28,17 @@ struct mgmt_change {
 	const struct mgmt_nic *nic;
 	const struct mgmt_ext *ext;
 	const struct mgmt_ext *was; /* the old one of UPGRADE, CONFIGURE, ENABLE, DISABLE */
+	char port[32];		    /* POLICY */
 };
 
-#define MGMT_CHANGES_MAX (2 * VSW_PORTS_MAX + 4 * MGMT_EXTS_MAX)
+#define MGMT_CHANGES_MAX (3 * VSW_PORTS_MAX + 4 * MGMT_EXTS_MAX + 2)
 
 /* ctl.  Returns how many, or -EOPNOTSUPP: a difference that cannot be made at run time (text set). The
  * entries point into @from and @to. */
 int mgmt_config_diff(const struct mgmt_cfg *from, const struct mgmt_cfg *to,
 		     struct mgmt_change out[MGMT_CHANGES_MAX]);
 
-/* config_diff_exts.c: its part. */
+/* config_diff_exts.c, config_diff_policy.c: their parts. */
 struct mgmt_diff {
 	const struct mgmt_cfg *from, *to;
 	struct mgmt_change *out;
@@ -44,3 +47,5 @@ struct mgmt_diff {
 void mgmt_diff_add(struct mgmt_diff *d, struct mgmt_change change);
 void mgmt_diff_exts(struct mgmt_diff *d);
 void mgmt_diff_exts_gone(struct mgmt_diff *d);
+void mgmt_diff_policies(struct mgmt_diff *d);
+void mgmt_diff_mirrors(struct mgmt_diff *d);

@@ -57,6 +57,13 @@ static json_t *list_json(const cyaml_schema_value_t *entry, const char *at, uint
 	return list;
 }
 
+/* A number that may be left out and is 0 was left out, or says the same. Its limits may not allow 0. */
+static bool is_left_out(const cyaml_schema_value_t *v, const void *at)
+{
+	return v->type == CYAML_UINT && v->flags & CYAML_FLAG_OPTIONAL &&
+	       !(v->flags & CYAML_FLAG_POINTER) && !read_uint(at, v->data_size);
+}
+
 static json_t *map_json(const cyaml_schema_field_t *f, const char *base)
 {
 	json_t *o = json_object();
@@ -67,7 +74,7 @@ static json_t *map_json(const cyaml_schema_field_t *f, const char *base)
 
 		if (f->value.flags & CYAML_FLAG_POINTER)
 			memcpy(&at, base + f->data_offset, sizeof(at));
-		if (at)
+		if (at && !is_left_out(&f->value, at))
 			value = value_json(&f->value, at,
 					   read_uint(base + f->count_offset, f->count_size));
 		if (value)
@@ -89,6 +96,11 @@ static json_t *value_json(const cyaml_schema_value_t *v, const void *at, uint64_
 	case CYAML_SEQUENCE: return list_json(v->sequence.entry, at, count);
 	default: return map_json(v->mapping.fields, at);
 	}
+}
+
+json_t *mgmt_schema_json(const cyaml_schema_value_t *v, const void *at)
+{
+	return value_json(v, at, 0);
 }
 
 json_t *mgmt_config_json(const struct mgmt_cfg *cfg)

@@ -377,6 +377,8 @@ int mgmt_check_meaning(const char *label, const struct ytree *root, struct mgmt_
 		rc = mgmt_check_disks(&c);
 	if (!rc)
 		rc = mgmt_check_exts(&c);
+	if (!rc)
+		rc = mgmt_check_policies(&c);
 	snprintf(rest, sizeof(rest), "found %u nics and uplinks; allowed: %u ports", ports,
 		 VSW_PORTS_MAX);
 	if (!rc && ports > VSW_PORTS_MAX)

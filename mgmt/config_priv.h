@@ -34,6 +34,10 @@ json_t *ytree_json(const struct ytree *node);
 char *ytree_for_cyaml(const struct ytree *root);
 
 extern const cyaml_schema_value_t mgmt_schema;
+extern const cyaml_schema_value_t mgmt_policy_schema; /* of struct mgmt_policy */
+
+/* ctl.  config_json.c: a struct of that schema. New reference, or NULL: out of memory. */
+json_t *mgmt_schema_json(const cyaml_schema_value_t *v, const void *at);
 
 /* any.  A map whose keys are not ours to know. In the structs it is JSON in a string. */
 bool mgmt_schema_is_free(const cyaml_schema_value_t *v);
@@ -79,3 +83,6 @@ bool mgmt_is_name(const char *name);
 /* ctl.  config_exts.c: after the names of ports are checked. Also names extensions that have no name,
  * and makes their paths absolute. */
 int mgmt_check_exts(const struct check *c);
+
+/* ctl.  config_policy.c: policies of ports and mirrors, after the names of ports are checked. */
+int mgmt_check_policies(const struct check *c);

@@ -57,6 +57,39 @@ static const cyaml_strval_t on_faults[] = {
 	{"drop", MGMT_FAULT_DROP},
 };
 
+static const cyaml_strval_t acl_ways[] = {
+	{"in", VSW_ACL_INGRESS},
+	{"out", VSW_ACL_EGRESS},
+	{"both", VSW_ACL_BOTH},
+};
+
+static const cyaml_strval_t acl_actions[] = {
+	{"permit", VSW_ACL_PERMIT},
+	{"deny", VSW_ACL_DENY},
+};
+
+static const cyaml_strval_t when_fulls[] = {
+	{"replace", false},
+	{"refuse", true},
+};
+
+static const cyaml_strval_t guards[] = {
+	{"dhcp", MGMT_GUARD_DHCP},
+	{"router", MGMT_GUARD_ROUTER},
+};
+
+static const cyaml_strval_t mirror_ways[] = {
+	{"in", VSW_MIRROR_IN},
+	{"out", VSW_MIRROR_OUT},
+	{"both", VSW_MIRROR_BOTH},
+};
+
+static const cyaml_strval_t mirror_drops[] = {
+	{"false", VSW_MIRROR_FORWARDED},
+	{"true", VSW_MIRROR_ALL},
+	{"only", VSW_MIRROR_DROPS},
+};
+
 /* A bool that is true unless told otherwise is kept negated, since libcyaml begins with zeroes. */
 static const cyaml_strval_t negated[] = {
 	{"true", false}, {"false", true}, {"yes", false},
@@ -91,6 +124,95 @@ static const cyaml_schema_field_t vlan_fields[] = {
 	CYAML_FIELD_END,
 };
 
+#define WORD(key, S, member, words) \
+	CYAML_FIELD_ENUM(key, ENUM, S, member, words, CYAML_ARRAY_LEN(words))
+#define MUST_WORD(key, S, member, words) \
+	CYAML_FIELD_ENUM(key, CYAML_FLAG_STRICT, S, member, words, CYAML_ARRAY_LEN(words))
+#define TEXT(key, S, member, max) CYAML_FIELD_STRING_PTR(key, LIST, S, member, 1, max)
+
+static const cyaml_schema_field_t acl_fields[] = {
+	TEXT("name", struct mgmt_acl_rule, name, 31),
+	MUST_WORD("way", struct mgmt_acl_rule, way, acl_ways),
+	MUST_WORD("action", struct mgmt_acl_rule, action, acl_actions),
+	TEXT("proto", struct mgmt_acl_rule, proto, 16),
+	TEXT("src", struct mgmt_acl_rule, src, 64),
+	TEXT("dst", struct mgmt_acl_rule, dst, 64),
+	TEXT("sport", struct mgmt_acl_rule, sport, 16),
+	TEXT("dport", struct mgmt_acl_rule, dport, 16),
+	CYAML_FIELD_UINT_PTR("icmp_type", OPT, struct mgmt_acl_rule, icmp_type),
+	CYAML_FIELD_UINT_PTR("icmp_code", OPT, struct mgmt_acl_rule, icmp_code),
+	TEXT("ether_type", struct mgmt_acl_rule, ether_type, 16),
+	TEXT("src_mac", struct mgmt_acl_rule, src_mac, 40),
+	TEXT("dst_mac", struct mgmt_acl_rule, dst_mac, 40),
+	CYAML_FIELD_BOOL("stateful", OPT, struct mgmt_acl_rule, stateful),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t acl_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct mgmt_acl_rule, acl_fields)};
+
+static const cyaml_schema_value_t guard_value = {
+	CYAML_VALUE_ENUM(CYAML_FLAG_STRICT, enum mgmt_guard, guards, CYAML_ARRAY_LEN(guards))};
+
+#define NUMBER(key, S, member) CYAML_FIELD_UINT(key, OPT, S, member)
+
+static const cyaml_schema_field_t acl_default_fields[] = {
+	WORD("in", struct mgmt_acl_default, in, acl_actions),
+	WORD("out", struct mgmt_acl_default, out, acl_actions),
+	WORD("other_in", struct mgmt_acl_default, other_in, acl_actions),
+	WORD("other_out", struct mgmt_acl_default, other_out, acl_actions),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t acl_connections_fields[] = {
+	NUMBER("max", struct mgmt_acl_connections, max),
+	WORD("when_full", struct mgmt_acl_connections, must_refuse, when_fulls),
+	NUMBER("tcp_s", struct mgmt_acl_connections, tcp_s),
+	NUMBER("tcp_new_s", struct mgmt_acl_connections, tcp_new_s),
+	NUMBER("tcp_end_s", struct mgmt_acl_connections, tcp_end_s),
+	NUMBER("other_s", struct mgmt_acl_connections, other_s),
+	NUMBER("other_new_s", struct mgmt_acl_connections, other_new_s),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t limit_fields[] = {
+	NUMBER("in_mbps", struct mgmt_limit, in_mbps),
+	NUMBER("out_mbps", struct mgmt_limit, out_mbps),
+	NUMBER("burst_kb", struct mgmt_limit, burst_kb),
+	NUMBER("in_pps", struct mgmt_limit, in_pps),
+	NUMBER("out_pps", struct mgmt_limit, out_pps),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t storm_fields[] = {
+	NUMBER("broadcast_pps", struct mgmt_storm, broadcast_pps),
+	NUMBER("multicast_pps", struct mgmt_storm, multicast_pps),
+	CYAML_FIELD_END,
+};
+
+/* The keys of a policy in struct @S, whose member @P (with its dot, or nothing) it is. */
+#define POLICY_FIELDS(S, P)                                                                    \
+	CYAML_FIELD_SEQUENCE_COUNT("acl", LIST, S, P acl, P acl_count, &acl_value, 0,          \
+				   VSW_ACL_RULES_MAX),                                         \
+		CYAML_FIELD_MAPPING("acl_default", OPT, S, P acl_default, acl_default_fields), \
+		CYAML_FIELD_MAPPING("acl_connections", OPT, S, P acl_connections,              \
+				    acl_connections_fields),                                   \
+		CYAML_FIELD_SEQUENCE_COUNT("guards", LIST, S, P guards, P guards_count,        \
+					   &guard_value, 0, 2),                                \
+		CYAML_FIELD_MAPPING("limit", OPT, S, P limit, limit_fields),                   \
+		CYAML_FIELD_UINT("share_mbps", OPT, S, P share_mbps),                          \
+		CYAML_FIELD_UINT("min_mbps", OPT, S, P min_mbps),                              \
+		CYAML_FIELD_MAPPING("storm", OPT, S, P storm, storm_fields),                   \
+		CYAML_FIELD_STRING_PTR("isolation", LIST, S, P isolation, 1, 40)
+
+static const cyaml_schema_field_t policy_fields[] = {
+	POLICY_FIELDS(struct mgmt_policy, ),
+	CYAML_FIELD_END,
+};
+
+const cyaml_schema_value_t mgmt_policy_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct mgmt_policy, policy_fields)};
+
 static const cyaml_schema_field_t nic_fields[] = {
 	CYAML_FIELD_STRING_PTR("mac", LIST, struct mgmt_nic, mac, 1, 40),
 	CYAML_FIELD_UINT("mtu", OPT, struct mgmt_nic, mtu),
@@ -103,6 +225,7 @@ static const cyaml_schema_field_t nic_fields[] = {
 			 CYAML_ARRAY_LEN(negated)),
 	CYAML_FIELD_BOOL("monitor", OPT, struct mgmt_nic, monitor),
 	CYAML_FIELD_ENUM("link", ENUM, struct mgmt_nic, link_down, links, CYAML_ARRAY_LEN(links)),
+	POLICY_FIELDS(struct mgmt_nic, policy.),
 	CYAML_FIELD_END,
 };
 
@@ -159,6 +282,7 @@ static const cyaml_schema_field_t uplink_fields[] = {
 	CYAML_FIELD_STRING_PTR("netns", LIST, struct mgmt_uplink, netns, 1, 200),
 	CYAML_FIELD_UINT("queues", OPT, struct mgmt_uplink, queues),
 	CYAML_FIELD_UINT_PTR("mtu", OPT, struct mgmt_uplink, mtu),
+	POLICY_FIELDS(struct mgmt_uplink, policy.),
 	CYAML_FIELD_END,
 };
 
@@ -184,6 +308,19 @@ static const cyaml_schema_field_t ext_fields[] = {
 static const cyaml_schema_value_t ext_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct mgmt_ext, ext_fields)};
 
+static const cyaml_schema_field_t mirror_fields[] = {
+	CYAML_FIELD_SEQUENCE("from", CYAML_FLAG_POINTER, struct mgmt_mirror, from, &value_port, 1,
+			     VSW_PORTS_MAX),
+	CYAML_FIELD_STRING_PTR("to", CYAML_FLAG_POINTER, struct mgmt_mirror, to, 1, 31),
+	WORD("way", struct mgmt_mirror, way, mirror_ways),
+	WORD("drops", struct mgmt_mirror, what, mirror_drops),
+	CYAML_FIELD_UINT("snap_len", OPT, struct mgmt_mirror, snap_len),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t mirror_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct mgmt_mirror, mirror_fields)};
+
 static const cyaml_schema_field_t switch_fields[] = {
 	CYAML_FIELD_SEQUENCE("lcores", LIST, struct mgmt_switch, lcores, &value_u32, 1,
 			     VSW_LCORES_MAX),
@@ -195,6 +332,8 @@ static const cyaml_schema_field_t switch_fields[] = {
 	CYAML_FIELD_UINT("ageing_s", OPT, struct mgmt_switch, ageing_s),
 	CYAML_FIELD_SEQUENCE("extensions", LIST, struct mgmt_switch, exts, &ext_value, 0,
 			     MGMT_EXTS_MAX),
+	CYAML_FIELD_SEQUENCE("mirrors", LIST, struct mgmt_switch, mirrors, &mirror_value, 0,
+			     VSW_MIRRORS_MAX),
 	CYAML_FIELD_END,
 };
 
@@ -213,7 +352,32 @@ static const cyaml_schema_field_t top_fields[] = {
 const cyaml_schema_value_t mgmt_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct mgmt_cfg, top_fields)};
 
+/* @port: the key of the list of ports. */
+#define POLICY_RANGES(port)                                                             \
+	{port ".acl.icmp_type", 0, 255, 0, "an ICMP type"},                             \
+		{port ".acl.icmp_code", 0, 255, 0, "an ICMP code"},                     \
+		{port ".acl_connections.max", 64, VSW_ACL_CONNS_MAX, 0, "connections"}, \
+		{port ".acl_connections.tcp_s", 1, 2592000, 0, "seconds"},              \
+		{port ".acl_connections.tcp_new_s", 1, 2592000, 0, "seconds"},          \
+		{port ".acl_connections.tcp_end_s", 1, 2592000, 0, "seconds"},          \
+		{port ".acl_connections.other_s", 1, 2592000, 0, "seconds"},            \
+		{port ".acl_connections.other_new_s", 1, 2592000, 0, "seconds"},        \
+		{port ".limit.in_mbps", 1, 1000000, 0, "Mbit/s"},                       \
+		{port ".limit.out_mbps", 1, 1000000, 0, "Mbit/s"},                      \
+		{port ".limit.burst_kb", VSW_RATE_BURST_MIN / 1024, 1 << 20, 0, "KiB"}, \
+		{port ".limit.in_pps", 1, 1000000000, 0, "packets a second"},           \
+		{port ".limit.out_pps", 1, 1000000000, 0, "packets a second"},          \
+		{port ".share_mbps", 1, 1000000, 0, "Mbit/s"},                          \
+		{port ".min_mbps", 1, 1000000, 0, "Mbit/s"},                            \
+		{port ".storm.broadcast_pps", 1, 1000000000, 0, "packets a second"},    \
+	{                                                                               \
+		port ".storm.multicast_pps", 1, 1000000000, 0, "packets a second"       \
+	}
+
 static const struct mgmt_range ranges[] = {
+	POLICY_RANGES("uplinks"),
+	POLICY_RANGES("partitions.nics"),
+	{"switch.mirrors.snap_len", VSW_FRAME_MIN, VSW_LSO_MAX, 0, "bytes"},
 	{"switch.lcores", 0, 1023, 0, "a CPU number"},
 	{"switch.memory", 64, 1 << 20, 0, "MiB"},
 	{"switch.fdb_size", 16, 1 << 20, 0, "addresses"},

@@ -175,6 +175,10 @@ int sup_nics_add(struct op *op); /* an op_kind's begin */
 int sup_nics_remove(struct op *op);
 int sup_nics_set(struct op *op);
 
+/* sup_policy.c */
+int sup_policy_set(struct op *op);
+int sup_mirrors_set(struct op *op);
+
 /* sup_exts.c */
 int sup_exts_load(struct op *op);
 int sup_exts_unload(struct op *op);

@@ -32,6 +32,8 @@ static const struct op_kind kinds[] = {
 	{"ext_move", EXT_CHANGE, sup_exts_move},
 	{"ext_configure", EXT_CHANGE, sup_exts_configure},
 	{"ext_upgrade", EXT_CHANGE, sup_exts_upgrade},
+	{"policy_set", OP_CONFIG | OP_SWITCH, sup_policy_set},
+	{"mirrors_set", OP_CONFIG | OP_SWITCH, sup_mirrors_set},
 	{"ext_status", OP_SWITCH, sup_exts_status},
 };
 

@@ -22,6 +22,8 @@ static int load(struct mgmt_cfg **out, const char *text)
 
 #define PART "partitions:\n  - name: a\n"
 #define EXT  "switch:\n  extensions:\n"
+#define ACL  PART "    nics:\n      - acl: ["
+#define RULE ACL "{way: in, action: deny,\n          "
 
 static const struct bad {
 	const char *text;
@@ -188,6 +190,64 @@ static const struct bad {
 	 {"f.yaml:5: switch.extensions[0].config.\"a\".\"b\":", "again (first in line 4)", "once"}},
 	{EXT "    - path: builtin:a\n      allow_imports: [\"\"]\n" PART,
 	 {"f.yaml:4: switch.extensions[0].allow_imports[0]:", "found nothing", "1..200"}},
+	{ACL "{way: in}]\n", {"f.yaml:4: partitions[0].nics[0].acl[0]:", "no key \"action\""}},
+	{ACL "{way: up, action: deny}]\n", {"acl[0].way:", "\"up\"", "in, out, both"}},
+	{ACL "{way: in, action: allow}]\n", {"acl[0].action:", "\"allow\"", "permit, deny"}},
+	{RULE "proto: ip}]\n",
+	 {"f.yaml:5: partitions[0].nics[0].acl[0].proto:", "\"ip\"", "tcp, udp"}},
+	{RULE "proto: 256}]\n", {"acl[0].proto:", "\"256\"", "1..255"}},
+	{RULE "src: 10.0.0.256}]\n", {"acl[0].src:", "\"10.0.0.256\"", "ADDRESS/BITS"}},
+	{RULE "src: 10.0.0.0/33}]\n", {"acl[0].src:", "\"10.0.0.0/33\"", "ADDRESS/BITS"}},
+	{RULE "dst: 10.0.0.1/8}]\n",
+	 {"acl[0].dst:", "\"10.0.0.1/8\"", "no bits in the address behind"}},
+	{RULE "dst: \"fd00::/129\"}]\n", {"acl[0].dst:", "\"fd00::/129\"", "ADDRESS/BITS"}},
+	{RULE "src: 10.0.0.1, dst: \"fd00::1\"}]\n", {"acl[0].dst:", "as in src"}},
+	{RULE "sport: 80}]\n", {"acl[0].sport:", "\"80\"", "with proto tcp, udp"}},
+	{RULE "proto: icmp, dport: 80}]\n", {"acl[0].dport:", "\"80\"", "with proto tcp, udp"}},
+	{RULE "proto: tcp, dport: 0}]\n", {"acl[0].dport:", "\"0\"", "1..65535"}},
+	{RULE "proto: tcp, dport: 9-8}]\n", {"acl[0].dport:", "\"9-8\"", "FIRST-LAST"}},
+	{RULE "proto: udp, sport: 1-65536}]\n", {"acl[0].sport:", "\"1-65536\"", "FIRST-LAST"}},
+	{RULE "proto: tcp, icmp_type: 8}]\n", {"acl[0].icmp_type:", "\"8\"", "icmp or icmpv6"}},
+	{RULE "proto: icmp, icmp_code: 1}]\n", {"acl[0].icmp_code:", "\"1\"", "with icmp_type"}},
+	{RULE "proto: icmp, icmp_type: 256}]\n", {"acl[0].icmp_type:", "\"256\"", "0..255"}},
+	{RULE "proto: icmp, src: \"fd00::/8\"}]\n", {"acl[0].proto:", "icmpv6 with IPv6"}},
+	{RULE "proto: icmpv6, src: 10.0.0.1}]\n", {"acl[0].proto:", "icmp with IPv4"}},
+	{RULE "stateful: true}]\n", {"acl[0].stateful:", "action permit only"}},
+	{RULE "ether_type: 0x5ff}]\n", {"acl[0].ether_type:", "\"0x5ff\"", "arp"}},
+	{RULE "ether_type: arp, src: 10.0.0.1}]\n", {"acl[0].ether_type:", "without keys of IP"}},
+	{RULE "src_mac: 02:00}]\n", {"acl[0].src_mac:", "\"02:00\"", "six bytes"}},
+	{RULE "dst_mac: \"02:00:00:00:00:01/ff:ff:ff:00:00:00\"}]\n",
+	 {"acl[0].dst_mac:", "that the mask does not have"}},
+	{RULE "ether_type: arp, stateful: true}]\n", {"acl[0].stateful:", "rules of IP only"}},
+	{PART "    nics: [{acl_default: {in: maybe}}]\n", {"acl_default.in:", "permit, deny"}},
+	{PART "    nics: [{acl_connections: {max: 63}}]\n",
+	 {"acl_connections.max:", "64..4194304"}},
+	{PART "    nics: [{guards: [dhcp, dns]}]\n",
+	 {"nics[0].guards[1]:", "\"dns\"", "dhcp, router"}},
+	{PART "    nics: [{guards: [dhcp, dhcp]}]\n", {"nics[0].guards[1]:", "each once"}},
+	{PART "    nics: [{limit: {in_mbps: 0}}]\n",
+	 {"limit.in_mbps:", "\"0\"", "1..1000000 (Mbit/s)"}},
+	{PART "    nics: [{limit: {burst_kb: 127}}]\n", {"limit.burst_kb:", "128..1048576 (KiB)"}},
+	{PART "    nics: [{limit: 5}]\n", {"nics[0].limit:", "found \"5\"", "a mapping"}},
+	{PART "    nics: [{storm: {broadcast_pps: -1}}]\n",
+	 {"storm.broadcast_pps:", "1..1000000000"}},
+	{PART "    nics: [{isolation: community}]\n",
+	 {"nics[0].isolation:", "\"community\"", "community 1..65535"}},
+	{PART "    nics: [{isolation: community 65536}]\n", {"isolation:", "\"community 65536\""}},
+	{PART "    nics: [{min_mbps: 5}]\n",
+	 {"nics[0].min_mbps:", "nothing is shared", "share_mbps"}},
+	{PART "    nics: [{min_mbps: 60}, {min_mbps: 50}]\n"
+	      "uplinks: [{name: u, devargs: net_null0, share_mbps: 100}]\n",
+	 {"f.yaml:4: uplinks[0].share_mbps:", "found 100", "at least 110 (Mbit/s)"}},
+	{"switch:\n  mirrors:\n    - {from: [a/0]}\n" PART,
+	 {"f.yaml:3: switch.mirrors[0]:", "\"to\""}},
+	{"switch:\n  mirrors:\n    - {from: [a/0], to: x}\n" PART "    nics: [{}]\n",
+	 {"f.yaml:3: switch.mirrors[0].to:", "\"x\"", "PARTITION/NUMBER"}},
+	{"switch:\n  mirrors:\n    - {from: [a/1, a/0], to: a/1}\n" PART "    nics: [{}, {}]\n",
+	 {"f.yaml:3: switch.mirrors[0].from[0]:", "the copies go to", "others"}},
+	{"switch: {mirrors: [{from: [a/0], to: a/1, way: up}]}\n" PART, {"way:", "in, out, both"}},
+	{"switch: {mirrors: [{from: [a/0], to: a/1, drops: some}]}\n" PART,
+	 {"drops:", "\"some\"", "false, true, only"}},
 	{"x: &a 1\nname: *a\n" PART, {"f.yaml:2:", "aliases"}},
 	{"? [a]\n: b\n", {"f.yaml:1:", "a key must be a word"}},
 	{"a: {b: {c: {d: {e: {f: {g: {h: {i: 1}}}}}}}}\n", {"f.yaml:1:", "nested deeper than 8"}},
@@ -485,12 +545,107 @@ Test(mgmt_config, begins_relative_paths_of_extensions_where_the_file_is)
 	rmdir(dir);
 }
 
+static const char policy_text[] =
+	"switch:\n  mirrors:\n"
+	"    - {from: [a/0, a/1], to: u, way: in, drops: only, snap_len: 128}\n"
+	"    - {from: [u], to: a/1}\n"
+	"uplinks: [{name: u, devargs: net_null0, share_mbps: 100, limit: {out_mbps: 100}}]\n" PART
+	"    nics:\n"
+	"      - acl:\n"
+	"          - {name: web, way: in, action: permit, proto: tcp, dst: 10.0.0.0/8, dport: 80-443,\n"
+	"             stateful: true}\n"
+	"          - {way: both, action: deny, proto: icmpv6, icmp_type: 0, src: \"fd00::/8\"}\n"
+	"          - {way: out, action: deny, ether_type: 0x88cc, src_mac: \"02:4e:00:00:00:00/ff:ff:00:00:00:00\"}\n"
+	"          - {way: out, action: deny, proto: 99}\n"
+	"        acl_default: {in: deny, other_out: deny}\n"
+	"        acl_connections: {max: 64, when_full: refuse, tcp_new_s: 7}\n"
+	"        guards: [router, dhcp]\n"
+	"        limit: {in_mbps: 5, burst_kb: 256, in_pps: 9}\n"
+	"        min_mbps: 40\n        storm: {multicast_pps: 3}\n        isolation: community 7\n"
+	"      - {isolation: isolated}\n";
+
+static void expect_policies(const struct mgmt_cfg *c)
+{
+	const struct mgmt_policy *p = &c->partitions[0].nics[0].policy;
+	const struct mgmt_mirror *m = c->sw.mirrors;
+
+	cr_assert_eq(c->sw.mirrors_count, 2);
+	cr_expect_str_eq(m[0].from[1], "a/1");
+	cr_expect_str_eq(m[0].to, "u");
+	cr_expect(m[0].way == VSW_MIRROR_IN && m[0].what == VSW_MIRROR_DROPS &&
+		  m[0].snap_len == 128);
+	cr_expect(m[1].way == VSW_MIRROR_BOTH && m[1].what == VSW_MIRROR_FORWARDED &&
+		  !m[1].snap_len);
+	cr_expect_eq(c->uplinks[0].policy.share_mbps, 100);
+	cr_expect_eq(c->uplinks[0].policy.limit.out_mbps, 100);
+	cr_assert_eq(p->acl_count, 4);
+	cr_expect_str_eq(p->acl[0].name, "web");
+	cr_expect_str_eq(p->acl[0].dport, "80-443");
+	cr_expect(p->acl[0].stateful && p->acl[0].way == VSW_ACL_INGRESS);
+	cr_assert_not_null(p->acl[1].icmp_type);
+	cr_expect_null(p->acl[1].icmp_code);
+	cr_expect(p->acl[1].way == VSW_ACL_BOTH && p->acl[1].action == VSW_ACL_DENY);
+	cr_expect(p->acl_default.in == VSW_ACL_DENY && p->acl_default.out == VSW_ACL_PERMIT);
+	cr_expect(p->acl_default.other_in == VSW_ACL_PERMIT &&
+		  p->acl_default.other_out == VSW_ACL_DENY);
+	cr_expect(p->acl_connections.max == 64 && p->acl_connections.must_refuse &&
+		  p->acl_connections.tcp_new_s == 7 && !p->acl_connections.tcp_s);
+	cr_expect(p->guards_count == 2 && p->guards[0] == MGMT_GUARD_ROUTER);
+	cr_expect(p->limit.in_mbps == 5 && p->limit.burst_kb == 256 && p->limit.in_pps == 9 &&
+		  !p->limit.out_mbps && !p->limit.out_pps);
+	cr_expect(p->min_mbps == 40 && p->storm.multicast_pps == 3 && !p->storm.broadcast_pps);
+	cr_expect_str_eq(p->isolation, "community 7");
+}
+
+Test(mgmt_config, reads_policies_and_mirrors_and_keeps_them_through_the_memfd)
+{
+	struct mgmt_cfg *c, *again;
+	int fd;
+
+	cr_assert_eq(load(&c, policy_text), 0, "%s", err_text());
+	expect_policies(c);
+	fd = mgmt_config_memfd(c);
+	cr_assert_eq(mgmt_config_load_fd(&again, fd, &host), 0, "%s", err_text());
+	expect_policies(again);
+	mgmt_config_free(again);
+	mgmt_config_free(c);
+	close(fd);
+}
+
+Test(mgmt_config, takes_rules_of_an_acl_apart)
+{
+	struct vsw_acl_rule r[2];
+	struct mgmt_cfg *c;
+	const char *key;
+
+	cr_assert_eq(load(&c, policy_text), 0, "%s", err_text());
+	cr_assert_eq(mgmt_acl_rule(&c->partitions[0].nics[0].policy.acl[0], r, &key), 1);
+	cr_expect(r[0].layer == VSW_ACL_IP4 && r[0].ways == VSW_ACL_INGRESS && r[0].is_stateful &&
+		  r[0].action == VSW_ACL_PERMIT && r[0].proto == 6);
+	cr_expect_str_eq(r[0].name, "web");
+	cr_expect(r[0].dst.len == 8 && r[0].dst.addr[0] == 10 && !r[0].dst.addr[1] &&
+		  !r[0].src.len);
+	cr_expect(r[0].dst_port.first == 80 && r[0].dst_port.last == 443 && !r[0].src_port.last);
+	cr_assert_eq(mgmt_acl_rule(&c->partitions[0].nics[0].policy.acl[1], r, &key), 1);
+	cr_expect(r[0].layer == VSW_ACL_IP6 && r[0].proto == 58 && r[0].has_icmp_type &&
+		  !r[0].has_icmp_code && r[0].icmp_type == 0 && r[0].src.len == 8 &&
+		  r[0].src.addr[0] == 0xfd);
+	cr_assert_eq(mgmt_acl_rule(&c->partitions[0].nics[0].policy.acl[2], r, &key), 1);
+	cr_expect(r[0].layer == VSW_ACL_ETHER && r[0].ether_type == 0x88cc &&
+		  r[0].src_mac.addr[1] == 0x4e && r[0].src_mac.mask[1] == 0xff &&
+		  !r[0].src_mac.mask[2] && !r[0].dst_mac.mask[0]);
+	cr_assert_eq(mgmt_acl_rule(&c->partitions[0].nics[0].policy.acl[3], r, &key), 2);
+	cr_expect(r[0].layer == VSW_ACL_IP4 && r[1].layer == VSW_ACL_IP6 && r[0].proto == 99 &&
+		  r[1].proto == 99 && r[1].ways == VSW_ACL_EGRESS);
+	mgmt_config_free(c);
+}
+
 /* What JSON says must be what it was made from: a second trip changes nothing. */
 Test(mgmt_config, writes_each_key_as_it_reads_it)
 {
-	static const char *const texts[] = {full, linux_text, exts_text, PART};
+	static const char *const texts[] = {full, linux_text, exts_text, policy_text, PART};
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		struct mgmt_cfg *c, *again;
 		json_t *one, *two;
 

@@ -215,3 +215,91 @@ Test(mgmt_diff, has_room_for_every_extension_to_change)
 	cr_expect_eq(diff(a, b), 2 * (int)MGMT_EXTS_MAX + 1);
 	cr_expect_eq(change[2 * MGMT_EXTS_MAX].kind, MGMT_EXT_ORDER);
 }
+
+#define U(keys, nics)                                                                           \
+	"uplinks: [{name: u, devargs: net_null0" keys "}]\npartitions: [{name: p, nics: [" nics \
+	"]}]\n"
+
+/* The ports whose policies change, as "u p/0". */
+static const char *policies(const char *a, const char *b)
+{
+	static char text[200];
+	int n = diff(a, b);
+
+	cr_assert_geq(n, 0, "%s", err_text());
+	text[0] = 0;
+	for (int i = 0; i < n; i++)
+		if (change[i].kind == MGMT_POLICY)
+			strcat(strcat(text, text[0] ? " " : ""), change[i].port);
+	return text;
+}
+
+Test(mgmt_diff, finds_the_ports_whose_policies_change)
+{
+	static const char *const keys[] = {
+		"acl: [{way: in, action: deny}]",
+		"acl_default: {other_in: deny}",
+		"acl_connections: {max: 100}",
+		"guards: [dhcp]",
+		"limit: {out_pps: 9}",
+		"storm: {broadcast_pps: 9}",
+		"share_mbps: 7",
+	};
+	char text[300];
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		snprintf(text, sizeof(text), U("", "{}, {%s}"), keys[i]);
+		cr_expect_str_eq(policies(U("", "{}, {}"), text), "p/1", "%s", keys[i]);
+		cr_expect_str_eq(policies(text, U("", "{}, {}")), "p/1", "%s", keys[i]);
+		cr_expect_str_eq(policies(text, text), "");
+		snprintf(text, sizeof(text), U(", %s", "{}, {}"), keys[i]);
+		cr_expect_str_eq(policies(U("", "{}, {}"), text), "u", "%s", keys[i]);
+	}
+	cr_expect_str_eq(policies(U("", "{limit: {}, acl: [], guards: []}"), U("", "{}")), "");
+}
+
+Test(mgmt_diff, gives_every_port_a_policy_when_one_has_a_role)
+{
+	cr_expect_str_eq(policies(U("", "{}, {}"), U("", "{}, {isolation: isolated}")),
+			 "u p/0 p/1");
+	cr_expect_str_eq(
+		policies(U("", "{isolation: isolated}"), U("", "{isolation: community 2}")),
+		"u p/0");
+	cr_expect_str_eq(policies(U("", "{}, {isolation: isolated}"), U("", "{}")), "u p/0");
+}
+
+Test(mgmt_diff, tells_those_who_share_of_every_minimum)
+{
+	cr_expect_str_eq(
+		policies(U(", share_mbps: 9", "{}, {}"), U(", share_mbps: 9", "{}, {min_mbps: 3}")),
+		"u");
+	cr_expect_str_eq(
+		policies(U(", share_mbps: 9", "{min_mbps: 3}"), U(", share_mbps: 9", "{}")), "u");
+	cr_expect_str_eq(policies(U(", share_mbps: 9", "{min_mbps: 3}"),
+				  U(", share_mbps: 9", "{min_mbps: 3, index: 1}")),
+			 "u");
+}
+
+Test(mgmt_diff, gives_a_new_adapter_its_policy_after_it_was_added)
+{
+	cr_assert_eq(diff(P("{}"), P("{}, {guards: [dhcp]}")), 2);
+	cr_expect_eq(change[0].kind, MGMT_NIC_ADD);
+	cr_expect_eq(change[1].kind, MGMT_POLICY);
+	cr_expect_str_eq(change[1].port, "p/1");
+}
+
+#define M(list) "switch: {mirrors: [" list "]}\npartitions: [{name: p, nics: [{}, {}]}]\n"
+
+Test(mgmt_diff, finds_other_mirrors)
+{
+	static const char one[] = M("{from: [p/0], to: p/1}");
+
+	cr_expect_eq(diff(one, M("{from: [p/0], to: p/1, way: both, drops: false}")), 0);
+	cr_expect_eq(diff(M(""), "partitions: [{name: p, nics: [{}, {}]}]\n"), 0);
+	EXPECT(one, M("{from: [p/0], to: p/1, drops: true}"), K(MGMT_MIRRORS), "");
+	EXPECT(one, M(""), K(MGMT_MIRRORS), "");
+	EXPECT(M(""), one, K(MGMT_MIRRORS), "");
+	EXPECT(M(""),
+	       "switch: {mirrors: [{from: [p/0], to: p/2}]}\npartitions: [{name: p, nics: [{}, {}, {}]}]\n",
+	       K(MGMT_NIC_ADD, MGMT_MIRRORS), "", "");
+}

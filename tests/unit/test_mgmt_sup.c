@@ -634,3 +634,73 @@ Test(mgmt_sup, passes_a_question_about_extensions_to_the_switch_and_its_word_bac
 	rpc_msg_fini(&m);
 	expect_result(1, "word", "fine");
 }
+
+static json_t *nic0_of(json_t *config)
+{
+	json_t *part = json_array_get(json_object_get(config, "partitions"), 0);
+
+	return json_array_get(json_object_get(part, "nics"), 0);
+}
+
+Test(mgmt_sup, sets_policies_key_by_key)
+{
+	struct rpc_msg m;
+
+	ask(1, "policy_set",
+	    "{\"port\": \"p/0\", \"policy\": {\"guards\": [\"dhcp\"], \"limit\": {\"in_mbps\": 5}}}");
+	asked(&sw, "configure", &m);
+	answer(&sup->sw, rpc_result(m.id, NULL));
+	rpc_msg_fini(&m);
+	expect_result(1, "port", "p/0");
+	cr_expect_eq(sup->cfg->partitions[0].nics[0].policy.guards_count, 1);
+	ask(2, "policy_set",
+	    "{\"port\": \"p/0\", \"policy\": {\"guards\": null, \"isolation\": \"isolated\"}}");
+	asked(&sw, "configure", &m);
+	cr_expect_null(json_object_get(nic0_of(json_object_get(m.params, "config")), "guards"));
+	answer(&sup->sw, rpc_result(m.id, NULL));
+	rpc_msg_fini(&m);
+	expect_result(2, "port", "p/0");
+	cr_expect_eq(sup->cfg->partitions[0].nics[0].policy.limit.in_mbps, 5);
+	cr_expect_str_eq(sup->cfg->partitions[0].nics[0].policy.isolation, "isolated");
+}
+
+Test(mgmt_sup, refuses_policies_that_a_file_would_be_refused_for)
+{
+	static const struct {
+		const char *params, *part;
+	} rows[] = {
+		{"{}", "policy: an object"},
+		{"{\"policy\": {}}", "port: which one"},
+		{"{\"port\": \"p/1\", \"policy\": {}}", "no port p/1"},
+		{"{\"port\": \"p/0\", \"policy\": {\"mtu\": 9000}}", "mtu is no key of a policy"},
+		{"{\"port\": \"p/0\", \"policy\": {\"min_mbps\": 1}}",
+		 "nics[0].min_mbps: found, but nothing"},
+		{"{\"port\": \"p/0\", \"policy\": {\"acl\": [{\"way\": \"in\", \"action\": \"deny\", "
+		 "\"src\": \"x\"}]}}",
+		 "nics[0].acl[0].src: found \"x\""},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ask((int)i, "policy_set", rows[i].params);
+		expect_error((int)i, RPC_BAD_PARAMS, rows[i].part);
+	}
+}
+
+Test(mgmt_sup, sets_all_mirrors_at_once)
+{
+	struct rpc_msg m;
+
+	ask(1, "nic_add", ADD_P);
+	switch_says_yes(2);
+	expect_result(1, "name", "p/1");
+	ask(2, "mirrors_set", "{\"mirrors\": [{\"from\": [\"p/0\"], \"to\": \"p/1\"}]}");
+	asked(&sw, "configure", &m);
+	answer(&sup->sw, rpc_result(m.id, NULL));
+	rpc_msg_fini(&m);
+	cr_expect(has_answer());
+	cr_expect_eq(sup->cfg->sw.mirrors_count, 1);
+	ask(3, "nic_remove", "{\"nic\": \"p/1\"}");
+	expect_error(3, RPC_BAD_PARAMS, "switch.mirrors[0].to: found \"p/1\"");
+	ask(4, "mirrors_set", "{}");
+	expect_error(4, RPC_BAD_PARAMS, "mirrors: a list");
+}
