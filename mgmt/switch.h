@@ -26,7 +26,8 @@ struct sw {
 	struct vsw_uplink *uplink[MGMT_UPLINKS_MAX];
 	struct sw_missing missing[MGMT_EXTS_MAX];
 	unsigned int nr_missing;
-	uint32_t cpu[VSW_LCORES_MAX]; /* of each poll lcore */
+	struct vsw_policy *policy[VSW_PORTS_MAX]; /* by port number; NULL: none */
+	uint32_t cpu[VSW_LCORES_MAX];		  /* of each poll lcore */
 	unsigned int nr_lcores;
 	bool has_eal;
 	bool is_held; /* restarted: lcores start when the supervisor says that all are back */
@@ -52,6 +53,15 @@ int sw_configure(struct sw *sw, const json_t *config, json_t **result);
 int sw_nic_make(struct sw *sw, const struct mgmt_partition *part, const struct mgmt_nic *nic);
 int sw_nic_apply(struct sw *sw, const struct mgmt_change *c);
 void sw_nic_undo(struct sw *sw, const struct mgmt_change *c);
+
+/* switch_policy.c.  ctl. The policies of all ports and the mirrors. 0 or -errno (text set). */
+int sw_policies_make(struct sw *sw);
+/* A change towards @next, or back to the present configuration. */
+int sw_policy_apply(struct sw *sw, const struct mgmt_change *c, const struct mgmt_cfg *next);
+/* After a change was made, and at the end, with no configuration: frees those of ports that are gone. */
+void sw_policies_settle(struct sw *sw, const struct mgmt_cfg *cfg);
+/* The number of the port of that name, or -ENOENT (text set). */
+int sw_port_number(const struct sw *sw, const char *name);
 
 /* switch_exts.c.  ctl. The extensions of the configuration, after the ports. 0 or -errno (text set). */
 int sw_exts_make(struct sw *sw);

@@ -16,11 +16,18 @@ static bool is_about_ext(const struct mgmt_change *c)
 	return c->kind >= MGMT_EXT_LOAD && c->kind <= MGMT_EXT_ORDER;
 }
 
+static bool is_about_policy(const struct mgmt_change *c)
+{
+	return c->kind == MGMT_POLICY || c->kind == MGMT_MIRRORS;
+}
+
 static int apply(struct sw *sw, const struct mgmt_change *c, const struct mgmt_cfg *next,
 		 json_t *done)
 {
 	if (is_about_ext(c) || c->kind == MGMT_EXT_UNLOAD)
 		return sw_ext_apply(sw, c, next, done);
+	if (is_about_policy(c))
+		return sw_policy_apply(sw, c, next);
 	return sw_nic_apply(sw, c);
 }
 
@@ -31,8 +38,10 @@ static void undo(struct sw *sw, const struct mgmt_change *change, int n)
 	for (int i = n - 1; i >= 0; i--)
 		if (is_about_ext(&change[i]))
 			sw_ext_undo(sw, &change[i]);
-		else
+		else if (!is_about_policy(&change[i]))
 			sw_nic_undo(sw, &change[i]);
+		else if (sw_policy_apply(sw, &change[i], sw->child.cfg))
+			log_warn("switch", "a change could not be taken back: %s", err_text());
 }
 
 static int apply_all(struct sw *sw, const struct mgmt_change *change, int n,
@@ -70,6 +79,9 @@ static void log_all(const struct mgmt_change *change, int n, json_t *done)
 	for (int k = 0; k < n; k++)
 		if (change[k].nic)
 			log_nic(&change[k]);
+		else if (is_about_policy(&change[k]))
+			log_info(change[k].port[0] ? change[k].port : "switch", "%s",
+				 change[k].port[0] ? "other policies" : "other mirrors");
 	json_array_foreach(done, i, o) log_info("switch", "extension %s: %s",
 						json_string_value(json_object_get(o, "name")),
 						json_string_value(json_object_get(o, "change")));
@@ -107,6 +119,7 @@ int sw_configure(struct sw *sw, const json_t *config, json_t **result)
 		sw->child.cfg = next;
 		next = NULL;
 		sw_exts_settle(sw);
+		sw_policies_settle(sw, sw->child.cfg);
 		*result = json_pack("{s:O}", "changes", done);
 	}
 	mgmt_config_free(next);

@@ -15,15 +15,6 @@ struct made {
 	const char *imports[MGMT_IMPORTS_MAX + 1];
 };
 
-/* Its number is the slot in which its name stands. */
-static int port_number(const struct sw *sw, const char *name)
-{
-	for (int i = 0; i < (int)VSW_PORTS_MAX; i++)
-		if (!strcmp(sw->stats->port[i].name, name))
-			return i;
-	return err_set(-ENOENT, "the switch has no port %s", name);
-}
-
 static int make_cfg(const struct sw *sw, const struct mgmt_ext *ext, struct made *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -34,7 +25,7 @@ static int make_cfg(const struct sw *sw, const struct mgmt_ext *ext, struct made
 	out->cfg.config = ext->config;
 	out->cfg.is_for_ports = ext->ports;
 	for (uint32_t i = 0; i < ext->ports_count; i++) {
-		int port = port_number(sw, ext->ports[i]);
+		int port = sw_port_number(sw, ext->ports[i]);
 
 		if (port < 0)
 			return port;

@@ -191,12 +191,16 @@ static int start(struct sw *sw, int stats_fd)
 	if (!rc)
 		rc = make_ports(sw);
 	if (!rc)
+		rc = sw_policies_make(sw);
+	if (!rc)
 		rc = sw_exts_make(sw);
 	return rc ? rc : watch_all(sw);
 }
 
 static void finish(struct sw *sw)
 {
+	if (sw->vsw)
+		sw_policies_settle(sw, NULL);
 	for (uint32_t i = 0; i < sw->child.cfg->uplinks_count; i++)
 		vsw_uplink_destroy(sw->uplink[i]);
 	netvsp_destroy(sw->netvsp);

@@ -42,6 +42,23 @@ void sw_nic_undo(struct sw *s, const struct mgmt_change *c)
 {
 }
 
+int sw_policy_apply(struct sw *s, const struct mgmt_change *c, const struct mgmt_cfg *next)
+{
+	return 0;
+}
+
+void sw_policies_settle(struct sw *s, const struct mgmt_cfg *cfg)
+{
+}
+
+int sw_port_number(const struct sw *s, const char *name)
+{
+	for (int i = 0; i < (int)VSW_PORTS_MAX; i++)
+		if (!strcmp(s->stats->port[i].name, name))
+			return i;
+	return err_set(-ENOENT, "no port %s", name);
+}
+
 static int call(const char *what, const char *name)
 {
 	if (++nr_calls == (unsigned int)refuse_at || (name && strstr(name, "bad")))
