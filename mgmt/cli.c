@@ -45,6 +45,28 @@ static const struct verb {
 	 "A change is made wholly or not at all. It lasts as long as the instance runs, over\n"
 	 "restarts of the switch and of partitions; the file is not written.\n"
 	 "--instance NAME: of that instance; can be left out while one runs.\n"},
+	{"ext", " list|show|load|unload|... ...", 1, 3, true, cli_ext_options, cmd_ext,
+	 "extensions of a running switch, and tools to write them",
+	 "nethv ext list                     what is loaded, from the top of each class\n"
+	 "nethv ext show NAME                everything about one\n"
+	 "nethv ext load FILE [--name NAME] [--before NAME] [--disabled] [OF CODE]\n"
+	 "nethv ext unload|enable|disable NAME\n"
+	 "nethv ext move NAME POSITION       in its class; 0 is the top\n"
+	 "nethv ext configure NAME CONFIG    takes the place of all its configuration\n"
+	 "nethv ext upgrade NAME [FILE] [OF CODE]    in place, with its state; without FILE the\n"
+	 "                                   same file is opened again\n"
+	 "nethv ext new|test|check|info ...  to write one: docs/extensions.md\n"
+	 "FILE: a shared object, an eBPF object, or builtin:NAME. CONFIG: '{key: value, ...}', a\n"
+	 "file, or - for stdin. OF CODE: [--config CONFIG] [--ports PORT,PORT...] [--budget-us N]\n"
+	 "[--on-fault pass|drop] [--allow-import NAME,NAME...], as in docs/configuration.md.\n"
+	 "A change is made wholly or not at all, under traffic. It lasts as long as the instance\n"
+	 "runs, over restarts of the switch; the file is not written.\n"
+	 "--instance NAME: of that instance; can be left out while one runs.\n"},
+	{"policy", " PORT CONFIG", 2, 2, true, cli_power_options, cmd_policy,
+	 "set policies of a port: ACL, guards, limits ...",
+	 "CONFIG: '{key: value, ...}', a file, or - for stdin, with the keys of a port's policies in\n"
+	 "docs/configuration.md. A key takes the place of the one that was; others stay.\n"
+	 "--instance NAME: of that instance; can be left out while one runs.\n"},
 	{"start", " PARTITION", 1, 1, true, cli_power_options, cmd_power,
 	 "start a partition that has ended",
 	 "Its memory is new, its adapters are those it had. One that runs is left alone.\n"

@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#define CLI_WORDS_MAX	4u
+#define CLI_WORDS_MAX	32u
 #define CLI_OPTIONS_MAX 12u
 
 struct control_instance;
@@ -37,6 +37,8 @@ int cmd_why_dropped(const struct cli_args *a);
 int cmd_stop(const struct cli_args *a);
 int cmd_nic(const struct cli_args *a);
 int cmd_power(const struct cli_args *a); /* start, reset, shutdown */
+int cmd_ext(const struct cli_args *a);
+int cmd_policy(const struct cli_args *a);
 int cmd_doctor(const struct cli_args *a);
 int cmd_console(const struct cli_args *a);
 
@@ -44,6 +46,17 @@ int cmd_console(const struct cli_args *a);
 extern const struct cli_option cli_nic_options[];
 extern const struct cli_option cli_power_options[];
 extern const struct cli_option cli_shutdown_options[];
+
+/* cli_ext.c */
+extern const struct cli_option cli_ext_options[];
+
+/* What a verb's map of configuration says: "{...}" itself, "-" stdin, or a file. 0 or -errno (text set). */
+int cli_map(json_t **out, const char *arg);
+
+/* show_ext.c: extensions as a table, with why one was detached below it; or one line for each. */
+void show_exts_table(json_t *list);
+void show_exts_lines(json_t *list);
+void show_ext_whole(json_t *ext);
 
 /* The status of the instance @name (NULL: the only one). 0 or -errno (text set). */
 int cli_status(const char *name, json_t **out);
@@ -64,6 +77,11 @@ int cli_error(int status);
 const char *js(json_t *o, const char *path);
 json_int_t ji(json_t *o, const char *path);
 json_t *jo(json_t *o, const char *path);
+
+/* As cli_call(), for verbs that change something: prints the answer as JSON, or by @show (NULL: not at
+ * all). @params is consumed. Returns the exit status. */
+int cli_change(const struct cli_args *a, const char *method, json_t *params,
+	       void (*show)(json_t *result));
 
 /* Prints @o as JSON for programs. */
 int cli_print_json(json_t *o);

@@ -8,8 +8,6 @@
 #include "base/err.h"
 #include "mgmt/cli.h"
 
-#define CHANGE_MS 30000
-
 const struct cli_option cli_nic_options[] = {
 	{"--instance", true},
 	{"--mac", true},
@@ -68,20 +66,14 @@ static json_t *nic_of(const struct cli_args *a)
 	return o;
 }
 
-/* Prints member @show of the answer, or all of it as JSON. */
-static int change(const struct cli_args *a, const char *method, json_t *params, const char *show)
+static void show_name(json_t *result)
 {
-	json_t *result = NULL;
-	int rc = cli_call(cli_option(a, "--instance"), method, params, CHANGE_MS, &result);
+	printf("%s\n", js(result, "name"));
+}
 
-	if (rc)
-		return cli_error(1);
-	if (a->is_json)
-		rc = cli_print_json(result);
-	else if (show)
-		printf("%s\n", js(result, show));
-	json_decref(result);
-	return rc;
+static void show_state(json_t *result)
+{
+	printf("%s\n", js(result, "state"));
 }
 
 /* Options that describe an adapter belong to `add` only. */
@@ -101,19 +93,21 @@ int cmd_nic(const struct cli_args *a)
 	const char *what = a->word[0];
 
 	if (!strcmp(what, "add") && a->nr_words == 2)
-		return change(a, "nic_add",
-			      json_pack("{s:s, s:o}", "partition", a->word[1], "nic", nic_of(a)),
-			      "name");
+		return cli_change(
+			a, "nic_add",
+			json_pack("{s:s, s:o}", "partition", a->word[1], "nic", nic_of(a)),
+			show_name);
 	if (!strcmp(what, "remove") && a->nr_words == 2)
-		return has_stray_option(a) ? 2
-					   : change(a, "nic_remove",
-						    json_pack("{s:s}", "nic", a->word[1]), NULL);
+		return has_stray_option(a)
+			       ? 2
+			       : cli_change(a, "nic_remove", json_pack("{s:s}", "nic", a->word[1]),
+					    NULL);
 	if (!strcmp(what, "set") && a->nr_words == 4 && !strcmp(a->word[2], "link"))
 		return has_stray_option(a) ? 2
-					   : change(a, "nic_set",
-						    json_pack("{s:s, s:s}", "nic", a->word[1],
-							      "link", a->word[3]),
-						    NULL);
+					   : cli_change(a, "nic_set",
+							json_pack("{s:s, s:s}", "nic", a->word[1],
+								  "link", a->word[3]),
+							NULL);
 	fprintf(stderr, "nethv nic: use: add PARTITION, remove PARTITION/NUMBER, or set "
 			"PARTITION/NUMBER link up|down; `nethv help nic` says more\n");
 	return 2;
@@ -129,5 +123,5 @@ int cmd_power(const struct cli_args *a)
 	if (cli_option(a, "--now"))
 		json_object_set_new(params, "now", json_true());
 	snprintf(method, sizeof(method), "partition_%s", a->verb);
-	return change(a, method, params, "state");
+	return cli_change(a, method, params, show_state);
 }

@@ -14,6 +14,7 @@
 #include "mgmt/rpc.h"
 
 #define STATUS_MS 5000
+#define CHANGE_MS 30000
 #define STOP_MS	  10000 /* beyond what the instance itself takes at most */
 
 int cli_error(int status)
@@ -163,5 +164,21 @@ int cli_show_status(const struct cli_args *a, void (*show)(json_t *status))
 	else
 		show(s);
 	json_decref(s);
+	return rc;
+}
+
+int cli_change(const struct cli_args *a, const char *method, json_t *params,
+	       void (*show)(json_t *result))
+{
+	json_t *result = NULL;
+	int rc = cli_call(cli_option(a, "--instance"), method, params, CHANGE_MS, &result);
+
+	if (rc)
+		return cli_error(1);
+	if (a->is_json)
+		rc = cli_print_json(result);
+	else if (show)
+		show(result);
+	json_decref(result);
 	return rc;
 }

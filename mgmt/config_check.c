@@ -229,7 +229,7 @@ static int check_any_child(struct walk *w, const struct ytree *node, unsigned in
 	if (node->kind == YTREE_SEQ)
 		snprintf(w->path + path, sizeof(w->path) - path, "[%u]", i);
 	else
-		snprintf(w->path + path, sizeof(w->path) - path, ".%s",
+		snprintf(w->path + path, sizeof(w->path) - path, "%s%s", path ? "." : "",
 			 quoted(child->key, quote, sizeof(quote)));
 	if (node->kind == YTREE_MAP)
 		rc = check_once(w, node, i);
@@ -271,11 +271,17 @@ static int check_map(struct walk *w, const struct ytree *node, const cyaml_schem
 	return rc;
 }
 
+static int check_free(struct walk *w, const struct ytree *node)
+{
+	if (node->kind != YTREE_MAP)
+		return bad_value(w, node, kind_text[YTREE_MAP]);
+	return check_any(w, node);
+}
+
 static int check_value(struct walk *w, const struct ytree *node, const cyaml_schema_value_t *schema)
 {
 	if (mgmt_schema_is_free(schema))
-		return node->kind == YTREE_MAP ? check_any(w, node)
-					       : bad_value(w, node, kind_text[YTREE_MAP]);
+		return check_free(w, node);
 	switch (schema->type) {
 	case CYAML_INT:
 	case CYAML_UINT: return check_int(w, node);
@@ -292,4 +298,11 @@ int mgmt_check_schema(const char *label, const struct ytree *root)
 	struct walk w = {.label = label};
 
 	return check_value(&w, root, &mgmt_schema);
+}
+
+int mgmt_check_free(const char *label, const struct ytree *root)
+{
+	struct walk w = {.label = label};
+
+	return check_free(&w, root);
 }

@@ -3,8 +3,11 @@
  * them. So it is given the tree anew, with such a map as a text, and that text is the map's JSON. */
 #include "mgmt/config_priv.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/err.h"
 
 static json_t *scalar_json(const struct ytree *node)
 {
@@ -95,4 +98,21 @@ char *ytree_for_cyaml(const struct ytree *root)
 
 	json_decref(o);
 	return text;
+}
+
+int mgmt_yaml_map(json_t **out, const char *label, const char *text, size_t len)
+{
+	struct ytree *root;
+	int rc = ytree_parse(&root, label, text, len);
+
+	*out = NULL;
+	if (rc)
+		return rc;
+	rc = mgmt_check_free(label, root);
+	if (!rc)
+		*out = ytree_json(root);
+	if (!rc && !*out)
+		rc = err_set(-ENOMEM, "%s: out of memory", label);
+	ytree_free(root);
+	return rc;
 }

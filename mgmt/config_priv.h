@@ -54,6 +54,9 @@ const struct mgmt_range *mgmt_schema_range(const char *key);
 /* ctl.  Every key known, of the right type and within its limits. 0 or -EINVAL (text set). */
 int mgmt_check_schema(const char *label, const struct ytree *root);
 
+/* ctl.  A map of keys that are not ours to know. 0 or -EINVAL (text set). */
+int mgmt_check_free(const char *label, const struct ytree *root);
+
 /* ctl.  What depends on more than one key or on the host; also parses MACs. 0 or -EINVAL. */
 int mgmt_check_meaning(const char *label, const struct ytree *root, struct mgmt_cfg *cfg,
 		       const struct mgmt_host *host);

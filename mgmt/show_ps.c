@@ -199,6 +199,7 @@ static void show_ps(json_t *s)
 
 	show_head(s);
 	show_uplinks(s);
+	show_exts_lines(jo(s, "switch.extensions"));
 	printf("\n  %-18s %-10s %3s %7s  %-8s %-6s %s\n", "PARTITION", "STATE", "VPS", "MIB", "PID",
 	       "VMBUS", "GUEST");
 	json_array_foreach(jo(s, "partitions"), i, p) show_partition(s, p);

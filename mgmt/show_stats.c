@@ -208,6 +208,10 @@ static void show_stats(json_t *s)
 	show_ports(s);
 	show_lcores(s);
 	show_nics(s);
+	if (json_array_size(jo(s, "switch.extensions"))) {
+		printf("\n");
+		show_exts_table(jo(s, "switch.extensions"));
+	}
 	show_vps(s);
 	show_exits(s);
 	show_kvm(s);
