@@ -24,9 +24,9 @@ static void show_reports(json_t *e, const char *indent)
 {
 	if (js(e, "report")[0])
 		printf("%s%s: %s\n", indent, js(e, "name"), js(e, "report"));
-	if (js(e, "last_broken")[0])
-		printf("%s%s: %lld broken rules, the last: %s\n", indent, js(e, "name"),
-		       (long long)ji(e, "broken"), js(e, "last_broken"));
+	if (js(e, "last_broken_id")[0])
+		printf("%s%s: %lld broken rules, the last %s: %s\n", indent, js(e, "name"),
+		       (long long)ji(e, "broken"), js(e, "last_broken_id"), js(e, "last_broken"));
 }
 
 void show_exts_table(json_t *list)

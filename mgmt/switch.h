@@ -26,8 +26,7 @@ struct sw {
 	struct vsw_uplink *uplink[MGMT_UPLINKS_MAX];
 	struct sw_missing missing[MGMT_EXTS_MAX];
 	unsigned int nr_missing;
-	struct vsw_policy *policy[VSW_PORTS_MAX]; /* by port number; NULL: none */
-	uint32_t cpu[VSW_LCORES_MAX];		  /* of each poll lcore */
+	uint32_t cpu[VSW_LCORES_MAX]; /* of each poll lcore */
 	unsigned int nr_lcores;
 	bool has_eal;
 	bool is_held; /* restarted: lcores start when the supervisor says that all are back */
@@ -58,8 +57,7 @@ void sw_nic_undo(struct sw *sw, const struct mgmt_change *c);
 int sw_policies_make(struct sw *sw);
 /* A change towards @next, or back to the present configuration. */
 int sw_policy_apply(struct sw *sw, const struct mgmt_change *c, const struct mgmt_cfg *next);
-/* After a change was made, and at the end, with no configuration: frees those of ports that are gone. */
-void sw_policies_settle(struct sw *sw, const struct mgmt_cfg *cfg);
+
 /* The number of the port of that name, or -ENOENT (text set). */
 int sw_port_number(const struct sw *sw, const char *name);
 

@@ -119,7 +119,6 @@ int sw_configure(struct sw *sw, const json_t *config, json_t **result)
 		sw->child.cfg = next;
 		next = NULL;
 		sw_exts_settle(sw);
-		sw_policies_settle(sw, sw->child.cfg);
 		*result = json_pack("{s:O}", "changes", done);
 	}
 	mgmt_config_free(next);

@@ -124,13 +124,14 @@ static void add_ext(const struct vsw_ext_status *st, void *ctx)
 	const struct walk *w = ctx;
 	json_t *o;
 
-	o = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:s, s:s}", "name",
-		      st->name, "class", sw_ext_class_word(st->ext->cls), "position",
-		      (int)st->position, "extension", st->ext->name, "version",
-		      st->ext->version ? st->ext->version : "", "summary",
-		      st->ext->summary ? st->ext->summary : "", "path", st->path, "state",
-		      states[st->state], "tainted", st->is_tainted, "budget_us", (int)st->budget_us,
-		      "report", st->report, "last_broken", st->last_broken);
+	o = json_pack(
+		"{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:i, s:s, s:s, s:s}", "name",
+		st->name, "class", sw_ext_class_word(st->ext->cls), "position", (int)st->position,
+		"extension", st->ext->name, "version", st->ext->version ? st->ext->version : "",
+		"summary", st->ext->summary ? st->ext->summary : "", "path", st->path, "state",
+		states[st->state], "tainted", st->is_tainted, "on_fault",
+		st->is_fail_closed ? "drop" : "pass", "budget_us", (int)st->budget_us, "report",
+		st->report, "last_broken", st->last_broken, "last_broken_id", st->last_broken_id);
 	put(o, "faults", st->faults);
 	put_counts(o, &st->sum);
 	json_object_set_new(o, "drops", drops_json(st->ext, &st->sum));

@@ -21,6 +21,7 @@ static int make_cfg(const struct sw *sw, const struct mgmt_ext *ext, struct made
 	snprintf(out->cfg.name, sizeof(out->cfg.name), "%s", ext->name);
 	out->cfg.path = ext->path;
 	out->cfg.is_disabled = ext->is_off;
+	out->cfg.is_fail_closed = ext->on_fault == MGMT_FAULT_DROP;
 	out->cfg.budget_us = ext->budget_us;
 	out->cfg.config = ext->config;
 	out->cfg.is_for_ports = ext->ports;

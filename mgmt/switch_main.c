@@ -199,8 +199,6 @@ static int start(struct sw *sw, int stats_fd)
 
 static void finish(struct sw *sw)
 {
-	if (sw->vsw)
-		sw_policies_settle(sw, NULL);
 	for (uint32_t i = 0; i < sw->child.cfg->uplinks_count; i++)
 		vsw_uplink_destroy(sw->uplink[i]);
 	netvsp_destroy(sw->netvsp);

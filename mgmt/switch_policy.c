@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Policies of ports, and mirrors: from the configuration to what lcores judge by. A new set takes over what
- * the old one knew; that is freed when no lcore uses it any more. */
+/* Policies of ports, and mirrors: from the configuration to what the switch is told. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,13 +18,20 @@ struct made {
 	struct vsw_acl_rule rule[]; /* two for each of the configuration */
 };
 
-/* Its number is the slot in which its name stands. */
+static struct vsw_port *find(const struct sw *sw, const char *name)
+{
+	struct vsw_port *p = vsw_port_find(sw->vsw, name);
+
+	if (!p)
+		err_set(-ENOENT, "the switch has no port %s", name);
+	return p;
+}
+
 int sw_port_number(const struct sw *sw, const char *name)
 {
-	for (int i = 0; i < (int)VSW_PORTS_MAX; i++)
-		if (!strcmp(sw->stats->port[i].name, name))
-			return i;
-	return err_set(-ENOENT, "the switch has no port %s", name);
+	const struct vsw_port *p = find(sw, name);
+
+	return p ? vsw_port_id(p) : -ENOENT;
 }
 
 static int make_rules(struct made *m, const struct mgmt_policy *p)
@@ -101,13 +107,19 @@ static int make_neighbours(const struct sw *sw, struct made *m, const struct mgm
 	return rc;
 }
 
-static int create(struct vsw_policy **out, struct sw *sw, const struct mgmt_cfg *cfg,
-		  const struct mgmt_port *port, struct vsw_policy *old)
+/* Gives @p the policies that @cfg has for its port @port. */
+static int set(struct sw *sw, struct vsw_port *p, const struct mgmt_cfg *cfg,
+	       const struct mgmt_port *port)
 {
 	size_t rules = 2 * (size_t)port->policy->acl_count * sizeof(struct vsw_acl_rule);
-	struct made *m = calloc(1, sizeof(*m) + rules);
+	json_t *key = mgmt_policy_key(cfg, port);
+	struct made *m;
 	int rc;
 
+	json_decref(key);
+	if (!key)
+		return vsw_port_set_policy(p, NULL);
+	m = calloc(1, sizeof(*m) + rules);
 	if (!m)
 		return err_set(-ENOMEM, "no memory for policies");
 	rc = make_rules(m, port->policy);
@@ -115,31 +127,9 @@ static int create(struct vsw_policy **out, struct sw *sw, const struct mgmt_cfg 
 	if (!rc)
 		rc = make_neighbours(sw, m, cfg, port->policy);
 	if (!rc)
-		rc = vsw_policy_create(out, &m->cfg, sw->nr_lcores, old);
+		rc = vsw_port_set_policy(p, &m->cfg);
 	free(m);
 	return rc;
-}
-
-/* Gives port number @at the policies that @cfg has for it. @port: NULL: it is not in @cfg. */
-static int set(struct sw *sw, const struct mgmt_cfg *cfg, const struct mgmt_port *port, int at)
-{
-	json_t *key = port ? mgmt_policy_key(cfg, port) : NULL;
-	struct vsw_policy *old = sw->policy[at], *pol = NULL;
-	int rc = 0;
-
-	if (key)
-		rc = create(&pol, sw, cfg, port, old);
-	json_decref(key);
-	if (!rc && (pol || old))
-		rc = vsw_set_policy(sw->vsw, (uint16_t)at, pol);
-	if (rc) {
-		vsw_policy_destroy(pol);
-		err_prefix("port %s", port ? port->name : "?");
-		return rc;
-	}
-	sw->policy[at] = pol;
-	vsw_policy_destroy(old);
-	return 0;
 }
 
 static bool find_port(const struct mgmt_cfg *cfg, const char *name, struct mgmt_port *out)
@@ -183,14 +173,16 @@ static int set_mirrors(struct sw *sw, const struct mgmt_switch *list)
 int sw_policy_apply(struct sw *sw, const struct mgmt_change *c, const struct mgmt_cfg *next)
 {
 	struct mgmt_port port;
-	int at;
+	struct vsw_port *p;
 
 	if (c->kind == MGMT_MIRRORS)
 		return set_mirrors(sw, &next->sw);
-	at = sw_port_number(sw, c->port);
-	if (at < 0)
-		return at;
-	return set(sw, next, find_port(next, c->port, &port) ? &port : NULL, at);
+	p = find(sw, c->port);
+	if (!p)
+		return -ENOENT;
+	if (!find_port(next, c->port, &port))
+		return vsw_port_set_policy(p, NULL);
+	return set(sw, p, next, &port);
 }
 
 int sw_policies_make(struct sw *sw)
@@ -200,18 +192,11 @@ int sw_policies_make(struct sw *sw)
 	int rc = 0;
 
 	for (uint32_t n = 0; !rc && mgmt_config_port(cfg, n, &port); n++) {
-		int at = sw_port_number(sw, port.name);
+		struct vsw_port *p = find(sw, port.name);
+		json_t *key = mgmt_policy_key(cfg, &port);
 
-		rc = at < 0 ? at : set(sw, cfg, &port, at);
+		rc = !p ? -ENOENT : key ? set(sw, p, cfg, &port) : 0;
+		json_decref(key);
 	}
 	return rc || !cfg->sw.mirrors_count ? rc : set_mirrors(sw, &cfg->sw);
-}
-
-void sw_policies_settle(struct sw *sw, const struct mgmt_cfg *cfg)
-{
-	struct mgmt_port port;
-
-	for (int at = 0; at < (int)VSW_PORTS_MAX; at++)
-		if (sw->policy[at] && (!cfg || !find_port(cfg, sw->stats->port[at].name, &port)))
-			set(sw, NULL, NULL, at);
 }

@@ -241,6 +241,14 @@ void vsw_port_queue_stop(struct vsw_port *p, uint16_t q)
 	queue_settle(p, q);
 }
 
+struct vsw_port *vsw_port_find(const struct vsw *sw, const char *name)
+{
+	for (unsigned int i = 0; i < VSW_PORTS_MAX; i++)
+		if (sw->port[i] && !strcmp(sw->port[i]->cfg.name, name))
+			return sw->port[i];
+	return NULL;
+}
+
 uint16_t vsw_port_id(const struct vsw_port *p)
 {
 	return p->id;

@@ -92,6 +92,9 @@ struct vsw_policy;
 int vsw_port_set_policy(struct vsw_port *p, const struct vsw_policy_cfg *cfg);
 struct vsw_policy *vsw_port_policy(const struct vsw_port *p); /* ctl.  Or NULL */
 
+/* ctl.  The port of that name, or NULL. */
+struct vsw_port *vsw_port_find(const struct vsw *sw, const char *name);
+
 /* any.  Constant after create. */
 uint16_t vsw_port_id(const struct vsw_port *p);
 const struct vsw_port_cfg *vsw_port_cfg(const struct vsw_port *p);

@@ -343,10 +343,17 @@ void vsw_republish(struct vsw *sw)
 	struct vsw_snap *sn;
 
 	while (vsw_snap_build(&sn, sw)) {
-		log_warn("switch", "out of memory for removing a port or queue, waiting for some");
+		log_warn("switch",
+			 "out of memory for a change that must not fail, waiting for some");
 		nanosleep(&nap, NULL);
 	}
 	snap_swap(sw, sn);
+}
+
+void vsw_set_tap(struct vsw *sw, struct vsw_tap *tap)
+{
+	sw->tap = tap;
+	vsw_republish(sw);
 }
 
 uint32_t vsw_now_s(const struct vsw *sw)

@@ -85,6 +85,11 @@ void vsw_event_process(struct vsw *sw);
 /* ctl.  Wakes sleeping lcores, such as after a change that they must see at once. */
 void vsw_wake(struct vsw *sw);
 
+/* ctl.  Lcores see @tap (NULL: none) from now on; returns after a grace period: no lcore uses the one
+ * before. Borrowed. */
+struct vsw_tap;
+void vsw_set_tap(struct vsw *sw, struct vsw_tap *tap);
+
 /* ctl.  Sum of a port's counters over lcores; the totals and whether in + copies = out + drops
  * (exact when no lcore is inside a vector: call vsw_quiesce() with traffic stopped). */
 struct vsw_totals {

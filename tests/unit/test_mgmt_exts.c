@@ -16,7 +16,7 @@
 struct vsw_ext {
 	char name[32], path[64], config[64];
 	uint32_t cls;
-	bool is_off, is_for_ports;
+	bool is_off, is_for_ports, is_fail_closed;
 	uint64_t ports[4];
 	uint32_t budget_us;
 	char imports[64];
@@ -45,10 +45,6 @@ void sw_nic_undo(struct sw *s, const struct mgmt_change *c)
 int sw_policy_apply(struct sw *s, const struct mgmt_change *c, const struct mgmt_cfg *next)
 {
 	return 0;
-}
-
-void sw_policies_settle(struct sw *s, const struct mgmt_cfg *cfg)
-{
 }
 
 int sw_port_number(const struct sw *s, const char *name)
@@ -80,6 +76,7 @@ static void fill(struct vsw_ext *e, const struct vsw_ext_cfg *cfg)
 	e->is_for_ports = cfg->is_for_ports;
 	memcpy(e->ports, cfg->ports, sizeof(e->ports));
 	e->budget_us = cfg->budget_us;
+	e->is_fail_closed = cfg->is_fail_closed;
 	e->imports[0] = 0;
 	for (int i = 0; cfg->imports && cfg->imports[i]; i++)
 		strcat(strcat(e->imports, i ? "," : ""), cfg->imports[i]);
@@ -216,6 +213,8 @@ void vsw_ext_walk(struct vsw *s, void (*fn)(const struct vsw_ext_status *st, voi
 			.config = e->config,
 			.report = "",
 			.last_broken = "",
+			.last_broken_id = "",
+			.is_fail_closed = e->is_fail_closed,
 			.last_pause_ns = 84000,
 			.last_change = e->last,
 			.sum = {.packets = 10,
@@ -359,13 +358,14 @@ Test(mgmt_exts, hands_on_ports_by_number_budget_and_imports)
 {
 	const struct vsw_ext *e;
 
-	go(E("{path: builtin:a, ports: [p/1, p/0], budget_us: 77, allow_imports: [puts, fopen]}"));
+	go(E("{path: builtin:a, ports: [p/1, p/0], budget_us: 77, on_fault: drop, allow_imports: [puts, fopen]}"));
 	e = vsw_ext_find(NULL, "a");
 	cr_expect(e->is_for_ports);
 	cr_expect_eq(e->ports[0], 1u << 3);
 	cr_expect_eq(e->ports[1], 1u << 6);
 	cr_expect_eq(e->ports[2] | e->ports[3], 0);
 	cr_expect_eq(e->budget_us, 77);
+	cr_expect(e->is_fail_closed);
 	cr_expect_str_eq(e->imports, "puts,fopen");
 	go(E(F("a")));
 	cr_expect_not(e->is_for_ports);

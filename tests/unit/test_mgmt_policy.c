@@ -11,35 +11,56 @@
 
 #include "base/err.h"
 #include "mgmt/switch_hooks.h"
-#include "vswitch/policy/policy.h"
 
 /* What a policy was made from, with copies of what is borrowed. */
-struct vsw_policy {
+struct made {
 	struct vsw_policy_cfg cfg;
 	struct vsw_acl_rule rule[8];
 	struct vsw_pvlan role[VSW_PORTS_MAX];
 	uint64_t min_kbps[VSW_PORTS_MAX];
-	struct vsw_policy *old;
+};
+
+struct vsw_port {
+	const char *name;
+	uint16_t id;
 };
 
 static struct sw sw;
-static struct vsw_policy *at_port[VSW_PORTS_MAX];
+static struct made *at_port[VSW_PORTS_MAX];
 static struct vsw_mirror_cfg mirror[VSW_MIRRORS_MAX];
 static uint32_t nr_mirrors;
-static int nr_alive, refuse_create, refuse_set;
+static int refuse;
 
 enum { U = 9, P0 = 3, P1 = 70 }; /* numbers of ports */
+static struct vsw_port ports[] = {{"u", U}, {"p/0", P0}, {"p/1", P1}};
 
-int vsw_policy_create(struct vsw_policy **out, const struct vsw_policy_cfg *cfg,
-		      unsigned int nr_lcores, struct vsw_policy *old)
+struct vsw_port *vsw_port_find(const struct vsw *s, const char *name)
 {
-	struct vsw_policy *p = calloc(1, sizeof(*p));
+	for (int i = 0; i < 3; i++)
+		if (!strcmp(ports[i].name, name))
+			return &ports[i];
+	return NULL;
+}
 
-	if (refuse_create && !--refuse_create) {
+uint16_t vsw_port_id(const struct vsw_port *p)
+{
+	return p->id;
+}
+
+int vsw_port_set_policy(struct vsw_port *port, const struct vsw_policy_cfg *cfg)
+{
+	struct made *p = calloc(1, sizeof(*p));
+
+	if (refuse && !--refuse) {
 		free(p);
 		return err_set(-EINVAL, "refused");
 	}
-	cr_expect_eq(nr_lcores, 2);
+	free(at_port[port->id]);
+	at_port[port->id] = cfg ? p : NULL;
+	if (!cfg) {
+		free(p);
+		return 0;
+	}
 	p->cfg = *cfg;
 	cr_assert_leq(cfg->nr_rules, 8);
 	memcpy(p->rule, cfg->rules, cfg->nr_rules * sizeof(p->rule[0]));
@@ -47,25 +68,6 @@ int vsw_policy_create(struct vsw_policy **out, const struct vsw_policy_cfg *cfg,
 		memcpy(p->role, cfg->pvlan_of, sizeof(p->role));
 	if (cfg->share.min_kbps)
 		memcpy(p->min_kbps, cfg->share.min_kbps, sizeof(p->min_kbps));
-	p->old = old;
-	nr_alive++;
-	*out = p;
-	return 0;
-}
-
-void vsw_policy_destroy(struct vsw_policy *pol)
-{
-	for (int i = 0; pol && i < (int)VSW_PORTS_MAX; i++)
-		cr_assert_neq(at_port[i], pol, "still seen by lcores");
-	nr_alive -= pol ? 1 : 0;
-	free(pol);
-}
-
-int vsw_set_policy(struct vsw *s, uint16_t port, struct vsw_policy *pol)
-{
-	if (pol && refuse_set && !--refuse_set)
-		return err_set(-ENOMEM, "refused");
-	at_port[port] = pol;
 	return 0;
 }
 
@@ -91,25 +93,14 @@ static void use(const char *text)
 	sw.child.cfg = load(text);
 }
 
-static void setup(void)
-{
-	sw.stats = calloc(1, sizeof(*sw.stats));
-	sw.nr_lcores = 2;
-	strcpy(sw.stats->port[P0].name, "p/0");
-	strcpy(sw.stats->port[P1].name, "p/1");
-	strcpy(sw.stats->port[U].name, "u");
-}
-
 static void teardown(void)
 {
-	sw_policies_settle(&sw, NULL);
-	cr_expect_eq(nr_alive, 0, "%d policies leak", nr_alive);
+	for (int i = 0; i < (int)VSW_PORTS_MAX; i++)
+		free(at_port[i]);
 	mgmt_config_free(sw.child.cfg);
-	free(sw.stats);
-	memset(&sw, 0, sizeof(sw));
 }
 
-TestSuite(mgmt_policy, .init = setup, .fini = teardown);
+TestSuite(mgmt_policy, .fini = teardown);
 
 #define C(more, up, nics)                                       \
 	"uplinks: [{name: u, devargs: net_null0" up "}]\n" more \
@@ -157,7 +148,7 @@ Test(mgmt_policy, tells_every_port_of_all_roles)
 	use(C("", "", "{isolation: isolated}, {isolation: community 5}"));
 	cr_assert_eq(sw_policies_make(&sw), 0, "%s", err_text());
 	for (int i = 0; i < 3; i++) {
-		const struct vsw_policy *p = at_port[(const int[]){U, P0, P1}[i]];
+		const struct made *p = at_port[(const int[]){U, P0, P1}[i]];
 
 		cr_assert_not_null(p);
 		cr_expect_eq(p->role[P0].role, VSW_PVLAN_ISOLATED);
@@ -189,55 +180,33 @@ static int change(const char *port, const struct mgmt_cfg *next)
 	return sw_policy_apply(&sw, &c, next);
 }
 
-Test(mgmt_policy, makes_a_new_set_from_the_old_one_and_frees_that)
+Test(mgmt_policy, sets_and_takes_away)
 {
 	struct mgmt_cfg *next = load(C("", "", "{guards: [dhcp, router]}")),
 			*none = load(C("", "", "{}"));
-	struct vsw_policy *old;
 
 	use(C("", "", "{guards: [dhcp]}"));
 	cr_assert_eq(sw_policies_make(&sw), 0);
-	old = at_port[P0];
 	cr_assert_eq(change("p/0", next), 0, "%s", err_text());
-	cr_expect_eq(at_port[P0]->old, old);
 	cr_expect(at_port[P0]->cfg.router_guard);
-	cr_expect_eq(nr_alive, 1);
 	cr_assert_eq(change("p/0", none), 0);
 	cr_expect_null(at_port[P0]);
-	cr_expect_eq(nr_alive, 0);
+	cr_assert_eq(change("p/0", next), 0);
 	cr_expect_eq(change("p/9", next), -ENOENT);
+	cr_expect(strstr(err_text(), "p/9"));
+	/* A port that the configuration does not know any more, when a change is taken back. */
+	cr_assert_eq(change("p/1", next), 0);
+	cr_expect_null(at_port[P1]);
 	mgmt_config_free(next);
 	mgmt_config_free(none);
 }
 
-Test(mgmt_policy, changes_nothing_when_a_set_cannot_be_made_or_seen)
+Test(mgmt_policy, says_why_the_switch_cannot)
 {
-	struct mgmt_cfg *next = load(C("", "", "{guards: [dhcp, router]}"));
-	struct vsw_policy *old;
-
-	use(C("", "", "{guards: [dhcp]}"));
-	cr_assert_eq(sw_policies_make(&sw), 0);
-	old = at_port[P0];
-	refuse_create = 1;
-	cr_expect_eq(change("p/0", next), -EINVAL);
-	cr_expect_str_eq(err_text(), "port p/0: refused");
-	refuse_set = 1;
-	cr_expect_eq(change("p/0", next), -ENOMEM);
-	cr_expect_eq(at_port[P0], old);
-	cr_expect_eq(nr_alive, 1);
-	mgmt_config_free(next);
-}
-
-Test(mgmt_policy, frees_those_of_ports_that_are_gone)
-{
-	use(C("", "", "{guards: [dhcp]}, {guards: [dhcp]}"));
-	cr_assert_eq(sw_policies_make(&sw), 0);
-	cr_expect_eq(nr_alive, 2);
-	use(C("", "", "{guards: [dhcp]}"));
-	sw_policies_settle(&sw, sw.child.cfg);
-	cr_expect_eq(nr_alive, 1);
-	cr_expect_null(at_port[P1]);
-	cr_expect_not_null(at_port[P0]);
+	use(C("", "", "{guards: [dhcp]}, {guards: [router]}"));
+	refuse = 2;
+	cr_expect_eq(sw_policies_make(&sw), -EINVAL);
+	cr_expect_str_eq(err_text(), "refused");
 }
 
 Test(mgmt_policy, hands_on_mirrors_by_number)
