@@ -132,7 +132,12 @@ static void show_changes(json_t *result)
 	json_t *c;
 	size_t i;
 
-	json_array_foreach(jo(result, "changes"), i, c) show_change(c);
+	/* A new one is moved to its place, too. */
+	json_array_foreach(jo(result, "changes"), i, c)
+	{
+		if (strcmp(js(c, "change"), "moved") != 0)
+			show_change(c);
+	}
 	if (!json_array_size(jo(result, "changes")))
 		printf("%s: as it was\n", js(result, "name"));
 }
@@ -229,6 +234,25 @@ static int neighbour(json_t *list, const char *name, unsigned int position, cons
 	return 0;
 }
 
+/* To swap two it is all the same which one the switch takes out. */
+static void show_move(json_t *result)
+{
+	json_int_t pause = 0;
+	json_t *c;
+	size_t i;
+
+	json_array_foreach(jo(result, "changes"), i, c)
+	{
+		if (ji(c, "pause_ns") > pause)
+			pause = ji(c, "pause_ns");
+	}
+	if (json_array_size(jo(result, "changes")))
+		printf("%s: moved; the slowest lcore paused %.1f us\n", js(result, "name"),
+		       (double)pause / 1000);
+	else
+		printf("%s: is there already\n", js(result, "name"));
+}
+
 static int ext_move(const struct cli_args *a)
 {
 	json_t *status = NULL, *params;
@@ -247,7 +271,10 @@ static int ext_move(const struct cli_args *a)
 	rc = neighbour(jo(status, "switch.extensions"), a->word[1], position, &before);
 	params = json_pack("{s:s, s:s?}", "name", a->word[1], "before", before);
 	json_decref(status);
-	return go(a, "ext_move", params, rc);
+	if (!rc)
+		return cli_change(a, "ext_move", params, show_move);
+	json_decref(params);
+	return cli_error(2);
 }
 
 static int ext_list(const struct cli_args *a)

@@ -67,8 +67,8 @@ int sw_exts_make(struct sw *sw);
 int sw_ext_apply(struct sw *sw, const struct mgmt_change *c, const struct mgmt_cfg *next,
 		 json_t *done);
 void sw_ext_undo(struct sw *sw, const struct mgmt_change *c);
-/* After a change was made: which ones are still missing. */
-void sw_exts_settle(struct sw *sw);
+/* After a change was made: which ones are still missing, and in which places those in @done are. */
+void sw_exts_settle(struct sw *sw, json_t *done);
 
 /* switch_ext_status.c.  ctl. All extensions, with @is_whole everything there is about them. New reference. */
 json_t *sw_exts_json(struct sw *sw, bool is_whole);

@@ -118,7 +118,7 @@ int sw_configure(struct sw *sw, const json_t *config, json_t **result)
 		mgmt_config_free(sw->child.cfg);
 		sw->child.cfg = next;
 		next = NULL;
-		sw_exts_settle(sw);
+		sw_exts_settle(sw, done);
 		*result = json_pack("{s:O}", "changes", done);
 	}
 	mgmt_config_free(next);

@@ -133,24 +133,81 @@ static void say(struct sw *sw, const char *name, const char *change, json_t *don
 	json_array_append_new(done, o);
 }
 
-/* Puts those of each class into the order of the list, from the top, moving no more than needed. */
+/* Those of a class, in the order that is wanted. */
+struct row {
+	const char *name[VSW_EXTS_MAX];
+	unsigned int at[VSW_EXTS_MAX]; /* where it is */
+	bool stays[VSW_EXTS_MAX];
+	unsigned int n;
+};
+
+static void fill_row(struct sw *sw, const struct mgmt_switch *list, uint32_t cls, struct row *row)
+{
+	struct place p;
+
+	row->n = 0;
+	for (uint32_t i = 0; i < list->exts_count; i++) {
+		if (!place_of(sw, list->exts[i].name, &p) || p.cls != cls)
+			continue;
+		row->name[row->n] = list->exts[i].name;
+		row->at[row->n] = p.position;
+		row->stays[row->n++] = false;
+	}
+}
+
+/* Marks the most that are in the right order among themselves: the others have to move. Of equal choices the
+ * one without what is on top is taken, since new ones are put there. */
+static void mark_staying(struct row *row)
+{
+	unsigned int len[VSW_EXTS_MAX], from[VSW_EXTS_MAX], best = 0;
+
+	for (unsigned int i = 0; i < row->n; i++) {
+		len[i] = 1;
+		from[i] = i;
+		for (unsigned int k = 0; k < i; k++)
+			if (row->at[k] < row->at[i] && len[k] + 1 > len[i]) {
+				len[i] = len[k] + 1;
+				from[i] = k;
+			}
+		if (len[i] > len[best] || (len[i] == len[best] && !row->at[best]))
+			best = i;
+	}
+	for (unsigned int i = best; row->n; i = from[i]) {
+		row->stays[i] = true;
+		if (from[i] == i)
+			break;
+	}
+}
+
+/* Behind the one that is to be before it. */
+static int move(struct sw *sw, const struct row *row, unsigned int i)
+{
+	struct place me, before;
+	unsigned int to = 0;
+
+	if (!place_of(sw, row->name[i], &me))
+		return 0;
+	if (i && place_of(sw, row->name[i - 1], &before))
+		to = before.position + 1 - (me.position < before.position);
+	return to == me.position ? 0 : vsw_ext_move(vsw_ext_find(sw->vsw, row->name[i]), to);
+}
+
+/* Puts those of each class into the order of the list, moving no more than needed. */
 static int order(struct sw *sw, const struct mgmt_switch *list, json_t *done)
 {
-	unsigned int next[NETHV_FORWARD + 1] = {0};
+	struct row row;
 	int rc = 0;
 
-	for (uint32_t i = 0; i < list->exts_count && !rc; i++) {
-		const char *name = list->exts[i].name;
-		struct place p;
-
-		if (!place_of(sw, name, &p) || p.cls > NETHV_FORWARD)
-			continue;
-		if (p.position != next[p.cls]) {
-			rc = vsw_ext_move(vsw_ext_find(sw->vsw, name), next[p.cls]);
+	for (uint32_t cls = NETHV_CAPTURE; cls <= NETHV_FORWARD; cls++) {
+		fill_row(sw, list, cls, &row);
+		mark_staying(&row);
+		for (unsigned int i = 0; i < row.n && !rc; i++) {
+			if (row.stays[i])
+				continue;
+			rc = move(sw, &row, i);
 			if (!rc && done)
-				say(sw, name, "moved", done);
+				say(sw, row.name[i], "moved", done);
 		}
-		next[p.cls]++;
 	}
 	return rc;
 }
@@ -249,10 +306,25 @@ int sw_exts_make(struct sw *sw)
 	return rc ? rc : order(sw, list, NULL);
 }
 
-void sw_exts_settle(struct sw *sw)
+/* Where they are now, after others were moved. */
+static void settle_places(struct sw *sw, json_t *done)
+{
+	struct place p;
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(done, i, o)
+	{
+		if (place_of(sw, json_string_value(json_object_get(o, "name")), &p))
+			json_object_set_new(o, "position", json_integer(p.position));
+	}
+}
+
+void sw_exts_settle(struct sw *sw, json_t *done)
 {
 	unsigned int n = 0;
 
+	settle_places(sw, done);
 	for (unsigned int i = 0; i < sw->nr_missing; i++) {
 		const char *name = sw->missing[i].name;
 

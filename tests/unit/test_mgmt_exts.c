@@ -327,6 +327,12 @@ Test(mgmt_exts, puts_new_ones_where_the_list_has_them)
 				 "fwd") ", " F("c"))),
 			 "loaded d");
 	cr_expect_str_eq(now(), "cap1 cap2 d a b c fwd");
+	cr_expect_str_eq(go(E(F("d") ", " F("a") ", " F("cap1") ", " F("b") ", " F("e") ", " F(
+				 "cap2") ", " F("fwd") ", " F("c"))),
+			 "loaded e, moved e");
+	cr_expect_str_eq(now(), "cap1 cap2 d a b e c fwd");
+	go(E(F("one")));
+	cr_expect_str_eq(go(E(F("one") ", " F("two"))), "loaded two, moved two");
 }
 
 Test(mgmt_exts, moves_no_more_than_needed)
@@ -335,6 +341,35 @@ Test(mgmt_exts, moves_no_more_than_needed)
 	cr_expect_str_eq(go(E(F("cap1") ", " F("a") ", " F("b") ", " F("c"))), "");
 	cr_expect_str_eq(go(E(F("c") ", " F("cap1") ", " F("a") ", " F("b"))), "moved c");
 	cr_expect_str_eq(now(), "cap1 c a b");
+	cr_expect_str_eq(go(E(F("a") ", " F("cap1") ", " F("b") ", " F("c"))), "moved c");
+	cr_expect_str_eq(now(), "cap1 a b c");
+}
+
+/* Any order into any other, with a move for each that is not in the longest row of those in order. */
+Test(mgmt_exts, reaches_every_order_of_five)
+{
+	int p[5];
+	char text[400], want[20];
+
+	for (int k = 0; k < 3125; k++) {
+		unsigned int used = 0;
+		int code = k;
+
+		for (int i = 0; i < 5; i++, code /= 5)
+			used |= 1u << (p[i] = code % 5);
+		if (used != 31)
+			continue;
+		strcpy(text, "switch: {extensions: [");
+		for (int i = 0; i < 5; i++) {
+			sprintf(text + strlen(text), "%s{path: builtin:%c}", i ? ", " : "",
+				'a' + p[i]);
+			want[2 * i] = (char)('a' + p[i]);
+			want[2 * i + 1] = i < 4 ? ' ' : 0;
+		}
+		strcat(text, "]}\n" PARTS);
+		go(text);
+		cr_assert_str_eq(now(), want);
+	}
 }
 
 Test(mgmt_exts, makes_every_change_of_one_and_says_so)
