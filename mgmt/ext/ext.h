@@ -7,7 +7,11 @@
 #include <limits.h>
 #include <stddef.h>
 
+#define EXT_IMPORTS_MAX 16u
+
 int ext_cmd_new(int argc, char **argv);
+int ext_cmd_info(int argc, char **argv);
+int ext_cmd_test(int argc, char **argv);
 
 /* Prints "nethv ext: <err_text>" and returns 2. */
 int ext_error(void);

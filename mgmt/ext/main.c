@@ -19,6 +19,30 @@ static const struct verb {
 	{"new", ext_cmd_new, "NAME [--class capture|filter|forward] [--dir DIR]",
 	 "Writes a project for an extension into DIR (NAME), which must be empty or not there:\n"
 	 "code that does something small, Makefile, meson.build, and a test on real frames.\n"},
+	{"test", ext_cmd_test,
+	 "EXT --in FILE [--out FILE] [--expect FILE] [--config JSON|@FILE] [OPTION ...]",
+	 "Sends the packets of a pcap or pcapng through a real switch with the extension: FILE.so, FILE.o\n"
+	 "(eBPF) or builtin:NAME. They enter at port \"in\"; the switch has a port \"out\", too. Exit status 1:\n"
+	 "what left is not what was expected, a rule was broken, or the extension faulted.\n\n"
+	 "  --in FILE             packets for port \"in\"\n"
+	 "  --port NAME=FILE      packets for another port; all are sent in the order of their times\n"
+	 "  --by-mac              a port for each sender in the files, with its address for a name\n"
+	 "  --ports N             ports p3 .. pN besides\n"
+	 "  --vlan PORT=ID|trunk  the port's VLAN; trunk: all of them, tagged\n"
+	 "  --out FILE            what leaves; FILE.pcapng: with an interface for each port\n"
+	 "  --out-port PORT=FILE  what leaves at that port\n"
+	 "  --expect FILE, --expect-port PORT=FILE\n"
+	 "                        what must leave; the first difference is shown\n"
+	 "  --expect-status JSON|@FILE\n"
+	 "                        members that the extension's status must have\n"
+	 "  --config JSON|@FILE   the extension's configuration\n"
+	 "  --with EXT[=CONFIG]   another extension; the one under test is above it in its class\n"
+	 "  --allow-import NAME   lets extensions call that function\n"
+	 "  --repeat N, --burst N passes (100) for the cycles, packets of a burst (32)\n"
+	 "  --json                the result for programs\n"},
+	{"info", ext_cmd_info, "EXT [--allow-import NAME] [--json]",
+	 "What an extension says of itself: class, GUID, callbacks, configuration keys, reasons for drops.\n"
+	 "--json: for programs, the configuration as a JSON schema.\n"},
 };
 
 #define NR_VERBS (sizeof(verbs) / sizeof(verbs[0]))
