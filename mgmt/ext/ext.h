@@ -10,6 +10,7 @@
 #define EXT_IMPORTS_MAX 16u
 
 int ext_cmd_new(int argc, char **argv);
+int ext_cmd_check(int argc, char **argv);
 int ext_cmd_info(int argc, char **argv);
 int ext_cmd_test(int argc, char **argv);
 

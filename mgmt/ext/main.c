@@ -40,6 +40,11 @@ static const struct verb {
 	 "  --allow-import NAME   lets extensions call that function\n"
 	 "  --repeat N, --burst N passes (100) for the cycles, packets of a burst (32)\n"
 	 "  --json                the result for programs\n"},
+	{"check", ext_cmd_check,
+	 "EXT [--config JSON|@FILE] [--seed N] [--steps N] [--allow-import NAME] [--json]",
+	 "Puts an extension through every kind of frame, events of ports and adapters in every order, and\n"
+	 "changes under traffic, and tells of each rule whether it was kept, broken or not touched.\n"
+	 "Exit status 1: a rule was broken. The same --seed does the same again.\n"},
 	{"info", ext_cmd_info, "EXT [--allow-import NAME] [--json]",
 	 "What an extension says of itself: class, GUID, callbacks, configuration keys, reasons for drops.\n"
 	 "--json: for programs, the configuration as a JSON schema.\n"},
