@@ -417,6 +417,8 @@ uint32_t exthost_frame(uint8_t *f, const struct exthost_flow *k)
 	cr_assert_eq(inet_pton(is_v6 ? AF_INET6 : AF_INET, k->dst, f + (is_v6 ? 38 : 30)), 1);
 	put16(f + l4, k->sport);
 	put16(f + l4 + 2, k->dport);
+	if (k->proto == 17)
+		put16(f + l4 + 4, len - l4);
 	return len;
 }
 

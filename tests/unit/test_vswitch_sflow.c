@@ -139,7 +139,7 @@ static struct exthost *sflow(const char *addr, const char *more)
 }
 
 static const struct exthost_flow flow = {
-	0x020000000002, 0x020000000001, "10.0.0.1", "10.0.0.2", 17, 1000, 53, 300,
+	0x020000000002, 0x020000000001, "10.0.0.1", "10.0.0.2", 17, 1000, 40001, 300,
 };
 
 Test(vsw_sflow, tells_each_field_of_a_packet)
@@ -370,8 +370,6 @@ static void write_pcap(const char *path, const struct dgram *d)
 	FILE *out = fopen(path, "w");
 
 	memcpy(frame + 42, d->bytes, d->len);
-	frame[38] = (uint8_t)((d->len + 8) >> 8);
-	frame[39] = (uint8_t)(d->len + 8);
 	cr_assert_not_null(out);
 	fwrite(head, sizeof(head), 1, out);
 	fwrite(rec, sizeof(rec), 1, out);
