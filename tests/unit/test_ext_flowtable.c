@@ -156,9 +156,14 @@ Test(ext_flowtable, ports_that_go_are_not_sent_to_when_event_returns_and_come_ba
 	cr_assert_eq(send(x, p[0], &base)->verdict, NO_PORT);
 	p9 = exthost_port(x, "p9", NETHV_PORT_SYNTHETIC, 9);
 	exthost_event(x, NETHV_EV_NIC_CONNECT, p9, 0);
+	cr_assert_eq(send(x, p[0], &base)->route.n, 1);
+	cr_assert_eq(x->pkt[0].route.dst[0].port, p9, "p1 is there, but not connected");
 	exthost_event(x, NETHV_EV_NIC_CONNECT, p[1], 0);
 	cr_assert_eq(send(x, p[0], &base)->route.n, 2);
-	cr_assert_eq(exthost_number(x, "rules[0].packets"), 3);
+	cr_assert_eq(exthost_number(x, "rules[0].packets"), 4);
+	exthost_event(x, NETHV_EV_NIC_DISCONNECT, p9, 0);
+	exthost_event(x, NETHV_EV_PORT_DELETE, p9, 0);
+	cr_assert_eq(send(x, p[0], &base)->route.n, 1);
 	exthost_free(x);
 }
 

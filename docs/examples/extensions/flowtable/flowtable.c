@@ -139,9 +139,9 @@ static int event(void *inst, struct nethv_event *e)
 
 	if (!e->port || (e->port->flags & NETHV_PORT_VALIDATION))
 		return NETHV_EV_PASS;
-	if (e->kind == NETHV_EV_NIC_DISCONNECT || e->kind == NETHV_EV_PORT_TEARDOWN)
+	if (e->kind == NETHV_EV_NIC_DISCONNECT || e->kind == NETHV_EV_PORT_DELETE)
 		gone = e->port->port; /* never sent to again when we return (DP-9) */
-	else if (e->kind != NETHV_EV_NIC_CONNECT && e->kind != NETHV_EV_PORT_DELETE)
+	else if (e->kind != NETHV_EV_NIC_CONNECT)
 		return NETHV_EV_PASS;
 	if (e->nic)
 		return NETHV_EV_PASS;

@@ -233,13 +233,16 @@ struct table *rules_copy(const struct nethv_host *h, const struct table *t)
 static uint16_t resolve(const struct nethv_host *h, const char *name,
 			const struct nethv_port_info *come, uint16_t gone)
 {
-	uint16_t port = NETHV_PORT_DEFAULT;
+	struct nethv_port_info info = {.size = sizeof(info)};
+	uint16_t port;
 
 	if (come && strcmp(come->name, name) == 0)
 		return come->port;
-	if (name[0])
-		port = h->port_find(h, name);
-	return port == NETHV_PORT_DEFAULT || port == gone ? PORT_NONE : port;
+	port = name[0] ? h->port_find(h, name) : NETHV_PORT_DEFAULT;
+	if (port == NETHV_PORT_DEFAULT || port == gone || !h->port_next(h, port, &info) ||
+	    info.port != port || info.state != NETHV_NIC_CONNECTED)
+		return PORT_NONE;
+	return port;
 }
 
 void rules_resolve(const struct nethv_host *h, struct table *t, const struct nethv_port_info *come,

@@ -55,7 +55,7 @@ struct table *rules_read(const struct nethv_host *h);
 /* A copy with the same rules and without counts, or NULL: no memory. */
 struct table *rules_copy(const struct nethv_host *h, const struct table *t);
 
-/* Looks up the ports that the rules name. @come, or NULL: a port that is there although port_find() may
- * not know it yet; @gone: one that is not, although it may still. */
+/* Looks up the ports that the rules name: those that are connected. During an event the switch may not say
+ * so yet: @come (or NULL) is connected now, @gone (or PORT_NONE) is not. */
 void rules_resolve(const struct nethv_host *h, struct table *t, const struct nethv_port_info *come,
 		   uint16_t gone);
