@@ -84,7 +84,8 @@ static inline uint8_t *vsw_hdr(const struct nethv_pkt *p)
 	X(storm, "over the port's storm limit")                      \
 	X(isolated, "source and destination are isolated ports")     \
 	X(overlay, "no overlay tunnel leads there")                  \
-	X(no_room, "switch has no room to copy or keep it")
+	X(no_room, "switch has no room to copy or keep it")          \
+	X(consumed, "was for the switch itself")
 
 enum vsw_drop {
 #define X(name, text) VSW_DROP_##name,
