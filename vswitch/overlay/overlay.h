@@ -14,7 +14,11 @@
  * The overlay is a layer 2 service without an address in the subnets, so it sends no ICMP
  * errors: an inner frame that does not fit into the underlay is dropped (too_big), and
  * partitions are to be given vsw_overlay_inner_mtu(). The outer IPv4 header has DF set. Outer
- * fragments are not put together. */
+ * fragments are not put together.
+ *
+ * The underlay is trusted as far as its VLAN reaches: packets are taken from the uplink in that
+ * VLAN, to the VTEP, with the address of a remote of the subnet; who can send such packets is in
+ * the subnet. Ports of partitions do not belong into the underlay's VLAN. */
 #pragma once
 
 #include <stdbool.h>
