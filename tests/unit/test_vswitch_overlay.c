@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "tests/support/ovnet.h"
+#include "vswitch/overlay/priv.h"
 
 #define OUTS 16u
 
@@ -303,6 +304,31 @@ Test(vsw_overlay, a_full_table_refuses_and_floods)
 		known += nr == 1 && out[0].port == 3;
 	}
 	cr_assert_eq(known, total(VSW_OVERLAY_T_learned));
+	down();
+}
+
+/* As a reader may see it while an entry is replaced: the key of one subnet, the place of another. */
+Test(vsw_overlay, a_place_outside_the_subnet_is_not_believed)
+{
+	struct mac_table *t;
+
+	up(VSW_OVERLAY_VXLAN, false);
+	t = &bed.ov->macs;
+	sends(4, frame(0xFF, 0, 0xCC, 1), 60);
+	sends(4, frame(0xCC, 1, 0xAA, 1), 60);
+	cr_assert_eq(bed.why, VSW_DROP_same_port);
+	for (uint32_t i = 0; i < (t->set_mask + 1) * MAC_WAYS; i++) {
+		if (t->learned[i].key)
+			t->learned[i].where = (uint64_t)bed.now_s << 32 | 1; /* a port of 5000 */
+	}
+	sends(4, frame(0xCC, 1, 0xAA, 1), 60);
+	cr_assert(nr == 1 && out[0].port == OVBED_UPLINK);
+	for (uint32_t i = 0; i < (t->set_mask + 1) * MAC_WAYS; i++) {
+		if (t->learned[i].key) /* 10.0.0.3: no remote of 6000 */
+			t->learned[i].where = (uint64_t)bed.now_s << 32 | DEST_VTEP | 1;
+	}
+	sends(4, frame(0xCC, 1, 0xAA, 1), 60);
+	cr_assert(nr == 1 && out[0].b[33] == 2);
 	down();
 }
 

@@ -258,6 +258,22 @@ Test(vsw_overlay_in, refuses_bad_fields_of_ipv6)
 	}
 }
 
+Test(vsw_overlay_in, a_remote_of_one_subnet_is_a_stranger_in_another)
+{
+	struct naive_tunnel t;
+	uint32_t n;
+
+	up(VSW_OVERLAY_VXLAN, false);
+	t = ovnet_tunnel(&net, 3, 5000, inner, 100);
+	n = naive_tunnel_make(&t, pkt);
+	enters(pkt, n);
+	is_opened("from .3 into 5000", 100);
+	t.vni = 6000;
+	n = naive_tunnel_make(&t, pkt);
+	is_lost(VSW_OVERLAY_T_stranger, n);
+	down();
+}
+
 Test(vsw_overlay_in, a_wrong_checksum_is_seen_wherever_the_byte_is)
 {
 	for (unsigned int is_v6 = 0; is_v6 < 2; is_v6++) {
