@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the overlay takes from the underlay. The first byte chooses encapsulation, address family, private bytes
- * and how the frame lies in memory; addresses and VSID may be put right, so that the parsers behind them are
- * reached, and checksums be given as verified. Whatever is opened lies inside what was given, is the frame's
- * end, and is delivered inside its subnet. */
+/* What the overlay takes from the underlay. The first byte chooses encapsulation, address
+ * family, private bytes and how the frame lies in memory; addresses and VSID may be put right,
+ * so that the parsers behind them are reached, and checksums be given as verified. Whatever is
+ * opened lies inside what was given, is the frame's end, and is delivered inside its subnet. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

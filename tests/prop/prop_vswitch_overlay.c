@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Switches joined by their uplinks: what a port of a subnet sends arrives exactly at the ports that it is for
- * in that subnet, on every switch, and nowhere else, whatever the encapsulation, the way frames lie in memory,
- * what was learned before, and what else is sent to the tunnels. */
+/* Switches joined by their uplinks: what a port of a subnet sends arrives exactly at the ports
+ * that it is for in that subnet, on every switch, and nowhere else, whatever the encapsulation,
+ * the way frames lie in memory, what was learned before, and what else is sent to the tunnels. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
@@ -43,7 +43,8 @@ static uint32_t sent_len;
 
 static void mac_of(uint8_t mac[6], unsigned int sw, unsigned int port, unsigned int n)
 {
-	/* The same ones in all subnets: ports 0, 1, ... of a subnet share addresses with others'. */
+	/* The same ones in all subnets: ports 0, 1, ... of a subnet share addresses with
+	 * others'. */
 	memcpy(mac, (const uint8_t[6]){2, 0, 0, (uint8_t)n, (uint8_t)sw, (uint8_t)port}, 6);
 }
 
@@ -177,8 +178,8 @@ static const char *is_at(unsigned int sw, unsigned int port)
 	return text;
 }
 
-/* What a port sends to the address of another (or a group, or nobody's) must come to that one; and, while nobody
- * knows better, may come to others of the subnet, but once at most. */
+/* What a port sends to the address of another (or a group, or nobody's) must come to that one;
+ * and, while nobody knows better, may come to others of the subnet, but once at most. */
 static void sends(struct prng *p, uint8_t *frame)
 {
 	unsigned int sw = prng_below(p, SWITCHES), port = prng_below(p, PORTS);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* An overlay and, around it, what the stages of a switch do with its answers: a frame goes in at a port, and
- * what comes out at ports is handed to a sink. */
+/* An overlay and, around it, what the stages of a switch do with its answers: a frame goes in at
+ * a port, and what comes out at ports is handed to a sink. */
 #pragma once
 
 #include <stdbool.h>

@@ -2,7 +2,8 @@
 /* The underlay and subnets that tests of the overlay start from:
  *
  *   VTEP 10.0.0.1 (fd00::1), MAC 02:00:00:00:00:01, gateway .254 (::fe)
- *   subnet 5000  ports 1, 2 (MACs 02:00:00:00:aa:01, :02), 3 (none); remotes .2 (has 02:..:bb:01), .3
+ *   subnet 5000  ports 1, 2 (MACs 02:00:00:00:aa:01, :02), 3 (none);
+ *                remotes .2 (has 02:..:bb:01), .3
  *   subnet 6000  port 4 (MAC 02:..:aa:01, too); remote .2
  *   subnet 7000  external, port 5 */
 #pragma once

@@ -307,7 +307,8 @@ Test(vsw_overlay, a_full_table_refuses_and_floods)
 	down();
 }
 
-/* As a reader may see it while an entry is replaced: the key of one subnet, the place of another. */
+/* As a reader may see it while an entry is replaced: the key of one subnet, the place of
+ * another. */
 Test(vsw_overlay, a_place_outside_the_subnet_is_not_believed)
 {
 	struct mac_table *t;

@@ -175,7 +175,7 @@ Test(vsw_overlay_in, ext_9_an_external_subnets_tunnels_are_left_to_the_extension
 
 /* ---- Bad ones ------------------------------------------------------------------------------- */
 
-/* A byte of a good packet becomes another one (@at: negative: from the UDP header's end), and IP and UDP
+/* A byte of a good packet becomes another one, and IP and UDP
  * checksums are made right again. */
 struct change {
 	const char *what;

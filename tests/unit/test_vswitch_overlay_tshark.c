@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the overlay sends, in the eyes of tshark: tunnels, inner frames, checksums, ARP, neighbour discovery. */
+/* What the overlay sends, in the eyes of tshark: tunnels, inner frames, checksums, ARP,
+ * neighbour discovery. */
 #include <criterion/criterion.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
