@@ -10,6 +10,7 @@
 #include <rte_branch_prediction.h>
 
 #include "vswitch/priv.h"
+#include "vswitch/see/tap.h"
 
 #define ETH_P_8021Q_BE 0x0081 /* 0x8100 as it lies in memory */
 #define TAG_LEN	       4u
@@ -279,6 +280,21 @@ static __attribute__((noinline)) uint64_t account_segments(struct vsw_vec *v,
 	return sent;
 }
 
+/* To whoever looks, that these did not get to @to. */
+static void tell_losses(struct vsw_tap *tap, const struct vsw_vec *v, const struct vsw_port *to,
+			const uint16_t *idx, uint16_t n, const uint8_t *reason)
+{
+	struct vsw_tap_drop d = {.v = v, .port = to->id};
+	uint16_t i;
+
+	for (i = 0; i < n; i++) {
+		d.i = idx[i];
+		d.reason = reason[i];
+		if (d.reason != VSW_DROP_none)
+			vsw_tap_drop(tap, &d);
+	}
+}
+
 void vsw_deliver(struct vsw_lcore *lc, struct vsw_vec *v, struct vsw_port_stats *in,
 		 const struct vsw_port *to, const uint16_t *idx, uint16_t n)
 {
@@ -294,8 +310,11 @@ void vsw_deliver(struct vsw_lcore *lc, struct vsw_vec *v, struct vsw_port_stats 
 		for (bytes = 0, i = 0; i < n; i++)
 			bytes += v->slot[idx[i]].pkt.len;
 	}
-	if (unlikely(sent < n))
+	if (unlikely(sent < n)) {
 		sent = account_losses(v, idx, n, reason, in, &bytes);
+		if (lc->work.tap)
+			tell_losses(lc->work.tap, v, to, idx, n, reason);
+	}
 	if (unlikely(v->nr_cut))
 		more = account_segments(v, in, &bytes);
 	stat_add(&out->out_packets, (sent < n ? sent : n) + more);

@@ -97,6 +97,7 @@ struct vsw_work {
 	bool is_uniform;	    /* one destination port and one tci for all */
 	bool has_tags;		    /* NETHV_PKT_VLAN may be set on a slot */
 	bool keeps_tags;	    /* the tags on the slots are those that leave */
+	struct vsw_tap *tap;	    /* long way: told what a port did not take; else NULL */
 	uint64_t bytes;
 	uint16_t nr_groups;
 	uint8_t group_of[VSW_PORTS_MAX]; /* index + 1; 0: none */

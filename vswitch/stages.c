@@ -496,6 +496,8 @@ static void deliver_group(struct vsw_run *r, const struct vsw_group *g)
 
 	if (!to) {
 		stat_add(&r->st->drops[VSW_DROP_port_down], g->n);
+		for (k = 0; k < g->n; k++)
+			tell_drop(r, g->idx[k], g->port, VSW_DROP_port_down, NULL, NULL);
 		return;
 	}
 	for (k = 0; k < g->n; k++)
@@ -529,9 +531,11 @@ static void deliver(struct vsw_run *r)
 	w->is_uniform = false;
 	w->has_tags = true;
 	w->keeps_tags = false;
+	w->tap = r->sn->tap;
 	group(r);
 	for (k = 0; k < w->nr_groups; k++)
 		deliver_group(r, &w->group[k]);
+	w->tap = NULL;
 }
 
 /* ---- The way ------------------------------------------------------------------------------- */
