@@ -56,9 +56,11 @@ Test(vsw_see_trace, tells_a_packets_way_in_words)
 	seebed_ext(b, VSW_AT_filter_in, "acl", 0);
 	seebed_at(b, VSW_AT_filter_in);
 	seebed_to(b, s, 1, 0);
-	seebed_to(b, s, 2, NETHV_DST_EXCLUDED);
+	seebed_to(b, s, 2, 0);
 	seebed_at(b, VSW_AT_forward);
+	b->dst[1].flags = NETHV_DST_EXCLUDED;
 	seebed_drop(b, 0, (struct vsw_tap_drop){.port = 2, .reason = VSW_DROP_storm});
+	seebed_at(b, VSW_AT_policy_out);
 	vsw_see_poll(b->see);
 	j = vsw_see_trace_json(b->see, id);
 	text = vsw_see_trace_text(packet(j, 0));
@@ -67,8 +69,9 @@ Test(vsw_see_trace, tells_a_packets_way_in_words)
 			 "  in            p0, VLAN 0\n"
 			 "  ext acl       passed                       41 cycles\n"
 			 "  filter_in     passed\n"
-			 "  forward       -> p1, p2 (excluded)\n"
+			 "  forward       -> p1, p2\n"
 			 "  drop          storm: over the port's storm limit, towards p2\n"
+			 "  policy_out    -> p1, p2 (excluded)\n"
 			 "  (on its way)\n",
 			 "%s", text);
 	free(text);
@@ -77,7 +80,7 @@ Test(vsw_see_trace, tells_a_packets_way_in_words)
 	vsw_see_poll(b->see);
 	j = vsw_see_trace_json(b->see, id);
 	cr_assert(json_is_true(json_object_get(packet(j, 0), "done")));
-	cr_assert_eq(json_array_size(json_object_get(packet(j, 0), "steps")), 6);
+	cr_assert_eq(json_array_size(json_object_get(packet(j, 0), "steps")), 7);
 	json_decref(j);
 }
 
@@ -180,6 +183,35 @@ Test(vsw_see_trace, marks_what_befell_a_clone)
 	cr_assert(strstr(text, "  out           no destination (clone)\n  (on its way)\n"), "%s",
 		  text);
 	free(text);
+	json_decref(j);
+}
+
+/* Of whom nothing is left nobody speaks any more: the switch does not call it dropped as a whole. */
+Test(vsw_see_trace, knows_when_all_destinations_are_gone)
+{
+	uint32_t id = trace("arp", 1);
+	struct vsw_slot *s = seebed_put(b, arp, sizeof(arp), plain);
+	json_t *j;
+
+	s->pkt.vlan = 0xFFFF;
+	seebed_enter(b);
+	seebed_at(b, VSW_AT_in);
+	seebed_to(b, s, 1, 0);
+	seebed_to(b, s, 2, 0);
+	seebed_at(b, VSW_AT_forward);
+	b->dst[0].flags = NETHV_DST_EXCLUDED;
+	seebed_drop(b, 0, (struct vsw_tap_drop){.port = 1, .reason = VSW_DROP_storm});
+	seebed_at(b, VSW_AT_policy_out);
+	vsw_see_poll(b->see);
+	j = vsw_see_trace_json(b->see, id);
+	cr_assert(json_is_false(json_object_get(packet(j, 0), "done")));
+	cr_assert_null(
+		json_object_get(json_array_get(json_object_get(packet(j, 0), "steps"), 0), "vlan"));
+	json_decref(j);
+	seebed_drop(b, 0, (struct vsw_tap_drop){.port = 2, .reason = VSW_DROP_excluded});
+	vsw_see_poll(b->see);
+	j = vsw_see_trace_json(b->see, id);
+	cr_assert(json_is_true(json_object_get(packet(j, 0), "done")));
 	json_decref(j);
 }
 

@@ -57,7 +57,9 @@ static void say_context(struct see_say *y, const struct vsw_see *see, const stru
 	char src[SEE_NAME_LEN + 8];
 
 	see_src_name(see, r, src);
-	see_say(y, "at %s src %s vlan %u", see_station_name(r->station), src, r->vlan);
+	see_say(y, "at %s src %s", vsw_station_name(r->station), src);
+	if (see_rec_has_vlan(r))
+		see_say(y, " vlan %u", r->vlan);
 	say_dsts(y, see, r);
 	if (r->mark)
 		see_say(y, " mark 0x%x", r->mark);
@@ -328,7 +330,7 @@ static json_t *capture_json(struct vsw_see *see, const struct see_capture *c)
 	status_of(see, c, &st);
 	for (i = 0; i < VSW_STATION_COUNT; i++) {
 		if (c->cfg.stations >> i & 1)
-			json_array_append_new(at, json_string(see_station_name(i)));
+			json_array_append_new(at, json_string(vsw_station_name(i)));
 	}
 	return json_pack("{s:I, s:o, s:o, s:s, s:I, s:I, s:I, s:o}", "id", (json_int_t)st.id,
 			 "stations", at, "filter", see_json_text(c->cfg.filter), "state",

@@ -44,6 +44,7 @@ struct see_capture {
 
 struct see_traced {
 	uint32_t packet;
+	unsigned int left; /* destinations, from forward on */
 	uint64_t tsc;
 	json_t *json; /* with "steps" */
 };

@@ -85,10 +85,12 @@ static json_t *drop_json(const struct vsw_see *see, const struct see_rec *r)
 
 	vsw_see_summary(see_rec_bytes(r), r->cap, r->len, text, sizeof(text));
 	see_src_name(see, r, src);
-	o = json_pack("{s:f, s:I, s:o, s:o, s:I, s:I}", "time", (double)ns / 1e9, "ago_ms",
+	o = json_pack("{s:f, s:I, s:o, s:o, s:I}", "time", (double)ns / 1e9, "ago_ms",
 		      ns < see->anchor_ns ? (json_int_t)((see->anchor_ns - ns) / 1000000) : 0,
-		      "summary", see_json_text(text), "src", see_json_text(src), "vlan",
-		      (json_int_t)r->vlan, "len", (json_int_t)r->len);
+		      "summary", see_json_text(text), "src", see_json_text(src), "len",
+		      (json_int_t)r->len);
+	if (o && see_rec_has_vlan(r))
+		json_object_set_new(o, "vlan", json_integer(r->vlan));
 	if (!o || see_drop_describe(see, r, o)) {
 		json_decref(o);
 		return NULL;

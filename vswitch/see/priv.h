@@ -102,6 +102,12 @@ struct see_words {
 	char why[SEE_WHY_LEN];
 };
 
+/* any.  Whether the switch knows the VLAN: it does not before it looked, nor if the packet may not enter. */
+static inline bool see_rec_has_vlan(const struct see_rec *r)
+{
+	return r->vlan < 4095;
+}
+
 /* any.  The parts of a record. */
 static inline const struct nethv_dst *see_rec_dst(const struct see_rec *r)
 {
@@ -179,9 +185,6 @@ struct see_say {
 };
 
 void see_say(struct see_say *y, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* any.  Name of a station; "?" when out of range. */
-const char *see_station_name(unsigned int station);
-
 static inline bool see_bit(const uint64_t *set, uint32_t i)
 {
 	return i < VSW_PORTS_MAX && (set[i >> 6] >> (i & 63) & 1);

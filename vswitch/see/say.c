@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Text of bounded length, and the names of stations. */
+/* Text of bounded length, and lists of stations. */
 #include <errno.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "vswitch/see/priv.h"
-
-static const char *const station_names[] = {
-#define X(name, text) #name,
-	VSW_STATIONS(X)
-#undef X
-};
 
 void see_say(struct see_say *y, const char *fmt, ...)
 {
@@ -26,17 +20,12 @@ void see_say(struct see_say *y, const char *fmt, ...)
 		y->len += (size_t)n < y->size - y->len ? (size_t)n : y->size - y->len - 1;
 }
 
-const char *see_station_name(unsigned int station)
-{
-	return station < VSW_STATION_COUNT ? station_names[station] : "?";
-}
-
 static uint32_t station_bit(const char *name, size_t n)
 {
 	unsigned int i;
 
 	for (i = 0; i < VSW_STATION_COUNT; i++) {
-		if (strlen(station_names[i]) == n && !memcmp(station_names[i], name, n))
+		if (strlen(vsw_station_name(i)) == n && !memcmp(vsw_station_name(i), name, n))
 			return 1u << i;
 	}
 	return n == 3 && !memcmp(name, "all", 3) ? (1u << VSW_STATION_COUNT) - 1 : 0;
@@ -51,7 +40,7 @@ static int station_unknown(const char *name, size_t n)
 	y.out = known;
 	y.size = sizeof(known);
 	for (i = 0; i < VSW_STATION_COUNT; i++)
-		see_say(&y, "%s, ", station_names[i]);
+		see_say(&y, "%s, ", vsw_station_name(i));
 	return err_set(-EINVAL, "no station \"%.*s\": there are %sall", (int)(n < 32 ? n : 32),
 		       name, known);
 }

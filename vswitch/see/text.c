@@ -21,6 +21,12 @@ static json_int_t number_of(const json_t *o, const char *key)
 	return json_integer_value(json_object_get(o, key));
 }
 
+static void say_vlan(FILE *f, const json_t *o)
+{
+	if (json_object_get(o, "vlan"))
+		fprintf(f, ", VLAN %lld", (long long)number_of(o, "vlan"));
+}
+
 static void say_dsts(FILE *f, const json_t *dst)
 {
 	size_t i;
@@ -55,6 +61,12 @@ static void say_ext(FILE *f, const json_t *step)
 	fprintf(f, " %8lld cycles", (long long)number_of(step, "cycles"));
 }
 
+static void say_in(FILE *f, const json_t *step)
+{
+	fputs(text_of(step, "src"), f);
+	say_vlan(f, step);
+}
+
 static void say_step(FILE *f, const json_t *step)
 {
 	const json_t *dst = json_object_get(step, "dst");
@@ -69,8 +81,7 @@ static void say_step(FILE *f, const json_t *step)
 		else if (dst)
 			say_dsts(f, dst);
 		else if (!strcmp(at, "in"))
-			fprintf(f, "%s, VLAN %lld", text_of(step, "src"),
-				(long long)number_of(step, "vlan"));
+			say_in(f, step);
 		else
 			fputs("passed", f);
 	}
@@ -112,9 +123,9 @@ char *vsw_see_drop_text(const json_t *drop)
 	f = open_memstream(&text, &size);
 	if (!f)
 		return NULL;
-	fprintf(f, "%.3f s ago  %s from %s, VLAN %lld, %lld bytes  ", ago, text_of(drop, "summary"),
-		text_of(drop, "src"), (long long)number_of(drop, "vlan"),
-		(long long)number_of(drop, "len"));
+	fprintf(f, "%.3f s ago  %s from %s", ago, text_of(drop, "summary"), text_of(drop, "src"));
+	say_vlan(f, drop);
+	fprintf(f, ", %lld bytes  ", (long long)number_of(drop, "len"));
 	say_reason(f, drop);
 	fclose(f);
 	return text;

@@ -40,7 +40,8 @@ static void station_step(const struct vsw_see *see, const struct see_rec *r, jso
 
 	see_src_name(see, r, src);
 	json_object_set_new(o, "src", see_json_text(src));
-	json_object_set_new(o, "vlan", json_integer(r->vlan));
+	if (see_rec_has_vlan(r))
+		json_object_set_new(o, "vlan", json_integer(r->vlan));
 	if (r->station >= VSW_AT_forward)
 		json_object_set_new(o, "dst", dsts_json(see, r));
 }
@@ -79,7 +80,7 @@ static json_t *step_json(const struct vsw_see *see, const struct see_rec *r, uin
 
 	if (!o)
 		return NULL;
-	json_object_set_new(o, "at", json_string(see_station_name(r->station)));
+	json_object_set_new(o, "at", json_string(vsw_station_name(r->station)));
 	json_object_set_new(o, "ns", json_integer((json_int_t)ns));
 	if (r->flags & NETHV_PKT_CLONE)
 		json_object_set_new(o, "clone", json_true());
@@ -111,7 +112,8 @@ static void enter(struct vsw_see *see, struct see_trace *t, const struct see_rec
 		return;
 	j = packet_json(see, r);
 	if (j)
-		t->packet[t->nr++] = (struct see_traced){r->packet, r->tsc, j};
+		t->packet[t->nr++] =
+			(struct see_traced){.packet = r->packet, .tsc = r->tsc, .json = j};
 }
 
 static bool is_last(const struct see_rec *r)
@@ -122,13 +124,30 @@ static bool is_last(const struct see_rec *r)
 				   : r->kind == SEE_STATION && r->station == VSW_AT_out;
 }
 
+/* A packet ends, too, when one after the other all its destinations were taken from it. */
+static bool is_left_without(struct see_traced *p, const struct see_rec *r)
+{
+	const struct nethv_dst *d = see_rec_dst(r);
+	uint16_t i;
+
+	if (r->flags & NETHV_PKT_CLONE)
+		return false;
+	if (r->kind == SEE_DROP)
+		return r->to_port != VSW_PORT_NONE && p->left && --p->left == 0;
+	if (r->kind == SEE_STATION && r->ndst)
+		p->left = 0;
+	for (i = 0; i < r->ndst; i++)
+		p->left += !(d[i].flags & NETHV_DST_EXCLUDED);
+	return false;
+}
+
 static void step(struct vsw_see *see, struct see_traced *p, const struct see_rec *r)
 {
 	json_t *steps = json_object_get(p->json, "steps");
 
 	if (json_array_size(steps) < VSW_SEE_STEPS_MAX)
 		json_array_append_new(steps, step_json(see, r, p->tsc));
-	if (is_last(r))
+	if (is_left_without(p, r) || is_last(r))
 		json_object_set_new(p->json, "done", json_true());
 }
 
