@@ -97,6 +97,8 @@ static bool idb(struct pcapread *r, struct span s)
 		return fail(r, "IDB cut");
 	if (link[0] != 1)
 		return fail(r, "not Ethernet");
+	r->iface[r->nr_ifaces].name[0] = 0;
+	r->iface[r->nr_ifaces].has_stats = false;
 	if (!options(r, &s, idb_option))
 		return false;
 	r->nr_ifaces++;
@@ -126,6 +128,8 @@ static bool epb(struct pcapread *r, struct span s)
 	    !take(&s, &p->len, 4))
 		return fail(r, "EPB cut");
 	p->ns = time_of(when);
+	p->flags = 0;
+	p->comment[0] = 0;
 	p->bytes = s.p;
 	if (p->iface >= r->nr_ifaces || p->cap > p->len || p->cap > r->iface[p->iface].snaplen ||
 	    !take(&s, NULL, p->cap))
@@ -174,7 +178,8 @@ bool pcapread(struct pcapread *r, const uint8_t *bytes, size_t n)
 {
 	struct span s = {bytes, n};
 
-	memset(r, 0, sizeof(*r));
+	r->nr_packets = r->nr_ifaces = 0;
+	r->fault = NULL;
 	while (s.n) {
 		struct span body = {s.p + 8, 0};
 		uint32_t head[2], tail;
