@@ -30,9 +30,28 @@ static const struct verb {
 	 "counters of ports, lcores, VPs and guests",
 	 "The last line of the ports says whether in + copies = out + drops; under traffic some\n"
 	 "packets are on their way and the difference is shown.\n"},
-	{"why-dropped", " [NAME]", 0, 1, true, NULL, cmd_why_dropped,
+	{"why-dropped", " [FILTER]", 0, CLI_WORDS_MAX, true, cli_trace_options, cmd_why_dropped,
 	 "every packet that was not delivered, with its reason",
-	 "One line for each port and reason, with what the reason means and what helps.\n"},
+	 "Without FILTER: one line for each port and reason, with what it means and what helps.\n"
+	 "With FILTER (pcap-filter(7); ''  for all): the dropped packets that match, one line each,\n"
+	 "latest first. --for SECONDS: those of the next so many seconds. Without it: those of the\n"
+	 "past, which the switch remembers with `remember_drops: true`. --count N: at most so many.\n"
+	 "--instance NAME: of that instance; can be left out while one runs.\n"},
+	{"trace", " FILTER", 1, CLI_WORDS_MAX, true, cli_trace_options, cmd_trace,
+	 "a packet's way through the switch, station by station",
+	 "Waits for the next packet that matches FILTER (pcap-filter(7); '' for any) as it enters,\n"
+	 "and shows what was decided where, by which extension, in how many cycles.\n"
+	 "--count N: the next N (256 at most). --for SECONDS: waits so long, 10 when not given.\n"
+	 "--instance NAME: of that instance; can be left out while one runs.\n"},
+	{"capture", " [--at STATION] [--filter FILTER] ...", 0, 0, false, cli_capture_options,
+	 cmd_capture, "packets at stations of the switch, to pcapng or as lines",
+	 "--at: where, several with commas: in (when not given), capture_in, filter_in, policy_in,\n"
+	 "    forward, policy_out, filter_out, capture_out, out, drop; all\n"
+	 "--filter: pcap-filter(7)   --port PORT: what enters there or goes there\n"
+	 "-w FILE: pcapng; - is stdout. Without: a line a packet\n"
+	 "--count N: ends after N; else Ctrl-C ends it   --snaplen N: bytes of a packet at most\n"
+	 "What was lost because we were too slow is told at the end.\n"
+	 "--instance NAME: of that instance; can be left out while one runs.\n"},
 	{"stop", " [NAME]", 0, 1, false, NULL, cmd_stop, "end an instance cleanly and wait for it",
 	 "Guests are asked to end and get three seconds for it, Linux with `integration: true` ten.\n"},
 	{"nic", " add|remove|set ...", 2, 4, true, cli_nic_options, cmd_nic,

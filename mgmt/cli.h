@@ -47,6 +47,13 @@ extern const struct cli_option cli_nic_options[];
 extern const struct cli_option cli_power_options[];
 extern const struct cli_option cli_shutdown_options[];
 
+/* cli_see.c */
+extern const struct cli_option cli_capture_options[];
+extern const struct cli_option cli_trace_options[];
+int cmd_capture(const struct cli_args *a);
+int cmd_trace(const struct cli_args *a);
+int cli_drops(const struct cli_args *a); /* `why-dropped FILTER` */
+
 /* cli_ext.c */
 extern const struct cli_option cli_ext_options[];
 

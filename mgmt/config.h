@@ -123,6 +123,7 @@ struct mgmt_switch {
 	uint32_t exts_count;
 	struct mgmt_mirror *mirrors;
 	uint32_t mirrors_count;
+	bool remember_drops; /* the last dropped packets, always */
 };
 
 struct mgmt_cfg {

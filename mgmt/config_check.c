@@ -12,6 +12,8 @@
 
 #include "base/err.h"
 
+#define KEY_MAX 100u /* of those that are not ours */
+
 struct walk {
 	const char *label;
 	char path[160]; /* with indices, for messages */
@@ -231,7 +233,10 @@ static int check_any_child(struct walk *w, const struct ytree *node, unsigned in
 	else
 		snprintf(w->path + path, sizeof(w->path) - path, "%s%s", path ? "." : "",
 			 quoted(child->key, quote, sizeof(quote)));
-	if (node->kind == YTREE_MAP)
+	if (node->kind == YTREE_MAP && (!child->key[0] || strlen(child->key) > KEY_MAX))
+		rc = complain(w, child->line, "a key that is empty or too long",
+			      "1..100 characters");
+	else if (node->kind == YTREE_MAP)
 		rc = check_once(w, node, i);
 	if (!rc)
 		rc = check_any(w, child);

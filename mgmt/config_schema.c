@@ -334,6 +334,7 @@ static const cyaml_schema_field_t switch_fields[] = {
 			     MGMT_EXTS_MAX),
 	CYAML_FIELD_SEQUENCE("mirrors", LIST, struct mgmt_switch, mirrors, &mirror_value, 0,
 			     VSW_MIRRORS_MAX),
+	CYAML_FIELD_BOOL("remember_drops", OPT, struct mgmt_switch, remember_drops),
 	CYAML_FIELD_END,
 };
 

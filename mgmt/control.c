@@ -54,6 +54,11 @@ int control_listen_link(const char *instance)
 	return listen_at(instance, "/link", SOCK_SEQPACKET);
 }
 
+int control_listen_see(const char *instance)
+{
+	return listen_at(instance, "/see", SOCK_STREAM);
+}
+
 static void console_suffix(char *buf, size_t size, const char *partition)
 {
 	snprintf(buf, size, "/console/%.40s", partition);
@@ -122,6 +127,15 @@ int control_connect_console(uid_t uid, const char *instance, const char *partiti
 	if (fd == -ENOENT)
 		return err_set(fd, "%s has no partition named %.40s that runs", instance,
 			       partition);
+	return fd;
+}
+
+int control_connect_see(uid_t uid, const char *instance)
+{
+	int fd = connect_at(uid, instance, "/see", SOCK_STREAM);
+
+	if (fd == -ENOENT)
+		return err_set(fd, "the switch of %s is not running", instance);
 	return fd;
 }
 

@@ -17,6 +17,7 @@ int rpc_conn_init(struct rpc_conn *c, int fd)
 
 	memset(c, 0, sizeof(*c));
 	c->fd = fd;
+	c->passed_fd = -1;
 	rc = fd_nonblock(fd);
 	if (rc)
 		rpc_conn_fini(c);
@@ -26,6 +27,8 @@ int rpc_conn_init(struct rpc_conn *c, int fd)
 void rpc_conn_fini(struct rpc_conn *c)
 {
 	fd_close(&c->fd);
+	if (c->takes_fd)
+		fd_close(&c->passed_fd);
 	free(c->in);
 	free(c->out);
 	c->in = c->out = NULL;
@@ -70,7 +73,35 @@ int rpc_flush(struct rpc_conn *c)
 	return rc;
 }
 
-int rpc_send(struct rpc_conn *c, json_t *msg)
+/* The first bytes of what waits, with @fd. */
+static int send_first(struct rpc_conn *c, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} u = {0};
+	struct iovec iov = {.iov_base = c->out, .iov_len = c->out_len};
+	struct msghdr m = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = u.room,
+			   .msg_controllen = sizeof(u.room)};
+	ssize_t n;
+
+	u.head.cmsg_level = SOL_SOCKET;
+	u.head.cmsg_type = SCM_RIGHTS;
+	u.head.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&u.head), &fd, sizeof(fd));
+	do
+		n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -EPIPE;
+	memmove(c->out, c->out + n, c->out_len - (size_t)n);
+	c->out_len -= (size_t)n;
+	return 0;
+}
+
+static int queue(struct rpc_conn *c, json_t *msg)
 {
 	char *text = msg ? json_dumps(msg, JSON_COMPACT) : NULL;
 	size_t len = text ? strlen(text) : 0;
@@ -89,10 +120,61 @@ int rpc_send(struct rpc_conn *c, json_t *msg)
 		memcpy(c->out + c->out_len, text, len);
 		c->out[c->out_len + len] = '\n';
 		c->out_len += len + 1;
-		rc = rpc_flush(c);
 	}
 	free(text);
 	return rc;
+}
+
+int rpc_send(struct rpc_conn *c, json_t *msg)
+{
+	int rc = queue(c, msg);
+
+	return rc ? rc : rpc_flush(c);
+}
+
+int rpc_send_fd(struct rpc_conn *c, json_t *msg, int fd)
+{
+	int rc = queue(c, msg);
+
+	if (!rc)
+		rc = send_first(c, fd);
+	return rc ? rc : rpc_flush(c);
+}
+
+/* Keeps the descriptor that came last; more than one in a message are none of ours to keep. */
+static void take_fds(struct rpc_conn *c, struct msghdr *m)
+{
+	struct cmsghdr *h;
+
+	for (h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
+		size_t n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		for (size_t i = 0; h->cmsg_type == SCM_RIGHTS && i < n; i++) {
+			fd_close(&c->passed_fd);
+			memcpy(&c->passed_fd, CMSG_DATA(h) + i * sizeof(int), sizeof(int));
+		}
+	}
+}
+
+static ssize_t receive(struct rpc_conn *c, void *buf, size_t size)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(4 * sizeof(int))];
+	} u;
+	struct iovec iov = {.iov_base = buf, .iov_len = size};
+	struct msghdr m = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = u.room,
+			   .msg_controllen = sizeof(u.room)};
+	ssize_t n;
+
+	if (!c->takes_fd)
+		return recv(c->fd, buf, size, 0);
+	n = recvmsg(c->fd, &m, MSG_CMSG_CLOEXEC);
+	if (n >= 0)
+		take_fds(c, &m);
+	return n;
 }
 
 int rpc_fill(struct rpc_conn *c)
@@ -104,7 +186,7 @@ int rpc_fill(struct rpc_conn *c)
 			return -EMSGSIZE;
 		if (reserve(&c->in, &c->in_cap, c->in_len + 4096))
 			return -EMSGSIZE;
-		n = recv(c->fd, c->in + c->in_len, c->in_cap - c->in_len, 0);
+		n = receive(c, c->in + c->in_len, c->in_cap - c->in_len);
 		if (n < 0 && errno == EAGAIN)
 			return 0;
 		if (n < 0 && errno == EINTR)
@@ -260,11 +342,18 @@ static int take_answer(struct rpc_conn *c, int64_t id, json_t **result)
 int rpc_call(struct rpc_conn *c, const char *method, json_t *params, int timeout_ms,
 	     json_t **result)
 {
-	int64_t until = loop_now_ms() + timeout_ms, left = timeout_ms;
-	int rc = rpc_send(c, rpc_request(1, method, params)), end = 0;
+	int rc = rpc_send(c, rpc_request(1, method, params));
 
 	if (rc)
 		return err_set(rc, "%s: the other side is gone", method);
+	return rpc_await(c, method, timeout_ms, result);
+}
+
+int rpc_await(struct rpc_conn *c, const char *method, int timeout_ms, json_t **result)
+{
+	int64_t until = loop_now_ms() + timeout_ms, left = timeout_ms;
+	int rc, end = 0;
+
 	do {
 		struct pollfd p = {.fd = c->fd,
 				   .events = (short)(POLLIN | (rpc_wants_write(c) ? POLLOUT : 0))};

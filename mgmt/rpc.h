@@ -23,6 +23,8 @@ struct rpc_conn {
 	char *in, *out;
 	size_t in_len, in_cap, out_len, out_cap;
 	size_t scanned; /* of in, without a newline */
+	bool takes_fd;	/* set after rpc_conn_init(): a message may bring a descriptor along */
+	int passed_fd; /* with takes_fd: the last one that came, or -1. Who takes it sets it to -1 */
 };
 
 /* ctl.  Takes over @fd. 0 or -errno (text set; @fd is closed). */
@@ -32,6 +34,8 @@ void rpc_conn_fini(struct rpc_conn *c);
 /* ctl.  Queues @msg (consumed) and sends what goes out now. 0, -EPIPE: the peer is gone,
  * -ENOBUFS: it does not read (RPC_LINE_MAX are waiting); the connection is useless then. */
 int rpc_send(struct rpc_conn *c, json_t *msg);
+/* The same with a descriptor, which stays the caller's. Nothing may be waiting. */
+int rpc_send_fd(struct rpc_conn *c, json_t *msg, int fd);
 int rpc_flush(struct rpc_conn *c);
 static inline bool rpc_wants_write(const struct rpc_conn *c)
 {
@@ -71,3 +75,5 @@ json_t *rpc_error(json_t *id, int code, const char *text);
  * releases), -ETIMEDOUT, -EPIPE, or -EREMOTEIO: the peer answered with an error (text set). */
 int rpc_call(struct rpc_conn *c, const char *method, json_t *params, int timeout_ms,
 	     json_t **result);
+/* Its second half: the answer to request 1, which was sent before. */
+int rpc_await(struct rpc_conn *c, const char *method, int timeout_ms, json_t **result);

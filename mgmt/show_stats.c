@@ -32,6 +32,16 @@ static const struct {
 	{"rx_ring_full", "the receiver is too slow"},
 	{"uplink_full", "the uplink is slower than its senders"},
 	{"no_mbuf", "raise switch.memory"},
+	{"filtered", "`nethv ext list` and `nethv ext show NAME` tell which one and why"},
+	{"no_route", "the forwarding extension's business: `nethv ext show NAME`"},
+	{"excluded", "an extension's business: `nethv ext list`"},
+	{"acl_denied", "look at acl and acl_default of the ports"},
+	{"dhcp_guard", "guards: without dhcp, if a DHCP server is meant to be there"},
+	{"router_guard", "guards: without router, if a router is meant to be there"},
+	{"rate_limited", "look at limit, share_mbps and min_mbps of the ports"},
+	{"storm", "look at storm of the port"},
+	{"isolated", "look at isolation of the ports"},
+	{"overlay", "look at the remotes of the subnet in switch.overlay"},
 };
 
 static long long dropped(json_t *port)
@@ -257,8 +267,11 @@ int cmd_why_dropped(const struct cli_args *a)
 {
 	json_t *s = NULL, *list, *d;
 	size_t i;
-	int rc = cli_status(a->operand, &s);
+	int rc;
 
+	if (a->nr_words || cli_option(a, "--for") || cli_option(a, "--count"))
+		return cli_drops(a);
+	rc = cli_status(cli_option(a, "--instance"), &s);
 	if (rc)
 		return cli_error(1);
 	list = drop_list(s);

@@ -24,6 +24,8 @@ struct sw {
 	struct vsw *vsw;
 	struct netvsp *netvsp;
 	struct vsw_uplink *uplink[MGMT_UPLINKS_MAX];
+	struct vsw_see *see;
+	struct see_server *see_server;
 	struct sw_missing missing[MGMT_EXTS_MAX];
 	unsigned int nr_missing;
 	uint32_t cpu[VSW_LCORES_MAX]; /* of each poll lcore */

@@ -10,6 +10,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_eal.h>
 
 #include "base/err.h"
@@ -17,6 +18,8 @@
 #include "base/log.h"
 #include "mgmt/control.h"
 #include "mgmt/switch.h"
+#include "mgmt/switch_see.h"
+#include "vswitch/see/see.h"
 
 /* After a restart the lcores wait until all partitions are back, or for this long: what they would
  * forward before finds no destination. */
@@ -88,6 +91,43 @@ static int make_ports(struct sw *sw)
 	for (uint32_t i = 0; i < cfg->uplinks_count && !rc; i++)
 		rc = make_uplink(sw, i);
 	return rc;
+}
+
+static void publish_tap(void *ctx, struct vsw_tap *tap)
+{
+	struct sw *sw = ctx;
+
+	vsw_set_tap(sw->vsw, tap);
+}
+
+static const char *port_name(void *ctx, uint16_t port)
+{
+	const struct sw *sw = ctx;
+
+	return port < VSW_PORTS_MAX && sw->stats->port[port].name[0] ? sw->stats->port[port].name
+								     : NULL;
+}
+
+static int port_number(void *ctx, const char *name)
+{
+	return sw_port_number(ctx, name);
+}
+
+static int make_see(struct sw *sw)
+{
+	static const struct vsw_see_ops see_ops = {.publish = publish_tap, .port_name = port_name};
+	const struct vsw_see_cfg cfg = {.nr_lcores = sw->nr_lcores, .tsc_hz = rte_get_tsc_hz()};
+	int rc = vsw_see_create(&sw->see, &cfg, &see_ops, sw);
+	const struct see_server_cfg server = {
+		.loop = &sw->child.loop,
+		.instance = sw->child.cfg->name,
+		.see = sw->see,
+		.remembers_drops = sw->child.cfg->sw.remember_drops,
+		.port_number = port_number,
+		.ctx = sw,
+	};
+
+	return rc ? rc : see_server_create(&sw->see_server, &server);
 }
 
 static void on_link(void *ctx, uint32_t events)
@@ -194,11 +234,15 @@ static int start(struct sw *sw, int stats_fd)
 		rc = sw_policies_make(sw);
 	if (!rc)
 		rc = sw_exts_make(sw);
+	if (!rc)
+		rc = make_see(sw);
 	return rc ? rc : watch_all(sw);
 }
 
 static void finish(struct sw *sw)
 {
+	see_server_destroy(sw->see_server);
+	vsw_see_destroy(sw->see);
 	for (uint32_t i = 0; i < sw->child.cfg->uplinks_count; i++)
 		vsw_uplink_destroy(sw->uplink[i]);
 	netvsp_destroy(sw->netvsp);
