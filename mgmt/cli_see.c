@@ -21,7 +21,8 @@
 #include "mgmt/rpc.h"
 #include "vswitch/see/see.h"
 
-#define ANSWER_MS 5000
+#define ANSWER_MS  5000
+#define PIPE_BYTES (1 << 20)
 
 const struct cli_option cli_capture_options[] = {
 	{"--instance", true}, {"--at", true},	 {"--filter", true},  {"-w", true},
@@ -271,6 +272,7 @@ static int begin(const struct cli_args *a, struct capture *k)
 		return rc;
 	if (pipe2(k->pipe, O_CLOEXEC))
 		return err_sys(-errno, "pipe");
+	fcntl(k->pipe[1], F_SETPIPE_SZ, PIPE_BYTES); /* the usual size will do, with more loss */
 	rc = rpc_send_fd(&k->conn, rpc_request(1, "capture", params_of(a, count, snaplen)),
 			 k->pipe[1]);
 	fd_close(&k->pipe[1]);
