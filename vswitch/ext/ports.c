@@ -4,6 +4,7 @@
 #include "vswitch/ext/ports.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -61,7 +62,7 @@ static void op_broken(void *ctx, uint32_t owner, const char *rule, const char *t
 		return;
 	e->ctl_broken++;
 	e->broken_id = rule;
-	e->broken_text = text;
+	snprintf(e->broken_text, sizeof(e->broken_text), "%s", text);
 }
 
 static const struct vsw_objs_ops ops = {

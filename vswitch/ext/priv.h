@@ -90,7 +90,8 @@ struct vsw_ext {
 	char report[512];
 	uint64_t faults;
 	uint64_t ctl_broken;
-	const char *broken_id, *broken_text; /* on ctl, the last one; NULL: none */
+	const char *broken_id; /* on ctl, the last one; NULL: none */
+	char broken_text[128];
 	struct vsw_ext_mem *mem;
 	uint64_t pause_ns;
 	const char *change;

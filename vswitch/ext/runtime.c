@@ -188,8 +188,8 @@ static void holds_end(struct vsw_ext *e)
 	uint32_t wanted;
 	unsigned int i;
 
-	if (!(e->code->desc.flags & NETHV_EXT_HOLDS) || e->is_disabled)
-		return;
+	if (!(e->code->desc.flags & NETHV_EXT_HOLDS) || e->is_disabled || e->report[0])
+		return; /* with a report it was detached, and this done */
 	wanted = (e->flush_wanted + 2) | 1;
 	__atomic_store_n(&e->flush_wanted, wanted, __ATOMIC_RELEASE);
 	vsw_wake(sw);
