@@ -48,8 +48,8 @@ static struct check_rule *rule_find(struct check *c, const char *id, const char 
 	if (c->nr_rules == CHECK_RULES_MAX)
 		return &c->rule[CHECK_RULES_MAX - 1];
 	r = &c->rule[c->nr_rules++];
-	r->id = id;
-	r->text = text ? text : "";
+	snprintf(r->id, sizeof(r->id), "%s", id);
+	snprintf(r->text, sizeof(r->text), "%s", text ? text : "");
 	return r;
 }
 
@@ -59,6 +59,11 @@ void check_kept(struct check *c, const char *id)
 
 	if (r->state == CHECK_UNTOUCHED)
 		r->state = CHECK_KEPT;
+}
+
+bool check_is_broken(struct check *c, const char *id)
+{
+	return rule_find(c, id, NULL)->state == CHECK_BROKEN;
 }
 
 void check_broken(struct check *c, const char *id, const char *text, const char *fmt, ...)

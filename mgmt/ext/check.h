@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "mgmt/ext/bed.h"
+#include "mgmt/ext/broken.h"
 #include "mgmt/ext/catalog.h"
 #include "mgmt/ext/ext.h"
 #include "vswitch/ext/ext.h"
@@ -18,8 +19,8 @@
 enum check_state { CHECK_UNTOUCHED, CHECK_KEPT, CHECK_BROKEN };
 
 struct check_rule {
-	const char *id; /* "CHK-1", "EXT-1" */
-	const char *text;
+	char id[16]; /* "CHK-1", "EXT-1" */
+	char text[128];
 	enum check_state state;
 	uint64_t times; /* broken */
 	char why[600];	/* the first time */
@@ -66,6 +67,7 @@ struct check {
 void check_kept(struct check *c, const char *id);
 void check_broken(struct check *c, const char *id, const char *text, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+bool check_is_broken(struct check *c, const char *id);
 uint64_t check_random(struct check *c);
 
 /* ---- A switch with the extension ------------------------------------------------------------ */

@@ -131,7 +131,7 @@ static void upgrade(struct session *s)
 		check_kept(s->c, "CHK-6");
 	if (rc)
 		return;
-	s->nr_broken = 0; /* a new instance counts anew */
+	s->seen = (struct broken_seen){0, 0}; /* a new instance counts anew */
 	session_note(s);
 }
 

@@ -53,11 +53,6 @@ static void look_at(const struct vsw_ext_status *st, void *ctx)
 	if (strcmp(st->name, s->name) != 0)
 		return;
 	l->sum = st->sum;
-	if (st->sum.broken > s->nr_broken) {
-		check_broken(s->c, st->last_broken_id, st->last_broken, "%s: %s", s->step,
-			     st->last_broken);
-		s->nr_broken = st->sum.broken;
-	}
 	if (st->state != VSW_EXT_FAULTED || s->is_over)
 		return;
 	s->is_over = true;
@@ -68,9 +63,15 @@ static void look_at(const struct vsw_ext_status *st, void *ctx)
 static struct look look(struct session *s)
 {
 	struct look l = {.s = s};
+	struct broken_news news[2];
+	unsigned int n;
 
-	if (s->e)
-		vsw_ext_walk(bed_switch(s->bed), look_at, &l);
+	if (!s->e)
+		return l;
+	n = broken_look(s->e, &s->seen, news);
+	for (unsigned int i = 0; i < n; i++)
+		check_broken(s->c, news[i].id, news[i].text, "%s: %s", s->step, news[i].text);
+	vsw_ext_walk(bed_switch(s->bed), look_at, &l);
 	return l;
 }
 
@@ -176,7 +177,7 @@ static void wait_held(struct session *s)
 	uint64_t end = now_ms() + HELD_MS;
 	struct vsw_ext_counts k = session_counts(s);
 
-	if (k.held == 0)
+	if (k.held == 0 || check_is_broken(s->c, "CHK-3"))
 		return;
 	for (unsigned int i = 0; i < HELD_ROUNDS && k.held > k.released && !s->is_over; i++) {
 		bed_idle(s->bed);

@@ -262,7 +262,8 @@ static int parse(struct test *t, int argc, char **argv)
 static void fini(struct test *t)
 {
 	for (unsigned int i = 0; i < t->nr_exts; i++) {
-		vsw_ext_unload(t->ext[i].e);
+		if (t->ext[i].e)
+			vsw_ext_unload(t->ext[i].e);
 		free(t->ext[i].config);
 	}
 	bed_destroy(t->bed);

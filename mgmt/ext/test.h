@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "mgmt/ext/bed.h"
+#include "mgmt/ext/broken.h"
 #include "mgmt/ext/ext.h"
 #include "mgmt/ext/frames.h"
 #include "vswitch/ext/ext.h"
@@ -20,7 +21,7 @@ struct test_ext {
 	const char *path;
 	char *config; /* JSON, owned; NULL: defaults */
 	struct vsw_ext *e;
-	uint64_t nr_broken; /* seen so far */
+	struct broken_seen seen;
 };
 
 struct test_port {

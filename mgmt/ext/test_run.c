@@ -35,13 +35,15 @@ static int read_inputs(struct test *t)
 	return rc;
 }
 
-/* A port for each sender, with its address for a name. */
+/* A port for each sender, with its address for a name, in place of "in" and "out". Options may have named
+ * some already. */
 static int ports_by_mac(struct test *t)
 {
 	char name[32];
 
-	t->nr_ports = 0;
-	memset(t->port, 0, sizeof(t->port));
+	t->nr_ports -= 2;
+	memmove(&t->port[0], &t->port[2], t->nr_ports * sizeof(t->port[0]));
+	memset(&t->port[t->nr_ports], 0, 2 * sizeof(t->port[0]));
 	for (uint32_t i = 0; i < t->in.n; i++) {
 		const uint8_t *m = frames_bytes(&t->in, i) + MAC_LEN;
 		struct test_port *p;
@@ -138,19 +140,15 @@ static struct test_broken *broken_find(struct test *t, unsigned int ext, const c
 	return b;
 }
 
-static void note_broken(const struct vsw_ext_status *st, void *ctx)
+static void note_broken(struct test *t)
 {
-	struct test *t = ctx;
+	struct broken_news news[2];
 
 	for (unsigned int i = 0; i < t->nr_exts; i++) {
-		struct test_ext *x = &t->ext[i];
+		unsigned int n = broken_look(t->ext[i].e, &t->ext[i].seen, news);
 
-		if (!x->e || vsw_ext_find(bed_switch(t->bed), st->name) != x->e ||
-		    st->sum.broken == x->nr_broken)
-			continue;
-		broken_find(t, i, st->last_broken_id, st->last_broken)->times +=
-			st->sum.broken - x->nr_broken;
-		x->nr_broken = st->sum.broken;
+		for (unsigned int k = 0; k < n; k++)
+			broken_find(t, i, news[k].id, news[k].text)->times += news[k].times;
 	}
 }
 
@@ -176,7 +174,7 @@ static void pass(struct test *t, bool is_first)
 		bed_send(t->bed, 0, t->port[port].no, &t->send[i], n);
 		after_burst(t);
 		if (is_first)
-			vsw_ext_walk(bed_switch(t->bed), note_broken, t);
+			note_broken(t);
 	}
 }
 
@@ -221,7 +219,7 @@ static void wait_held(struct test *t)
 	do
 		bed_idle(t->bed);
 	while (sums_of(t, NULL).held && seconds() < end);
-	vsw_ext_walk(bed_switch(t->bed), note_broken, t);
+	note_broken(t);
 }
 
 static int by_size(const void *a, const void *b)
@@ -250,7 +248,7 @@ int test_measure(struct test *t)
 		t->cycles[t->nr_cycles++] =
 			(double)(after.tsc - before.tsc) / (double)(after.packets - before.packets);
 	}
-	vsw_ext_walk(bed_switch(t->bed), note_broken, t);
+	note_broken(t);
 	qsort(t->cycles, t->nr_cycles, sizeof(*t->cycles), by_size);
 	return 0;
 }
