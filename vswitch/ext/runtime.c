@@ -82,6 +82,12 @@ static bool is_faulted(const struct vsw_ext *e)
 	return __atomic_load_n(&e->is_faulted, __ATOMIC_ACQUIRE);
 }
 
+/* Whether lcores are to see it. */
+static bool is_on(const struct vsw_ext *e)
+{
+	return !e->is_disabled && !(is_faulted(e) && e->report[0] && !e->is_fail_closed);
+}
+
 /* ---- Snapshots ----------------------------------------------------------------------------- */
 
 static void view_fill(struct vsw_ext_view *v, struct vsw_ext *e)
@@ -118,7 +124,7 @@ void vsw_exts_snapshot(const struct vsw *sw, struct vsw_ext_set *out)
 		uint32_t flags = e->code->desc.flags;
 		struct vsw_ext_list *l = list[e->code->desc.cls];
 
-		if (e->is_disabled || (is_faulted(e) && e->report[0] && !e->is_fail_closed))
+		if (!is_on(e))
 			continue;
 		view_fill(&l->x[l->n++], e);
 		out->is_any = true;
@@ -188,8 +194,9 @@ static void holds_end(struct vsw_ext *e)
 	uint32_t wanted;
 	unsigned int i;
 
-	if (!(e->code->desc.flags & NETHV_EXT_HOLDS) || e->is_disabled || e->report[0])
-		return; /* with a report it was detached, and this done */
+	/* One that was detached gave all back then. */
+	if (!(e->code->desc.flags & NETHV_EXT_HOLDS) || !is_on(e))
+		return;
 	wanted = (e->flush_wanted + 2) | 1;
 	__atomic_store_n(&e->flush_wanted, wanted, __ATOMIC_RELEASE);
 	vsw_wake(sw);
