@@ -46,7 +46,7 @@ static struct fake_port *port(struct vsw *sw, const char *name, enum vsw_port_ki
 
 static struct bed bed(bool has_uplinks)
 {
-	struct vsw_cfg cfg = {.nr_lcores = 1, .lcore_id = {1}};
+	struct vsw_cfg cfg = {.nr_lcores = 1, .lcore_id = {1}, .fdb_size = 256};
 	struct bed t = {0};
 
 	cr_assert_eq(vsw_create(&t.sw, &cfg), 0, "%s", err_text());
