@@ -134,12 +134,24 @@ Test(vsw_extmods, a_crash_in_any_callback_loses_no_packet, .timeout = 60)
 		"create", "configure", "event",	 "save", "restore", "status",  "notify",
 		"tick",	  "ingress",   "egress", "poll", "flush",   "destroy",
 	};
-	static const char *const how[] = {"segv", "fpe", "ill", "abort", "wild", "stack", "jump"};
-	size_t i, k;
+	size_t i;
 
-	for (i = 0; i < sizeof(where) / sizeof(where[0]); i++)
-		for (k = 0; k < sizeof(how) / sizeof(how[0]); k++)
-			crash_once(where[i], how[k]);
+	for (i = 0; i < sizeof(where) / sizeof(where[0]); i++) {
+		crash_once(where[i], "segv");
+		crash_once(where[i], "abort");
+	}
+}
+
+Test(vsw_extmods, a_crash_of_any_kind_loses_no_packet, .timeout = 60)
+{
+	static const char *const how[] = {"segv", "fpe", "ill", "abort", "wild", "stack", "jump"};
+	size_t i;
+
+	for (i = 0; i < sizeof(how) / sizeof(how[0]); i++) {
+		crash_once("ingress", how[i]);
+		crash_once("poll", how[i]);
+		crash_once("event", how[i]);
+	}
 }
 
 Test(vsw_extmods, endless_loops_end)
