@@ -603,6 +603,23 @@ Test(vsw_acl, later_fragments_follow_their_first_one)
 	vsw_policy_destroy(pol);
 }
 
+Test(vsw_acl, fragments_in_one_burst_are_judged_in_their_order)
+{
+	struct polbed_pkt f = first_of(A, 80, 5, false), l = later(&f);
+	struct vsw_policy *pol;
+
+	add("web", VSW_ACL_IP4, VSW_ACL_PERMIT)->proto = 17;
+	rules[0].dst_port = (struct vsw_acl_range){80, 80};
+	cfg.default_ip[IN] = VSW_ACL_DENY;
+	pol = start();
+	polbed_put(&bed, &l);
+	polbed_put(&bed, &f);
+	polbed_put(&bed, &l);
+	cr_assert_eq(polbed_run(&bed, pol, IN), 2);
+	cr_assert_eq(bed.why[0], VSW_DROP_acl_denied);
+	vsw_policy_destroy(pol);
+}
+
 Test(vsw_acl, a_permission_with_ports_is_not_for_later_fragments)
 {
 	struct polbed_pkt f = first_of(A, 80, 5, false), l = later(&f);

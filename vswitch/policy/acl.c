@@ -15,8 +15,9 @@
 
 #include "base/err.h"
 
-#define DATAGRAMS  1024u /* first fragments remembered; the last ones of a port */
-#define DATAGRAM_S 15u	 /* for so long */
+#define DATAGRAMS     1024u /* first fragments remembered; the last ones of a port */
+#define DATAGRAM_WAYS 8u    /* in one cache line */
+#define DATAGRAM_S    15u   /* for so long */
 
 struct pol_acl {
 	struct acl_set set[2]; /* by way */
@@ -29,7 +30,7 @@ struct pol_acl {
 	bool must_refuse;
 	uint64_t seed[2];
 	/* Datagrams whose first fragment passed: 48 bits of a secret hash, 16 of the tick. One word, so
-	 * lcores need no lock; two that share a place forget one of them. */
+	 * lcores need no lock; of two that write to a place at once one is forgotten. */
 	uint64_t *datagram;
 };
 
@@ -99,9 +100,10 @@ static int rules_init(struct pol_acl *a, const struct vsw_policy_cfg *cfg)
 	int rc;
 
 	a->rule = calloc(cfg->nr_rules + 1, sizeof(*a->rule));
-	a->datagram = calloc(DATAGRAMS, sizeof(*a->datagram));
+	a->datagram = aligned_alloc(64, DATAGRAMS * sizeof(*a->datagram));
 	if (!a->rule || !a->datagram || getrandom(a->seed, sizeof(a->seed), 0) != sizeof(a->seed))
 		return err_set(-ENOMEM, "%u ACL rules: out of memory", cfg->nr_rules);
+	memset(a->datagram, 0, DATAGRAMS * sizeof(*a->datagram));
 	for (i = 0; i < cfg->nr_rules; i++) {
 		const struct vsw_acl_rule *r = &cfg->rules[i];
 
@@ -249,29 +251,55 @@ static uint64_t *datagram_of(const struct acl_burst *w, const struct acl_pkt *p,
 	}
 	h = pol_mix(pol_key_hash(w->a->seed, &key) ^ w->b->way, w->a->seed[0]);
 	*mark = h & ~(uint64_t)0xFFFF;
-	return &w->a->datagram[h % DATAGRAMS];
+	return &w->a->datagram[h % (DATAGRAMS / DATAGRAM_WAYS) * DATAGRAM_WAYS];
+}
+
+static uint64_t datagram_get(const uint64_t *line, unsigned int i)
+{
+	return __atomic_load_n(&line[i], __ATOMIC_RELAXED);
+}
+
+/* Ticks since a datagram was noted. Another lcore's clock may be a little ahead: one second more. */
+static uint16_t datagram_age(const struct acl_burst *w, uint64_t word)
+{
+	return (uint16_t)(w->now + w->a->ticks_per_s - (uint16_t)word);
 }
 
 static void datagram_note(const struct acl_burst *w, const struct acl_pkt *p)
 {
-	uint64_t mark, *at = datagram_of(w, p, &mark);
+	uint64_t mark, *line = datagram_of(w, p, &mark);
+	unsigned int i, at = 0;
 
-	__atomic_store_n(at, mark | (uint16_t)w->now, __ATOMIC_RELAXED);
+	for (i = 0; i < DATAGRAM_WAYS; i++) {
+		uint64_t word = datagram_get(line, i);
+
+		if (word == 0 || (word & ~(uint64_t)0xFFFF) == mark) {
+			at = i;
+			break;
+		}
+		if (datagram_age(w, word) > datagram_age(w, datagram_get(line, at)))
+			at = i;
+	}
+	__atomic_store_n(&line[at], mark | (uint16_t)w->now, __ATOMIC_RELAXED);
 }
 
-/* Another lcore's clock may be a little ahead. */
 static bool datagram_is_known(const struct acl_burst *w, const struct acl_pkt *p)
 {
-	uint64_t mark, *at = datagram_of(w, p, &mark);
-	uint64_t was = __atomic_load_n(at, __ATOMIC_RELAXED);
-	uint16_t since = (uint16_t)(w->now + w->a->ticks_per_s - (uint16_t)was);
+	uint64_t mark, *line = datagram_of(w, p, &mark);
+	unsigned int i;
 
-	return (was & ~(uint64_t)0xFFFF) == mark && since <= DATAGRAM_S * w->a->ticks_per_s;
+	for (i = 0; i < DATAGRAM_WAYS; i++) {
+		uint64_t word = datagram_get(line, i);
+
+		if ((word & ~(uint64_t)0xFFFF) == mark &&
+		    datagram_age(w, word) <= (DATAGRAM_S + 1) * w->a->ticks_per_s)
+			return true;
+	}
+	return false;
 }
 
-static void pass(struct acl_burst *w, struct acl_pkt *p)
+static void pass(const struct acl_burst *w, const struct acl_pkt *p)
 {
-	p->is_done = true;
 	if (unlikely(p->is_fragment && !p->is_later && p->kind == ACL_FULL))
 		datagram_note(w, p);
 }
@@ -402,8 +430,8 @@ static void pass_connections(struct acl_burst *w)
 
 		if (p->kind != ACL_FULL)
 			continue;
-		if (conn_passes(w, p, &key[i]) || (unlikely(p->is_error) && error_passes(w, p)))
-			pass(w, p);
+		p->is_done =
+			conn_passes(w, p, &key[i]) || (unlikely(p->is_error) && error_passes(w, p));
 	}
 }
 
@@ -441,20 +469,6 @@ static void conn_open(struct acl_burst *w, const struct acl_pkt *p, uint32_t rul
 }
 
 /* ---- IP rules ------------------------------------------------------------------------------- */
-
-static void pass_fragments(struct acl_burst *w)
-{
-	uint16_t i;
-
-	for (i = 0; i < w->n; i++) {
-		struct acl_pkt *p = &w->pkt[i];
-
-		if (likely(!p->is_later) || p->is_done || !datagram_is_known(w, p))
-			continue;
-		pol_count(&w->b->lane->fragments, 1);
-		p->is_done = true;
-	}
-}
 
 /* Packets of a flow come one after the other: the same key is looked up once. */
 static void classify(struct acl_burst *w, const struct rte_acl_ctx *ctx, uint8_t kind, bool is_v6)
@@ -494,10 +508,21 @@ static enum vsw_policy_drop denial(const struct acl_burst *w, const struct acl_p
 	return p->is_later ? VSW_POLICY_DROP_acl_fragment : VSW_POLICY_DROP_acl_chain;
 }
 
-static void apply(struct acl_burst *w, struct acl_pkt *p)
+/* In the order of arrival: fragments often come right behind their first one. */
+static bool fragment_passes(struct acl_burst *w, const struct acl_pkt *p)
+{
+	if (!datagram_is_known(w, p))
+		return false;
+	pol_count(&w->b->lane->fragments, 1);
+	return true;
+}
+
+static void apply(struct acl_burst *w, const struct acl_pkt *p)
 {
 	const struct acl_rule *r = p->result ? &w->a->rule[p->result - 1] : NULL;
 
+	if (unlikely(p->is_later) && fragment_passes(w, p))
+		return;
 	if (r)
 		pol_count(&w->b->lane->hits[p->result - 1], 1);
 	if (r ? !r->is_permit : w->set->default_ip == VSW_ACL_DENY) {
@@ -525,7 +550,6 @@ void pol_acl_run(const struct vsw_policy *pol, struct pol_burst *b)
 	gather(&w);
 	if (w.a->conns)
 		pass_connections(&w);
-	pass_fragments(&w);
 	for (v6 = 0; v6 < 2; v6++) {
 		if (w.set->full[v6])
 			classify(&w, w.set->full[v6], ACL_FULL, v6);
@@ -533,7 +557,9 @@ void pol_acl_run(const struct vsw_policy *pol, struct pol_burst *b)
 			classify(&w, w.set->blind[v6], ACL_BLIND, v6);
 	}
 	for (i = 0; i < w.n; i++) {
-		if (!w.pkt[i].is_done)
+		if (w.pkt[i].is_done)
+			pass(&w, &w.pkt[i]);
+		else
 			apply(&w, &w.pkt[i]);
 	}
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -260,28 +261,32 @@ static int check_share(const struct vsw_share_cfg *s)
 	return rc;
 }
 
-static int check_pvlan(const struct vsw_pvlan *p, const char *what, unsigned int nr)
+static int check_pvlan(const struct vsw_pvlan *p, const char *whose)
 {
 	if (p->role > VSW_PVLAN_COMMUNITY)
 		return err_set(-EINVAL,
-			       "private VLAN: role %u of %s %u, want promiscuous (0), "
-			       "isolated (1) or community (2)",
-			       p->role, what, nr);
+			       "private VLAN: role %u of %s, want promiscuous (0), isolated (1) or "
+			       "community (2)",
+			       p->role, whose);
 	if ((p->role == VSW_PVLAN_COMMUNITY) != (p->community != 0))
-		return err_set(-EINVAL,
-			       "private VLAN: community %u of %s %u, want 1..65535 with role "
-			       "community, and 0 with the others",
-			       p->community, what, nr);
+		return err_set(
+			-EINVAL,
+			"private VLAN: community %u of %s, want 1..65535 with role community, "
+			"and 0 with the others",
+			p->community, whose);
 	return 0;
 }
 
 static int check_pvlans(const struct vsw_policy_cfg *cfg)
 {
-	int rc = check_pvlan(&cfg->pvlan, "the port itself,", 0);
+	int rc = check_pvlan(&cfg->pvlan, "the port itself");
 	unsigned int i;
+	char whose[16];
 
-	for (i = 0; !rc && cfg->pvlan_of && i < VSW_PORTS_MAX; i++)
-		rc = check_pvlan(&cfg->pvlan_of[i], "port", i);
+	for (i = 0; !rc && cfg->pvlan_of && i < VSW_PORTS_MAX; i++) {
+		snprintf(whose, sizeof(whose), "port %u", i);
+		rc = check_pvlan(&cfg->pvlan_of[i], whose);
+	}
 	return rc;
 }
 
