@@ -7,7 +7,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "mgmt/switch.h"
-#include "mgmt/switch_hooks.h"
+#include "vswitch/mirror.h"
+#include "vswitch/vswitch.h"
 #include "vswitch/policy/policy.h"
 
 /* What vsw_policy_create() borrows, beside the configuration. */

@@ -184,6 +184,8 @@ uint32_t vsw_lcore_poll(struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_
 	lc->vec.now_tsc = now_tsc;
 	lc->gen = vsw_fdb_gen(lc->sw->fdb);
 	clocks_advance(lc, now_tsc);
+	if (unlikely(sn->overlay != NULL) && lc->overlay_s != lc->now_s)
+		vsw_stage_overlay_tick(lc, sn);
 	for (i = 0; i < sn->lcore[lc->index].n; i++)
 		n += poll_queue(lc, sn, &po[i]);
 	if (unlikely(sn->ext.wants_poll))

@@ -77,6 +77,8 @@ struct vsw_snap {
 	struct vsw_tap *tap;
 	struct vsw_ext_set ext;
 	struct vsw_watchdog *watchdog;
+	struct vsw_overlay *overlay;
+	const struct vsw_mirror *mirror;
 };
 
 /* Where a packet goes: a port's id, or one of these. */
@@ -142,7 +144,9 @@ struct vsw_lcore {
 	uint64_t idle_limit_tsc; /* UINT64_MAX: never sleeps */
 	struct vsw_lcore_stats stats;
 	uint64_t learn_limited;
-	uint64_t gap_max; /* longest loop, TSC; ctl sets it to 0 */
+	uint64_t mirror_lost; /* copies for monitor ports that found no room */
+	uint32_t overlay_s;   /* when the overlay's clock was last told */
+	uint64_t gap_max;     /* longest loop, TSC; ctl sets it to 0 */
 
 	/* The long way. */
 	ptrdiff_t ro; /* from here to the read-only mapping */
@@ -193,6 +197,8 @@ struct vsw {
 	struct vsw_fdb_stats fdb_stats;
 	struct vsw_exts *exts;
 	struct vsw_tap *tap;
+	struct vsw_overlay *overlay;
+	struct vsw_mirror *mirror;
 
 	bool is_parking; /* lcores stop between two vectors; see vsw_park() */
 };

@@ -18,7 +18,8 @@ struct vsw_port;
 struct vsw_port_stats;
 struct vsw_tap;
 
-#define VSW_DSTV_MAX   (VSW_VEC_SIZE * VSW_PORTS_MAX)
+#define VSW_DSTV_MAX \
+	(2 * VSW_VEC_SIZE * VSW_PORTS_MAX) /* each packet to all, and mirrored once more */
 #define VSW_INJ_DSTS   8u /* destinations that an injected packet can bring along */
 #define VSW_INJ_SG     2048u
 #define VSW_SCRATCH    (1u << 20)
@@ -173,6 +174,17 @@ void vsw_stage_route(struct vsw_run *r, uint16_t i, const struct nethv_dst *dst,
 void vsw_stage_flood(struct vsw_run *r, uint16_t i);
 /* By VLAN and address, as the learning switch does. */
 void vsw_stage_normal(struct vsw_run *r, uint16_t i);
+
+/* stages_overlay.c, lcore.  What a virtual subnet adds: tunnels end, native packets get their routes. */
+void vsw_stage_overlay_in(struct vsw_run *r);
+void vsw_stage_overlay_route(struct vsw_run *r);
+void vsw_stage_overlay_tick(struct vsw_lcore *lc, const struct vsw_snap *sn);
+
+/* stages_mirror.c, lcore.  Copies for monitor ports: behind forwarding; of what is dropped (@d: an index in
+ * dstv, or VSW_DST_NONE for the packet as a whole). */
+void vsw_stage_mirror(struct vsw_run *r);
+void vsw_stage_mirror_drop(struct vsw_run *r, uint16_t i, uint32_t d);
+#define VSW_DST_NONE UINT32_MAX
 
 /* ext/call.c, lcore.  Calls the extensions of @list, from position @below on, in order. */
 void vsw_ext_run(struct vsw_run *r, const struct vsw_ext_list *list, bool is_egress, uint16_t below,

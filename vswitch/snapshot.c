@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "vswitch/ext/priv.h"
+#include "vswitch/overlay/overlay.h"
 #include "vswitch/policy/policy.h"
 #include "vswitch/priv.h"
 
@@ -19,7 +20,8 @@ static struct vsw_flood *flood_build(const struct vsw_snap *sn, uint16_t vid)
 		return NULL;
 	fl->nr_ports = 0;
 	for (i = 0; i < PORTS_REAL; i++) {
-		if (sn->port[i] && vsw_port_in_vlan(sn->port[i], vid))
+		if (sn->port[i] && vsw_port_in_vlan(sn->port[i], vid) &&
+		    !(sn->overlay && vsw_overlay_is_native(sn->overlay, (uint16_t)i)))
 			fl->port[fl->nr_ports++] = (uint16_t)i;
 	}
 	return fl;
@@ -113,7 +115,9 @@ static void long_way_build(struct vsw_snap *sn, const struct vsw *sw)
 	vsw_exts_snapshot(sw, &sn->ext);
 	sn->watchdog = sw->exts ? sw->exts->watchdog : NULL;
 	sn->tap = sw->tap;
-	sn->is_long = sn->ext.is_any || sn->tap;
+	sn->mirror = sw->mirror;
+	sn->is_long = sn->ext.is_any || sn->tap || sn->mirror || sn->overlay;
+	sn->ext.wants_plain |= sn->overlay != NULL;
 	for (i = 0; i < PORTS_REAL; i++) {
 		struct vsw_policy *pol = sn->port[i] ? sw->port[i]->policy : NULL;
 
@@ -134,6 +138,7 @@ int vsw_snap_build(struct vsw_snap **out, const struct vsw *sw)
 		if (sw->port[i] && sw->port[i]->is_attached)
 			sn->port[i] = sw->port[i];
 	}
+	sn->overlay = sw->overlay;
 	if (polls_build(sn, sw->nr_lcores) || floods_build(sn))
 		goto fail;
 	long_way_build(sn, sw);

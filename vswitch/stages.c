@@ -9,33 +9,12 @@
 #include <rte_branch_prediction.h>
 
 #include "vswitch/offload.h"
+#include "vswitch/overlay/overlay.h"
 #include "vswitch/policy/policy.h"
 #include "vswitch/priv.h"
 #include "vswitch/see/tap.h"
 
 #define VID_MASK 0x0FFFu
-
-static const char *const station_names[] = {
-#define X(name, text) #name,
-	VSW_STATIONS(X)
-#undef X
-};
-
-static const char *const station_texts[] = {
-#define X(name, text) text,
-	VSW_STATIONS(X)
-#undef X
-};
-
-const char *vsw_station_name(unsigned int station)
-{
-	return station < VSW_STATION_COUNT ? station_names[station] : "?";
-}
-
-const char *vsw_station_text(unsigned int station)
-{
-	return station < VSW_STATION_COUNT ? station_texts[station] : "?";
-}
 
 static inline struct nethv_pkt *pkt_of(const struct vsw_run *r, uint16_t i)
 {
@@ -71,6 +50,8 @@ void vsw_stage_drop(struct vsw_run *r, uint16_t i, uint16_t why, const struct vs
 		left += !(r->lc->dstv[d].flags & NETHV_DST_EXCLUDED);
 	if (left)
 		stat_add(&r->st->drops[why], left);
+	if (unlikely(r->sn->mirror != NULL))
+		vsw_stage_mirror_drop(r, i, VSW_DST_NONE);
 	p->drop_reason = why;
 	tell_drop(r, i, VSW_PORT_NONE, why, x, text);
 }
@@ -82,6 +63,8 @@ void vsw_stage_exclude(struct vsw_run *r, uint16_t i, uint32_t d, uint16_t why,
 
 	if (dst->flags & NETHV_DST_EXCLUDED)
 		return;
+	if (unlikely(r->sn->mirror != NULL))
+		vsw_stage_mirror_drop(r, i, d);
 	dst->flags |= NETHV_DST_EXCLUDED;
 	stat_add(&r->st->drops[why], 1);
 	tell_drop(r, i, dst->port, why, x, NULL);
@@ -136,6 +119,7 @@ static void fresh(struct vsw_run *r, struct nethv_pkt *p)
 	p->dst_first = 0;
 	p->mark = 0;
 	p->trace_id = 0;
+	p->vsid = 0;
 	p->drop_reason = 0;
 }
 
@@ -319,7 +303,10 @@ static void take(struct vsw_run *r, uint16_t i, uint16_t decided)
 {
 	struct nethv_dst dst = {.port = decided};
 
-	if (decided < VSW_PORTS_MAX)
+	if (decided < VSW_PORTS_MAX && r->sn->overlay &&
+	    vsw_overlay_is_native(r->sn->overlay, decided))
+		vsw_stage_drop(r, i, VSW_DROP_isolated, NULL, NULL);
+	else if (decided < VSW_PORTS_MAX)
 		vsw_stage_route(r, i, &dst, 1);
 	else if (decided == DST_FLOOD)
 		vsw_stage_flood(r, i);
@@ -368,7 +355,7 @@ static void guard_source(struct vsw_run *r, bool forwarder_has_vlan)
 		uint64_t smac = vsw_mac_num(vsw_hdr(p) + 6);
 
 		r->why[k] = 0;
-		if (p->vlan == VLAN_NONE && !forwarder_has_vlan)
+		if (p->vlan == VLAN_NONE && !forwarder_has_vlan && !p->vsid)
 			r->why[k] = VSW_DROP_vlan_denied;
 		else if (r->src && r->src->is_guarded && smac != r->src->mac)
 			r->why[k] = VSW_DROP_spoofed_mac;
@@ -394,8 +381,12 @@ static void forward(struct vsw_run *r)
 		if (r->n)
 			vsw_ext_run(r, l, false, 0, VSW_AT_forward);
 	}
+	if (r->sn->overlay)
+		vsw_stage_overlay_route(r);
 	forward_normal(r);
 	drop_gone(r);
+	if (unlikely(r->sn->mirror != NULL))
+		vsw_stage_mirror(r);
 }
 
 /* ---- Egress -------------------------------------------------------------------------------- */
@@ -601,6 +592,16 @@ static void egress(struct vsw_run *r)
 	}
 }
 
+/* What comes before the first extension. False: the packets went another way. */
+static bool begin(struct vsw_run *r)
+{
+	if (r->sn->ext.wants_plain && !make_plain(r))
+		return false;
+	if (r->sn->overlay && r->n)
+		vsw_stage_overlay_in(r);
+	return true;
+}
+
 /* Their port is gone: without it nobody can say what they may. */
 static void drop_orphans(struct vsw_run *r)
 {
@@ -623,10 +624,10 @@ void vsw_stages_drain(struct vsw_lcore *lc, const struct vsw_snap *sn)
 		enter(r, false);
 		if (!r->src && r->src_id < VSW_PORTS_MAX)
 			drop_orphans(r);
-		if (r->from == VSW_AT_in && r->sn->ext.wants_plain)
-			make_plain(r); /* segments: checksums only */
-		ingress(r);
-		egress(r);
+		if (r->from > VSW_AT_in || begin(r)) {
+			ingress(r);
+			egress(r);
+		}
 	}
 }
 
@@ -655,7 +656,7 @@ void vsw_stages_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const struc
 	if (unlikely(sn->tap != NULL))
 		vsw_tap_enter(sn->tap, r->v, r->live, r->n);
 	tap_station(r, VSW_AT_in);
-	if (!sn->ext.wants_plain || make_plain(r)) {
+	if (begin(r)) {
 		ingress(r);
 		egress(r);
 	}

@@ -25,6 +25,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "vswitch/ext/priv.h"
+#include "vswitch/mirror.h"
+#include "vswitch/overlay/overlay.h"
 #include "vswitch/priv.h"
 
 #define FDB_SIZE_DEFAULT 65536u
@@ -168,6 +170,8 @@ void vsw_destroy(struct vsw *sw)
 	for (i = 0; i < sw->nr_lcores; i++)
 		vsw_lcore_destroy(sw->lcore[i]);
 	vsw_snap_free(sw->snap);
+	vsw_overlay_destroy(sw->overlay);
+	free(sw->mirror);
 	vsw_fdb_destroy(sw->fdb);
 	rte_ring_free(sw->events);
 	free(sw->qsbr);
@@ -418,6 +422,52 @@ void vsw_each_second(struct vsw *sw, vsw_event_fn fn, void *ctx)
 {
 	sw->second_fn = fn;
 	sw->second_ctx = ctx;
+}
+
+int vsw_set_mirrors(struct vsw *sw, const struct vsw_mirror_cfg *cfg, uint32_t nr)
+{
+	struct vsw_mirror *m = NULL, *old = sw->mirror;
+	int rc = 0;
+
+	if (nr) {
+		m = calloc(1, sizeof(*m));
+		rc = m ? vsw_mirror_init(m, cfg, nr) : err_set(-ENOMEM, "mirrors: out of memory");
+	}
+	if (!rc) {
+		sw->mirror = m;
+		rc = vsw_publish(sw);
+	}
+	if (rc) {
+		sw->mirror = old;
+		old = m;
+	}
+	free(old);
+	return rc;
+}
+
+int vsw_set_overlay(struct vsw *sw, const struct vsw_overlay_cfg *cfg)
+{
+	struct vsw_overlay *ov = NULL, *old = sw->overlay;
+	int rc = cfg ? vsw_overlay_create(&ov, cfg, sw->nr_lcores, old) : 0;
+
+	if (!rc) {
+		sw->overlay = ov;
+		rc = vsw_publish(sw);
+	}
+	if (rc) {
+		sw->overlay = old;
+		vsw_overlay_destroy(ov);
+		return rc;
+	}
+	if (ov && old)
+		vsw_overlay_adopt(ov, old);
+	vsw_overlay_destroy(old);
+	return 0;
+}
+
+struct vsw_overlay *vsw_overlay_of(const struct vsw *sw)
+{
+	return sw->overlay;
 }
 
 void vsw_wake(struct vsw *sw)

@@ -82,6 +82,18 @@ void vsw_each_second(struct vsw *sw, vsw_event_fn fn, void *ctx);
 int vsw_event_fd(const struct vsw *sw);
 void vsw_event_process(struct vsw *sw);
 
+/* ctl.  Under traffic. Monitor ports and what they see: instead of those before. Copies @cfg. 0, -EINVAL,
+ * -ENOMEM (text set), then those before stay. */
+struct vsw_mirror_cfg;
+int vsw_set_mirrors(struct vsw *sw, const struct vsw_mirror_cfg *cfg, uint32_t nr);
+
+/* ctl.  Under traffic. The overlay, which takes over what the one before learned; NULL: none. Borrows @cfg
+ * for the call. 0 or -errno (text set), then the one before stays. */
+struct vsw_overlay_cfg;
+struct vsw_overlay;
+int vsw_set_overlay(struct vsw *sw, const struct vsw_overlay_cfg *cfg);
+struct vsw_overlay *vsw_overlay_of(const struct vsw *sw); /* ctl.  For show; or NULL */
+
 /* ctl.  Wakes sleeping lcores, such as after a change that they must see at once. */
 void vsw_wake(struct vsw *sw);
 

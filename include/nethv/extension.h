@@ -91,7 +91,8 @@ struct nethv_pkt {
 	uint32_t dst_first;
 	uint32_t mark;	   /* free use by extensions of this switch: nethv_mark() */
 	uint32_t trace_id; /* of `nethv trace`; 0: not traced */
-	uint32_t reserved[4];
+	uint32_t vsid;	   /* virtual subnet of a native packet; 0: none */
+	uint32_t reserved[3];
 };
 
 enum nethv_dst_flags {

@@ -10,7 +10,9 @@
 #include <criterion/criterion.h>
 
 #include "base/err.h"
-#include "mgmt/switch_hooks.h"
+#include "vswitch/mirror.h"
+#include "vswitch/policy/policy.h"
+#include "vswitch/vswitch.h"
 
 /* What a policy was made from, with copies of what is borrowed. */
 struct made {

@@ -7,6 +7,7 @@
 #include <rte_cycles.h>
 
 #include "vswitch/ext/priv.h"
+#include "vswitch/overlay/overlay.h"
 #include "vswitch/priv.h"
 #include "vswitch/see/tap.h"
 
@@ -168,7 +169,8 @@ static void take_ports(struct vsw_run *r, uint16_t i, const struct nethv_route *
 			vsw_rule_broken(r->x->e, r->lc->index, VSW_RULE_dst);
 			continue;
 		}
-		if (!is_free && !vsw_port_in_vlan(to, p->vlan)) {
+		if ((!is_free && !vsw_port_in_vlan(to, p->vlan)) ||
+		    (r->sn->overlay && vsw_overlay_is_native(r->sn->overlay, port))) {
 			denied++;
 			continue;
 		}
