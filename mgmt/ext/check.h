@@ -80,7 +80,7 @@ struct session {
 	char name[32];
 	unsigned int port[CHECK_PORTS];
 	unsigned int nr_lcores, lcore;
-	uint64_t nr_broken;    /* seen so far */
+	struct broken_seen seen;
 	bool is_over;	       /* it faulted: nothing of it is called any more */
 	uint64_t nr_out, hash; /* of what left */
 };

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The offline bench with extensions that misbehave: bench.py NETHV-EXT DIR-OF-EXTENSIONS.
+"""The offline bench with extensions that misbehave: bench.py NETHV-EXT DIR-OF-EXTENSIONS
+test|check.
 
 What goes wrong must be found, with the right rule and exit status; and nothing else."""
 import json
@@ -40,7 +41,7 @@ CHECKS = [
     ("filter", "bounds", "CHK-4"),
     ("filter", "fixed", "CHK-5"),
     ("filter", "forgets", "CHK-7"),
-    ("filter", "once", "CHK-9"),
+    ("filter", "once", None), # each load has statics of its own
     ("holder", "keep", "CHK-3"),
     ("filter", "exclude", None),
 ]
@@ -58,7 +59,7 @@ def say(ok, what, more=""):
 
 
 def run(*args):
-    done = subprocess.run([EXT, *map(str, args)], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([EXT, *map(str, args)], capture_output=True, text=True, timeout=200)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -213,12 +214,14 @@ def info():
 
 
 def main():
-    with tempfile.TemporaryDirectory() as tmp:
-        for part in (sizes, expect, faults, ports, wrong_use):
-            part(pathlib.Path(tmp))
-    info()
-    for so, how, rule in CHECKS:
-        check(so, how, rule)
+    if sys.argv[3] == "check":
+        for so, how, rule in CHECKS:
+            check(so, how, rule)
+    else:
+        with tempfile.TemporaryDirectory() as tmp:
+            for part in (sizes, expect, faults, ports, wrong_use):
+                part(pathlib.Path(tmp))
+        info()
     print(f"{FAULTS} failed")
     return 1 if FAULTS else 0
 
