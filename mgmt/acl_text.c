@@ -122,7 +122,7 @@ static int parse_prefix(const char *text, struct vsw_acl_prefix *out)
 	return is_6 ? 6 : 4;
 }
 
-static bool six_bytes(const char *text, uint8_t out[6])
+bool mgmt_mac(const char *text, uint8_t mac[6])
 {
 	unsigned int v[6];
 	char end;
@@ -132,7 +132,7 @@ static bool six_bytes(const char *text, uint8_t out[6])
 		   &end) != 6)
 		return false;
 	for (int i = 0; i < 6; i++)
-		out[i] = (uint8_t)v[i];
+		mac[i] = (uint8_t)v[i];
 	return true;
 }
 
@@ -146,7 +146,7 @@ static int parse_mac(const char *text, struct vsw_acl_mac *out)
 	if (slash)
 		*slash = 0;
 	memset(out->mask, 0xff, sizeof(out->mask));
-	if (!six_bytes(buf, out->addr) || (slash && !six_bytes(slash + 1, out->mask)))
+	if (!mgmt_mac(buf, out->addr) || (slash && !mgmt_mac(slash + 1, out->mask)))
 		return bad(text, "six bytes such as 02:4e:00:00:00:01, or with /MASK");
 	for (int i = 0; i < 6; i++)
 		if (out->addr[i] & ~out->mask[i])

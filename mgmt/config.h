@@ -12,6 +12,7 @@
 #include <nethv/abi/vmbus.h>
 
 #include "hv/hv.h"
+#include "mgmt/config_overlay.h"
 #include "mgmt/config_policy.h"
 #include "vswitch/ext/ext.h"
 #include "vswitch/port.h"
@@ -123,7 +124,8 @@ struct mgmt_switch {
 	uint32_t exts_count;
 	struct mgmt_mirror *mirrors;
 	uint32_t mirrors_count;
-	bool remember_drops; /* the last dropped packets, always */
+	struct mgmt_overlay *overlay; /* NULL: none */
+	bool remember_drops;	      /* the last dropped packets, always */
 };
 
 struct mgmt_cfg {
@@ -191,6 +193,13 @@ bool mgmt_config_has_port(const struct mgmt_cfg *cfg, const char *name);
 /* any.  An ACL rule taken apart: into one rule, or two (IPv4 and IPv6) when it does not say which. Returns
  * how many, or -EINVAL: *@key is the key at fault, the text is "found ...; allowed: ...". */
 int mgmt_acl_rule(const struct mgmt_acl_rule *r, struct vsw_acl_rule out[2], const char **key);
+
+/* any.  "02:4e:00:00:00:01". False: it is none. */
+bool mgmt_mac(const char *text, uint8_t mac[6]);
+
+/* any.  An address of a host, with @bits also ADDRESS/BITS (0: none given). 0 or -EINVAL (text set:
+ * "found ...; allowed: ..."). */
+int mgmt_overlay_ip(const char *text, struct vsw_overlay_ip *out, uint8_t *bits);
 
 /* any.  The role that a port's isolation means. 0 or -EINVAL (text set, as above). */
 int mgmt_isolation(const struct mgmt_policy *p, struct vsw_pvlan *out);

@@ -96,6 +96,7 @@ int mgmt_config_diff(const struct mgmt_cfg *from, const struct mgmt_cfg *to,
 		mgmt_diff_exts(&d);
 		mgmt_diff_policies(&d);
 		mgmt_diff_mirrors(&d);
+		mgmt_diff_overlay(&d);
 	}
 	for (uint32_t i = 0; i < to->partitions_count && !rc; i++)
 		links(&d, &from->partitions[i], &to->partitions[i]);

@@ -16,6 +16,7 @@ enum mgmt_change_kind {
 	MGMT_EXT_ORDER, /* of all: once, at most */
 	MGMT_POLICY,	/* of a port */
 	MGMT_MIRRORS,	/* all: once, at most */
+	MGMT_OVERLAY,	/* all of it */
 	MGMT_NIC_LINK,	/* from here on nothing fails */
 	MGMT_EXT_UNLOAD,
 	MGMT_NIC_REMOVE,
@@ -31,7 +32,7 @@ struct mgmt_change {
 	char port[32];		    /* POLICY */
 };
 
-#define MGMT_CHANGES_MAX (3 * VSW_PORTS_MAX + 4 * MGMT_EXTS_MAX + 2)
+#define MGMT_CHANGES_MAX (3 * VSW_PORTS_MAX + 4 * MGMT_EXTS_MAX + 3)
 
 /* ctl.  Returns how many, or -EOPNOTSUPP: a difference that cannot be made at run time (text set). The
  * entries point into @from and @to. */
@@ -48,4 +49,5 @@ void mgmt_diff_add(struct mgmt_diff *d, struct mgmt_change change);
 void mgmt_diff_exts(struct mgmt_diff *d);
 void mgmt_diff_exts_gone(struct mgmt_diff *d);
 void mgmt_diff_policies(struct mgmt_diff *d);
+void mgmt_diff_overlay(struct mgmt_diff *d);
 void mgmt_diff_mirrors(struct mgmt_diff *d);

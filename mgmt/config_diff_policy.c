@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Policies of ports, and mirrors, in the difference of two configurations. */
+/* Policies of ports, mirrors and the overlay in the difference of two configurations. */
 #include "mgmt/config_diff.h"
 
 #include <stdio.h>
@@ -36,21 +36,35 @@ void mgmt_diff_policies(struct mgmt_diff *d)
 	}
 }
 
-static json_t *mirrors_of(const struct mgmt_cfg *cfg)
+/* A key of the switch as JSON; NULL: it is not there, or an empty list. */
+static json_t *key_of_switch(const struct mgmt_cfg *cfg, const char *key)
 {
-	json_t *config = mgmt_config_json(cfg), *list;
+	json_t *config = mgmt_config_json(cfg), *value;
 
-	list = json_incref(json_object_get(json_object_get(config, "switch"), "mirrors"));
+	value = json_incref(json_object_get(json_object_get(config, "switch"), key));
 	json_decref(config);
-	return json_array_size(list) ? list : (json_decref(list), NULL);
+	if (!json_is_array(value) || json_array_size(value))
+		return value;
+	json_decref(value);
+	return NULL;
+}
+
+static void diff_key(struct mgmt_diff *d, const char *key, enum mgmt_change_kind kind)
+{
+	json_t *from = key_of_switch(d->from, key), *to = key_of_switch(d->to, key);
+
+	if (!is_same(from, to))
+		mgmt_diff_add(d, (struct mgmt_change){.kind = kind});
+	json_decref(from);
+	json_decref(to);
 }
 
 void mgmt_diff_mirrors(struct mgmt_diff *d)
 {
-	json_t *from = mirrors_of(d->from), *to = mirrors_of(d->to);
+	diff_key(d, "mirrors", MGMT_MIRRORS);
+}
 
-	if (!is_same(from, to))
-		mgmt_diff_add(d, (struct mgmt_change){.kind = MGMT_MIRRORS});
-	json_decref(from);
-	json_decref(to);
+void mgmt_diff_overlay(struct mgmt_diff *d)
+{
+	diff_key(d, "overlay", MGMT_OVERLAY);
 }

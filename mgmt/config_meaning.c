@@ -202,36 +202,19 @@ static int check_cpus(const struct check *c)
 	return rc;
 }
 
-static int parse_mac(const char *text, uint8_t mac[6])
-{
-	unsigned int v[6];
-	char end;
-
-	if (strspn(text, "0123456789abcdefABCDEF:") != strlen(text) ||
-	    sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%c", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5],
-		   &end) != 6)
-		return -EINVAL;
-	for (int i = 0; i < 6; i++)
-		mac[i] = (uint8_t)v[i];
-	return 0;
-}
-
-/* A stable address from the names (FNV-1a), locally administered: the same at each start. */
-static void derive_mac(struct mgmt_nic *nic, const char *instance, const char *partition,
-		       uint32_t index)
+/* FNV-1a. */
+char *mgmt_derived_mac(const char *instance, const char *owner, uint32_t index)
 {
 	uint32_t h = 2166136261u;
-	char text[80];
+	char text[80], *mac;
 
-	snprintf(text, sizeof(text), "%s/%s/%u", instance, partition, index);
+	snprintf(text, sizeof(text), "%s/%s/%u", instance, owner, index);
 	for (const char *s = text; *s; s++)
 		h = (h ^ (uint8_t)*s) * 16777619u;
-	nic->addr[0] = 0x02;
-	nic->addr[1] = 0x4e;
-	nic->addr[2] = (uint8_t)(h >> 24);
-	nic->addr[3] = (uint8_t)(h >> 16);
-	nic->addr[4] = (uint8_t)(h >> 8);
-	nic->addr[5] = (uint8_t)h;
+	if (asprintf(&mac, "02:4e:%02x:%02x:%02x:%02x", h >> 24, h >> 16 & 0xff, h >> 8 & 0xff,
+		     h & 0xff) < 0)
+		return NULL;
+	return mac;
 }
 
 static int resolve_mac(const struct check *c, uint32_t part, uint32_t index)
@@ -246,17 +229,15 @@ static int resolve_mac(const struct check *c, uint32_t part, uint32_t index)
 			 "found \"%s\"; allowed: six bytes, such as 02:4e:00:00:00:01, not all "
 			 "zero, no group address",
 			 nic->mac);
-		if (parse_mac(nic->mac, nic->addr) || (a[0] & 1) ||
+		if (!mgmt_mac(nic->mac, nic->addr) || (a[0] & 1) ||
 		    !(a[0] | a[1] | a[2] | a[3] | a[4] | a[5]))
 			return mgmt_complain(c, rest, "partitions[%u].nics[%u].mac", part, index);
 		return 0;
 	}
-	derive_mac(nic, c->cfg->name, p->name, *nic->index);
-	if (asprintf(&nic->mac, "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4],
-		     a[5]) < 0) {
-		nic->mac = NULL;
+	nic->mac = mgmt_derived_mac(c->cfg->name, p->name, *nic->index);
+	if (!nic->mac)
 		return err_set(-ENOMEM, "%s: out of memory", c->label);
-	}
+	mgmt_mac(nic->mac, nic->addr);
 	return 0;
 }
 
@@ -379,6 +360,8 @@ int mgmt_check_meaning(const char *label, const struct ytree *root, struct mgmt_
 		rc = mgmt_check_exts(&c);
 	if (!rc)
 		rc = mgmt_check_policies(&c);
+	if (!rc)
+		rc = mgmt_check_overlay(&c);
 	snprintf(rest, sizeof(rest), "found %u nics and uplinks; allowed: %u ports", ports,
 		 VSW_PORTS_MAX);
 	if (!rc && ports > VSW_PORTS_MAX)

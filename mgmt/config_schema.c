@@ -90,6 +90,11 @@ static const cyaml_strval_t mirror_drops[] = {
 	{"only", VSW_MIRROR_DROPS},
 };
 
+static const cyaml_strval_t encaps[] = {
+	{"vxlan", VSW_OVERLAY_VXLAN},
+	{"geneve", VSW_OVERLAY_GENEVE},
+};
+
 /* A bool that is true unless told otherwise is kept negated, since libcyaml begins with zeroes. */
 static const cyaml_strval_t negated[] = {
 	{"true", false}, {"false", true}, {"yes", false},
@@ -321,6 +326,51 @@ static const cyaml_schema_field_t mirror_fields[] = {
 static const cyaml_schema_value_t mirror_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct mgmt_mirror, mirror_fields)};
 
+static const cyaml_schema_value_t value_mac = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 40)};
+
+static const cyaml_schema_field_t remote_fields[] = {
+	CYAML_FIELD_STRING_PTR("vtep", CYAML_FLAG_POINTER, struct mgmt_remote, vtep, 1, 60),
+	TEXT("next_hop_mac", struct mgmt_remote, next_hop_mac, 40),
+	CYAML_FIELD_SEQUENCE("macs", LIST, struct mgmt_remote, macs, &value_mac, 0,
+			     MGMT_REMOTE_MACS_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t remote_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct mgmt_remote, remote_fields)};
+
+static const cyaml_schema_field_t subnet_fields[] = {
+	CYAML_FIELD_UINT("vsid", CYAML_FLAG_DEFAULT, struct mgmt_subnet, vsid),
+	WORD("learning", struct mgmt_subnet, no_learning, negated),
+	CYAML_FIELD_BOOL("external", OPT, struct mgmt_subnet, external),
+	CYAML_FIELD_SEQUENCE("ports", LIST, struct mgmt_subnet, ports, &value_port, 0,
+			     VSW_PORTS_MAX),
+	CYAML_FIELD_SEQUENCE("remotes", LIST, struct mgmt_subnet, remotes, &remote_value, 0,
+			     VSW_OVERLAY_REMOTES_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t subnet_value = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct mgmt_subnet, subnet_fields)};
+
+static const cyaml_schema_field_t overlay_fields[] = {
+	WORD("encap", struct mgmt_overlay, encap, encaps),
+	CYAML_FIELD_STRING_PTR("uplink", CYAML_FLAG_POINTER, struct mgmt_overlay, uplink, 1,
+			       MGMT_NAME_MAX),
+	CYAML_FIELD_STRING_PTR("local", CYAML_FLAG_POINTER, struct mgmt_overlay, local, 1, 60),
+	TEXT("gateway", struct mgmt_overlay, gateway, 60),
+	TEXT("mac", struct mgmt_overlay, mac, 40),
+	NUMBER("vlan", struct mgmt_overlay, vlan),
+	NUMBER("mtu", struct mgmt_overlay, mtu),
+	NUMBER("udp_port", struct mgmt_overlay, udp_port),
+	CYAML_FIELD_BOOL("zero_csum6", OPT, struct mgmt_overlay, zero_csum6),
+	NUMBER("macs_max", struct mgmt_overlay, macs_max),
+	NUMBER("ageing_s", struct mgmt_overlay, ageing_s),
+	CYAML_FIELD_SEQUENCE("subnets", LIST, struct mgmt_overlay, subnets, &subnet_value, 0,
+			     VSW_OVERLAY_SUBNETS_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t switch_fields[] = {
 	CYAML_FIELD_SEQUENCE("lcores", LIST, struct mgmt_switch, lcores, &value_u32, 1,
 			     VSW_LCORES_MAX),
@@ -334,6 +384,7 @@ static const cyaml_schema_field_t switch_fields[] = {
 			     MGMT_EXTS_MAX),
 	CYAML_FIELD_SEQUENCE("mirrors", LIST, struct mgmt_switch, mirrors, &mirror_value, 0,
 			     VSW_MIRRORS_MAX),
+	CYAML_FIELD_MAPPING_PTR("overlay", LIST, struct mgmt_switch, overlay, overlay_fields),
 	CYAML_FIELD_BOOL("remember_drops", OPT, struct mgmt_switch, remember_drops),
 	CYAML_FIELD_END,
 };
@@ -378,6 +429,12 @@ const cyaml_schema_value_t mgmt_schema = {
 static const struct mgmt_range ranges[] = {
 	POLICY_RANGES("uplinks"),
 	POLICY_RANGES("partitions.nics"),
+	{"switch.overlay.vlan", 0, 4094, 0, "a VLAN id, 0: untagged network"},
+	{"switch.overlay.mtu", 576, VSW_FRAME_MAX - 18, 0, "bytes"},
+	{"switch.overlay.udp_port", 1, 65535, 0, "a UDP port"},
+	{"switch.overlay.macs_max", 1, 1 << 20, 0, "addresses"},
+	{"switch.overlay.ageing_s", 1, 1000000, 0, "seconds"},
+	{"switch.overlay.subnets.vsid", 1, VSW_OVERLAY_VSID_MAX, 0, "a virtual subnet's number"},
 	{"switch.mirrors.snap_len", VSW_FRAME_MIN, VSW_LSO_MAX, 0, "bytes"},
 	{"switch.lcores", 0, 1023, 0, "a CPU number"},
 	{"switch.memory", 64, 1 << 20, 0, "MiB"},

@@ -178,6 +178,7 @@ int sup_nics_set(struct op *op);
 /* sup_policy.c */
 int sup_policy_set(struct op *op);
 int sup_mirrors_set(struct op *op);
+int sup_overlay_set(struct op *op);
 
 /* sup_exts.c */
 int sup_exts_load(struct op *op);

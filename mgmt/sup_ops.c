@@ -34,6 +34,7 @@ static const struct op_kind kinds[] = {
 	{"ext_upgrade", EXT_CHANGE, sup_exts_upgrade},
 	{"policy_set", OP_CONFIG | OP_SWITCH, sup_policy_set},
 	{"mirrors_set", OP_CONFIG | OP_SWITCH, sup_mirrors_set},
+	{"overlay_set", OP_CONFIG | OP_SWITCH, sup_overlay_set},
 	{"ext_status", OP_SWITCH, sup_exts_status},
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Policies of ports, and mirrors, set at run time: changes of the configuration. */
+/* Policies of ports, mirrors and the overlay, set at run time: changes of the configuration. */
 #include "mgmt/sup.h"
 
 #include <errno.h>
@@ -84,5 +84,21 @@ int sup_mirrors_set(struct op *op)
 		return err_set(-EINVAL, "mirrors: a list as in the configuration file");
 	config = mgmt_config_json(op->sup->cfg);
 	json_object_set(json_object_get(config, "switch"), "mirrors", list);
+	return sup_propose(op, config);
+}
+
+/* {overlay}: the map takes the place of the present one; null: there is none any more. */
+int sup_overlay_set(struct op *op)
+{
+	json_t *map = json_object_get(op->params, "overlay"), *config, *sw;
+
+	if (!json_is_object(map) && !json_is_null(map))
+		return err_set(-EINVAL, "overlay: an object as in the configuration file, or null");
+	config = mgmt_config_json(op->sup->cfg);
+	sw = json_object_get(config, "switch");
+	if (json_is_null(map))
+		json_object_del(sw, "overlay");
+	else
+		json_object_set(sw, "overlay", map);
 	return sup_propose(op, config);
 }

@@ -60,6 +60,9 @@ int sw_policies_make(struct sw *sw);
 /* A change towards @next, or back to the present configuration. */
 int sw_policy_apply(struct sw *sw, const struct mgmt_change *c, const struct mgmt_cfg *next);
 
+/* switch_overlay.c.  ctl. The overlay of @cfg in place of the present one. 0 or -errno (text set). */
+int sw_overlay_set(struct sw *sw, const struct mgmt_cfg *cfg);
+
 /* The number of the port of that name, or -ENOENT (text set). */
 int sw_port_number(const struct sw *sw, const char *name);
 

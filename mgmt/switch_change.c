@@ -18,7 +18,7 @@ static bool is_about_ext(const struct mgmt_change *c)
 
 static bool is_about_policy(const struct mgmt_change *c)
 {
-	return c->kind == MGMT_POLICY || c->kind == MGMT_MIRRORS;
+	return c->kind >= MGMT_POLICY && c->kind <= MGMT_OVERLAY;
 }
 
 static int apply(struct sw *sw, const struct mgmt_change *c, const struct mgmt_cfg *next,
@@ -73,6 +73,11 @@ static void log_nic(const struct mgmt_change *c)
 
 static void log_all(const struct mgmt_change *change, int n, json_t *done)
 {
+	static const char *const what[] = {
+		[MGMT_POLICY] = "other policies",
+		[MGMT_MIRRORS] = "other mirrors",
+		[MGMT_OVERLAY] = "another overlay",
+	};
 	json_t *o;
 	size_t i;
 
@@ -81,7 +86,7 @@ static void log_all(const struct mgmt_change *change, int n, json_t *done)
 			log_nic(&change[k]);
 		else if (is_about_policy(&change[k]))
 			log_info(change[k].port[0] ? change[k].port : "switch", "%s",
-				 change[k].port[0] ? "other policies" : "other mirrors");
+				 what[change[k].kind]);
 	json_array_foreach(done, i, o) log_info("switch", "extension %s: %s",
 						json_string_value(json_object_get(o, "name")),
 						json_string_value(json_object_get(o, "change")));

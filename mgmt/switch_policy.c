@@ -178,6 +178,8 @@ int sw_policy_apply(struct sw *sw, const struct mgmt_change *c, const struct mgm
 
 	if (c->kind == MGMT_MIRRORS)
 		return set_mirrors(sw, &next->sw);
+	if (c->kind == MGMT_OVERLAY)
+		return sw_overlay_set(sw, next);
 	p = find(sw, c->port);
 	if (!p)
 		return -ENOENT;
@@ -199,5 +201,7 @@ int sw_policies_make(struct sw *sw)
 		rc = !p ? -ENOENT : key ? set(sw, p, cfg, &port) : 0;
 		json_decref(key);
 	}
-	return rc || !cfg->sw.mirrors_count ? rc : set_mirrors(sw, &cfg->sw);
+	if (!rc && cfg->sw.mirrors_count)
+		rc = set_mirrors(sw, &cfg->sw);
+	return rc || !cfg->sw.overlay ? rc : sw_overlay_set(sw, cfg);
 }

@@ -20,10 +20,13 @@ static int load(struct mgmt_cfg **out, const char *text)
 	return mgmt_config_load(out, "f.yaml", text, strlen(text), &host);
 }
 
-#define PART "partitions:\n  - name: a\n"
-#define EXT  "switch:\n  extensions:\n"
-#define ACL  PART "    nics:\n      - acl: ["
-#define RULE ACL "{way: in, action: deny,\n          "
+#define PART	 "partitions:\n  - name: a\n"
+#define EXT	 "switch:\n  extensions:\n"
+#define OVER	 "switch:\n  overlay: {"
+#define OVER_END "uplinks: [{name: u, devargs: net_null0}]\n" PART "    nics: [{}]\n"
+#define SUBNETS	 OVER "uplink: u, local: 192.0.2.1, subnets: ["
+#define ACL	 PART "    nics:\n      - acl: ["
+#define RULE	 ACL "{way: in, action: deny,\n          "
 
 static const struct bad {
 	const char *text;
@@ -248,6 +251,37 @@ static const struct bad {
 	{"switch: {mirrors: [{from: [a/0], to: a/1, way: up}]}\n" PART, {"way:", "in, out, both"}},
 	{"switch: {mirrors: [{from: [a/0], to: a/1, drops: some}]}\n" PART,
 	 {"drops:", "\"some\"", "false, true, only"}},
+	{OVER "local: 192.0.2.1}\n" OVER_END, {"f.yaml:2: switch.overlay:", "no key \"uplink\""}},
+	{OVER "uplink: a/0, local: 192.0.2.1}\n" OVER_END,
+	 {"f.yaml:2: switch.overlay.uplink:", "\"a/0\"", "an uplink of this file"}},
+	{OVER "uplink: u,\n    local: 192.0.2.256}\n" OVER_END,
+	 {"f.yaml:3: switch.overlay.local:", "\"192.0.2.256\"", "ADDRESS/BITS"}},
+	{OVER "uplink: u, local: 224.0.0.1}\n" OVER_END, {"overlay.local:", "of a host"}},
+	{OVER "uplink: u, local: 192.0.2.1/33}\n" OVER_END, {"overlay.local:", "1..32 bits"}},
+	{OVER "uplink: u, local: 192.0.2.1, gateway: \"fd00::1\"}\n" OVER_END,
+	 {"overlay.gateway:", "IPv4", "as in local"}},
+	{OVER "uplink: u, local: 192.0.2.1, gateway: 192.0.2.1}\n" OVER_END,
+	 {"overlay.gateway:", "another host's"}},
+	{OVER "uplink: u, local: 192.0.2.1, mac: \"01:00:00:00:00:00\"}\n" OVER_END,
+	 {"overlay.mac:", "no group address"}},
+	{OVER "uplink: u, local: 192.0.2.1, encap: gre}\n" OVER_END,
+	 {"overlay.encap:", "\"gre\"", "vxlan, geneve"}},
+	{OVER "uplink: u, local: 192.0.2.1, mtu: 575}\n" OVER_END, {"overlay.mtu:", "576..9216"}},
+	{SUBNETS "{vsid: 0}]}\n" OVER_END, {"subnets[0].vsid:", "1..16777214"}},
+	{SUBNETS "{vsid: 5}, {vsid: 5}]}\n" OVER_END,
+	 {"switch.overlay.subnets[1].vsid:", "subnets[0]", "each number once"}},
+	{SUBNETS "{vsid: 5, ports: [a/0, b]}]}\n" OVER_END, {"subnets[0].ports[1]:", "\"b\""}},
+	{SUBNETS "{vsid: 5, ports: [u]}]}\n" OVER_END,
+	 {"ports[0]:", "\"u\"", "but the overlay's own"}},
+	{SUBNETS "{vsid: 5, ports: [a/0]}, {vsid: 6, ports: [a/0]}]}\n" OVER_END,
+	 {"subnets[1].ports[0]:", "subnets[0]", "each port once"}},
+	{SUBNETS "{vsid: 5, external: true, remotes: [{vtep: 192.0.2.2}]}]}\n" OVER_END,
+	 {"subnets[0].remotes:", "external: true"}},
+	{SUBNETS "{vsid: 5, remotes: [{vtep: 192.0.2.1}]}]}\n" OVER_END,
+	 {"subnets[0].remotes[0].vtep:", "another host's"}},
+	{SUBNETS
+	 "{vsid: 5, remotes: [{vtep: 192.0.2.2, macs: [\"02:00:00:00:00:01\", x]}]}]}\n" OVER_END,
+	 {"remotes[0].macs[1]:", "\"x\"", "six bytes"}},
 	{"x: &a 1\nname: *a\n" PART, {"f.yaml:2:", "aliases"}},
 	{"? [a]\n: b\n", {"f.yaml:1:", "a key must be a word"}},
 	{"a: {b: {c: {d: {e: {f: {g: {h: {i: 1}}}}}}}}\n", {"f.yaml:1:", "nested deeper than 8"}},
@@ -640,12 +674,51 @@ Test(mgmt_config, takes_rules_of_an_acl_apart)
 	mgmt_config_free(c);
 }
 
+static const char overlay_text[] = SUBNETS
+	"{vsid: 77, learning: false, ports: [a/0],\n"
+	"     remotes: [{vtep: 192.0.2.9, next_hop_mac: 02:00:00:00:00:09, macs: [02:4e:00:00:00:07]},\n"
+	"               {vtep: 192.0.2.8}]}, {vsid: 78, external: yes}],\n"
+	"    encap: geneve, vlan: 5, mtu: 1600, udp_port: 99, zero_csum6: on, macs_max: 10, ageing_s: 20,\n"
+	"    gateway: 192.0.2.254}\n" OVER_END;
+
+Test(mgmt_config, reads_the_overlay_and_keeps_it_through_the_memfd)
+{
+	struct mgmt_cfg *c, *again;
+	const struct mgmt_overlay *o;
+	int fd;
+
+	cr_assert_eq(load(&again, overlay_text), 0, "%s", err_text());
+	fd = mgmt_config_memfd(again);
+	mgmt_config_free(again);
+	cr_assert_eq(mgmt_config_load_fd(&c, fd, &host), 0, "%s", err_text());
+	o = c->sw.overlay;
+	cr_assert_not_null(o);
+	cr_expect_str_eq(o->uplink, "u");
+	cr_expect_str_eq(o->gateway, "192.0.2.254");
+	cr_expect(!strncmp(o->mac, "02:4e:", 6), "%s", o->mac);
+	cr_expect(o->encap == VSW_OVERLAY_GENEVE && o->vlan == 5 && o->mtu == 1600 &&
+		  o->udp_port == 99);
+	cr_expect(o->zero_csum6 && o->macs_max == 10 && o->ageing_s == 20);
+	cr_assert_eq(o->subnets_count, 2);
+	cr_expect(o->subnets[0].vsid == 77 && o->subnets[0].no_learning && !o->subnets[0].external);
+	cr_expect(o->subnets[1].vsid == 78 && !o->subnets[1].no_learning && o->subnets[1].external);
+	cr_assert_eq(o->subnets[0].remotes_count, 2);
+	cr_expect_str_eq(o->subnets[0].remotes[0].macs[0], "02:4e:00:00:00:07");
+	cr_expect_null(o->subnets[0].remotes[1].next_hop_mac);
+	mgmt_config_free(c);
+	close(fd);
+	cr_assert_eq(load(&c, PART), 0);
+	cr_expect_null(c->sw.overlay);
+	mgmt_config_free(c);
+}
+
 /* What JSON says must be what it was made from: a second trip changes nothing. */
 Test(mgmt_config, writes_each_key_as_it_reads_it)
 {
-	static const char *const texts[] = {full, linux_text, exts_text, policy_text, PART};
+	static const char *const texts[] = {full,	 linux_text,   exts_text,
+					    policy_text, overlay_text, PART};
 
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 6; i++) {
 		struct mgmt_cfg *c, *again;
 		json_t *one, *two;
 

@@ -303,3 +303,21 @@ Test(mgmt_diff, finds_other_mirrors)
 	       "switch: {mirrors: [{from: [p/0], to: p/2}]}\npartitions: [{name: p, nics: [{}, {}, {}]}]\n",
 	       K(MGMT_NIC_ADD, MGMT_MIRRORS), "", "");
 }
+
+#define O(text)          \
+	"switch: {" text \
+	"}\nuplinks: [{name: u, devargs: net_null0}]\npartitions: [{name: p, nics: [{}]}]\n"
+
+Test(mgmt_diff, finds_another_overlay)
+{
+	static const char one[] = O("overlay: {uplink: u, local: 192.0.2.1, subnets: [{vsid: 5}]}");
+
+	cr_expect_eq(
+		diff(one,
+		     O("overlay: {local: 192.0.2.1, subnets: [{vsid: 5}], uplink: u, vlan: 0}")),
+		0);
+	EXPECT(one, O("overlay: {uplink: u, local: 192.0.2.1, subnets: [{vsid: 6}]}"),
+	       K(MGMT_OVERLAY), "");
+	EXPECT(one, O(""), K(MGMT_OVERLAY), "");
+	EXPECT(O(""), one, K(MGMT_OVERLAY), "");
+}

@@ -4,6 +4,7 @@
 #include "mgmt/switch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +78,45 @@ int vsw_set_mirrors(struct vsw *s, const struct vsw_mirror_cfg *cfg, uint32_t nr
 {
 	memcpy(mirror, cfg, nr * sizeof(*cfg));
 	nr_mirrors = nr;
+	return 0;
+}
+
+/* What the overlay was made from, in words. */
+static char overlay[1000];
+
+static void say_ip(const struct vsw_overlay_ip *ip)
+{
+	sprintf(overlay + strlen(overlay), " %u:%u.%u", ip->version, ip->b[0], ip->b[3]);
+}
+
+static void say_subnet(const struct vsw_overlay_subnet *s)
+{
+	sprintf(overlay + strlen(overlay), "\n%u%s%s ports", s->vsid,
+		s->is_learning ? " learns" : "", s->is_external ? " external" : "");
+	for (uint32_t i = 0; i < s->nr_ports; i++)
+		sprintf(overlay + strlen(overlay), " %u/%02x", s->ports[i].port,
+			s->ports[i].mac[5]);
+	for (uint32_t i = 0; i < s->nr_remotes; i++) {
+		say_ip(&s->remotes[i].vtep);
+		sprintf(overlay + strlen(overlay), " via %02x macs %u",
+			s->remotes[i].next_hop_mac[5], s->remotes[i].nr_macs);
+		for (uint32_t k = 0; k < s->remotes[i].nr_macs; k++)
+			sprintf(overlay + strlen(overlay), " %02x", s->remotes[i].macs[k][5]);
+	}
+}
+
+int vsw_set_overlay(struct vsw *s, const struct vsw_overlay_cfg *cfg)
+{
+	strcpy(overlay, "none");
+	if (!cfg)
+		return 0;
+	sprintf(overlay, "%u %u %u %u %u/%u %u %u %u %02x", cfg->encap, cfg->udp_port, cfg->uplink,
+		cfg->vlan, cfg->mtu, cfg->prefix_len, cfg->has_zero_csum6, cfg->nr_macs_max,
+		cfg->ageing_s, cfg->mac[5]);
+	say_ip(&cfg->local);
+	say_ip(&cfg->gateway);
+	for (uint32_t i = 0; i < cfg->nr_subnets; i++)
+		say_subnet(&cfg->subnets[i]);
 	return 0;
 }
 
@@ -223,4 +263,27 @@ Test(mgmt_policy, hands_on_mirrors_by_number)
 	cr_expect_eq(mirror[0].way, VSW_MIRROR_OUT);
 	cr_expect_eq(mirror[0].what, VSW_MIRROR_ALL);
 	cr_expect_eq(mirror[0].snap_len, 64);
+}
+
+Test(mgmt_policy, hands_on_the_overlay)
+{
+	struct mgmt_change c = {.kind = MGMT_OVERLAY};
+	struct mgmt_cfg *none = load(C("", "", "{}, {}"));
+
+	use(C("switch: {overlay: {uplink: u, local: 192.0.2.1/24, gateway: 192.0.2.254, mac: 02:00:00:00:00:55, "
+	      "encap: geneve, vlan: 5, mtu: 1600, udp_port: 99, zero_csum6: on, macs_max: 10, ageing_s: 20, "
+	      "subnets: [{vsid: 7, ports: [p/1, p/0], remotes: [{vtep: 192.0.2.9, next_hop_mac: "
+	      "02:00:00:00:00:09, macs: [02:00:00:00:00:0a, 02:00:00:00:00:0b]}, {vtep: 192.0.2.8, macs: "
+	      "[02:00:00:00:00:0c]}]}, {vsid: 8, external: true}, {vsid: 9, learning: false}]}}\n",
+	      "", "{mac: 02:00:00:00:00:01}, {mac: 02:00:00:00:00:02}"));
+	cr_assert_eq(sw_policies_make(&sw), 0, "%s", err_text());
+	cr_expect_str_eq(
+		overlay,
+		"1 99 9 5 1600/24 1 10 20 55 4:192.1 4:192.254\n"
+		"7 learns ports 70/02 3/01 4:192.9 via 09 macs 2 0a 0b 4:192.8 via 00 macs 1 0c\n"
+		"8 learns external ports\n"
+		"9 ports");
+	cr_assert_eq(sw_policy_apply(&sw, &c, none), 0);
+	cr_expect_str_eq(overlay, "none");
+	mgmt_config_free(none);
 }
