@@ -135,7 +135,7 @@ static void handle(struct client *c, const struct rpc_msg *m)
 		sup_stop(c->sup);
 	} else if (!sup_op_new(c, m))
 		sup_client_send(c, rpc_error(m->id, RPC_NO_METHOD,
-					     "no such method; docs/mgmt.md lists them"));
+					     "no such method; docs/status.md lists them"));
 }
 
 static void on_client(void *ctx, uint32_t events)

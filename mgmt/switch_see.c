@@ -257,7 +257,7 @@ static int begin_drops(struct session *x, json_t *params)
 	set_wait(x, params);
 	if (x->until_ms == x->begin_ms && !vsw_see_drops_is_watched(s->cfg.see))
 		return err_set(-EINVAL,
-			       "no dropped packets are remembered; wait for some (for_ms), or set "
+			       "no dropped packets are remembered; wait for some (--for SECONDS), or set "
 			       "switch.remember_drops");
 	if (x->until_ms == x->begin_ms)
 		return finish_drops(x);
@@ -344,7 +344,7 @@ static int begin(struct session *x, const struct rpc_msg *m)
 		return begin_trace(x, m->params);
 	if (!strcmp(m->method, "drops"))
 		return begin_drops(x, m->params);
-	return err_set(-EINVAL, "no such method; docs/mgmt.md lists them");
+	return err_set(-EINVAL, "no such method; docs/status.md lists them");
 }
 
 static void handle(struct session *x, const struct rpc_msg *m)

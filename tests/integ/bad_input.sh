@@ -30,6 +30,23 @@ refuses 2 'which FILE' "$NETHV" run
 refuses 2 'no option --fast' "$NETHV" ps --fast
 refuses 2 'too many: b' "$NETHV" ps a b
 refuses 1 'no instance is running' "$NETHV" stop
+refuses 2 'which list' "$NETHV" ext
+refuses 2 'no verb "frob"; there are list show load' "$NETHV" ext frob
+refuses 2 'use: nethv ext load FILE' "$NETHV" ext load
+refuses 2 'use: nethv ext move NAME POSITION' "$NETHV" ext move a
+refuses 2 'position "top"; allowed: a number' "$NETHV" ext move a top
+refuses 2 'ext unload: no option --ports' "$NETHV" ext unload a --ports u
+refuses 2 'no option --fast' "$NETHV" ext list --fast
+refuses 1 '/nosuch.so: No such file' "$NETHV" ext load /nosuch.so
+refuses 2 'command line:1: "a": found nothing; allowed: a value' "$NETHV" ext configure a '{a: }'
+refuses 1 '/nosuch.yaml: cannot open' "$NETHV" ext upgrade a --config /nosuch.yaml
+refuses 2 'command line:[12]: not YAML' "$NETHV" policy a/0 '{'
+refuses 1 'no instance is running' "$NETHV" ext list
+refuses 2 'count: found "0"; allowed: 1..256' "$NETHV" trace udp --count 0
+refuses 2 'for: found "x"; allowed: 1..3600' "$NETHV" why-dropped udp --for x
+refuses 2 'count: found "-1"' "$NETHV" capture --count -1
+refuses 2 'one word too many: udp' "$NETHV" capture udp
+refuses 1 'no instance is running' "$NETHV" capture
 refuses 2 'nosuch.yaml: cannot open: No such file' "$NETHV" run "$TMP/nosuch.yaml"
 
 f=$(printf 'partitions:\n  - name: a\n    vsp: 2\n' | yaml key)
@@ -39,6 +56,11 @@ f=$(printf 'partitions:\n  - {name: a, image: /nosuch}\n' | yaml image)
 refuses 2 'image.yaml:2: partitions\[0\].image: found "/nosuch".*No such file' "$NETHV" run "$f"
 f=$(printf 'partitions:\n  - {name: a, nics: [{mac: "02:00:00:00:00:01"}, {mac: "02:00:00:00:00:01"}]}\n' | yaml mac)
 refuses 2 'mac.yaml:2: .*each address once' "$NETHV" run "$f"
+
+f=$(printf 'switch: {extensions: [{path: nosuch.so}]}\npartitions: [{name: a}]\n' | yaml ext)
+refuses 2 "ext.yaml:1: switch.extensions\\[0\\].path: found \"$TMP/nosuch.so\" \\(No such file" "$NETHV" run "$f"
+f=$(printf 'switch:\n  extensions:\n    - {path: "builtin:nosuch", name: x}\npartitions: [{name: a, memory: 64}]\n' | yaml builtin)
+refuses 1 'nosuch' "$NETHV" run "$f"
 
 head -c 100000 /dev/urandom >"$TMP/junk"
 f=$(printf 'partitions:\n  - {name: a, memory: 64, image: %s}\n' "$TMP/junk" | yaml junk)
