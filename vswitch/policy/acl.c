@@ -426,6 +426,10 @@ static void pass_connections(struct acl_burst *w)
 		pol_conn_prefetch(w->a->conns, p->hash);
 	}
 	for (i = 0; i < w->n; i++) {
+		if (w->pkt[i].kind == ACL_FULL)
+			pol_conn_prefetch_place(w->a->conns, w->pkt[i].hash);
+	}
+	for (i = 0; i < w->n; i++) {
 		struct acl_pkt *p = &w->pkt[i];
 
 		if (p->kind != ACL_FULL)

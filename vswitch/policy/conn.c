@@ -101,6 +101,15 @@ static uint16_t tag_of(uint64_t hash)
 	return tag ? tag : 1;
 }
 
+void pol_conn_prefetch_place(const struct pol_conns *t, uint64_t hash)
+{
+	const uint64_t at = hash & t->mask;
+	uint32_t m = match(&t->group[at], tag_of(hash));
+
+	if (m)
+		__builtin_prefetch(&t->conn[at * POL_CONN_WAYS + (unsigned int)__builtin_ctz(m)]);
+}
+
 static uint64_t get(const uint64_t *p)
 {
 	return __atomic_load_n(p, __ATOMIC_RELAXED);
@@ -205,7 +214,8 @@ static struct pol_conn_group *lock(struct pol_conns *t, uint64_t hash)
 
 static void unlock(struct pol_conn_group *g)
 {
-	__atomic_store_n(&g->lock, g->lock + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&g->lock, __atomic_load_n(&g->lock, __ATOMIC_RELAXED) + 1,
+			 __ATOMIC_RELEASE);
 }
 
 static void put(struct pol_conn *c, const uint64_t key[5], uint64_t meta, uint32_t seen)

@@ -135,7 +135,8 @@ static inline bool pol_key_equal(const union pol_key *a, const union pol_key *b)
 		(a->word[4] ^ b->word[4])) == 0;
 }
 
-/* lcore. */
+/* lcore.  Gets the tags of a connection's group, and then its place, on their way into the cache. */
+void pol_conn_prefetch_place(const struct pol_conns *t, uint64_t hash);
 static inline void pol_conn_prefetch(const struct pol_conns *t, uint64_t hash)
 {
 	__builtin_prefetch(&t->group[hash & t->mask]);
