@@ -8,7 +8,7 @@
 #include <rte_cycles.h>
 
 #include "base/err.h"
-#include "bpf_objects.h"
+#include <bpf_objects.h>
 #include "tests/support/eal.h"
 #include "tests/support/fakeexthost.h"
 

@@ -4,7 +4,7 @@
 
 enum { PACKETS, BYTES, EGRESS };
 
-NV_EXTENSION {
+NV_EXTENSION{
 	NV_HEAD,
 	.cls = NV_CAPTURE,
 	.name = "count-all",

@@ -2,7 +2,7 @@
 /* Writes all that it is told of a packet into a map, by number. */
 #include "testext.h"
 
-NV_EXTENSION { FILTER("fields") };
+NV_EXTENSION{FILTER("fields")};
 
 NV_MAP(told, nv_u32, nv_u64, 64);
 

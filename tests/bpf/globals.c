@@ -2,7 +2,7 @@
 /* Variables of all kinds: zero, initialised, constant, counted by an atomic addition. */
 #include "testext.h"
 
-NV_EXTENSION { FILTER("globals") };
+NV_EXTENSION{FILTER("globals")};
 
 static nv_u64 packets;
 nv_u32 limits[4] = {0, 0, 3, 0};

@@ -12,7 +12,7 @@ struct pair {
 	nv_u32 len, odd;
 };
 
-NV_EXTENSION { FILTER("maps"), .counters = {"ports", "ok", "found", "missing", "no_room"} };
+NV_EXTENSION{FILTER("maps"), .counters = {"ports", "ok", "found", "missing", "no_room"}};
 
 NV_MAP(other, nv_u32, nv_u16, 100); /* not the first one, so that indices matter */
 NV_MAP(table, nv_u16, struct pair, 64);

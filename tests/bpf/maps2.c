@@ -7,7 +7,7 @@ struct pair {
 	nv_u32 len, odd;
 };
 
-NV_EXTENSION { FILTER("maps"), .counters = {"fresh", "ports"} };
+NV_EXTENSION{FILTER("maps"), .counters = {"fresh", "ports"}};
 
 NV_MAP(table, nv_u16, struct pair, 16);
 NV_MAP(other, nv_u32, nv_u32, 100);

@@ -2,7 +2,7 @@
 /* Branches that compilers like to make one of: loads from different places, calls with different maps. */
 #include "testext.h"
 
-NV_EXTENSION { FILTER("merge"), .counters = {"one", "other"} };
+NV_EXTENSION{FILTER("merge"), .counters = {"one", "other"}};
 
 NV_MAP(first, nv_u8[16], nv_u64, 64);
 NV_MAP(second, nv_u8[16], nv_u64, 64);

@@ -8,17 +8,17 @@ nv_u64 array[8];
 const volatile nv_u32 fixed = 3;
 
 #if defined(CASE_forward)
-NV_EXTENSION { FILTER("refuse"), .cls = 3 };
+NV_EXTENSION{FILTER("refuse"), .cls = 3};
 #elif defined(CASE_guid)
-NV_EXTENSION { FILTER("refuse"), .guid = "00010203-0405-0607-0809-0a0b0c0d0e" };
+NV_EXTENSION{FILTER("refuse"), .guid = "00010203-0405-0607-0809-0a0b0c0d0e"};
 #elif defined(CASE_name)
-NV_EXTENSION { FILTER("Refuse") };
+NV_EXTENSION{FILTER("Refuse")};
 #elif defined(CASE_abi)
-NV_EXTENSION { FILTER("refuse"), .abi = 9 };
+NV_EXTENSION{FILTER("refuse"), .abi = 9};
 #elif defined(CASE_reason)
-NV_EXTENSION { FILTER("refuse"), .reasons = {"just because"} };
+NV_EXTENSION{FILTER("refuse"), .reasons = {"just because"}};
 #elif !defined(CASE_info)
-NV_EXTENSION { FILTER("refuse"), .counters = {"one", "two"} };
+NV_EXTENSION{FILTER("refuse"), .counters = {"one", "two"}};
 #endif
 
 #if defined(CASE_map_key)
@@ -58,7 +58,7 @@ NV_SEC("ingress") int in(const struct nv_ctx *c) /* HERE v3 */
 	for (i = 0; i < c->len; i++) /* HERE loop */
 		v += i * v;
 #elif defined(CASE_offset)
-	v = c->bytes[c->l4_off & 63]; /* HERE offset */
+	v = c->bytes[c->l4_off & 63];		 /* HERE offset */
 #elif defined(CASE_stack_index)
 	volatile nv_u8 own[16] = {0};
 	own[c->len & 15] = 1; /* HERE stack_index */
@@ -113,6 +113,8 @@ NV_SEC("ingress") int in(const struct nv_ctx *c) /* HERE v3 */
 	asm volatile(".rept 4100\n%0 += 1\n.endr" : "+r"(v));
 #elif defined(CASE_jset)
 	asm volatile(".8byte 0x0000000400000045"); /* HERE jset: if r0 & 4 goto +0 */
+#elif defined(CASE_little)
+	asm volatile("%0 = le16 %0" : "+r"(v)); /* HERE little */
 #elif defined(CASE_shift_self)
 	asm volatile("%0 <<= %0" : "+r"(v)); /* HERE shift_self */
 #elif defined(CASE_v3)

@@ -2,7 +2,7 @@
 /* Breaks the rules that only show when it runs: a verdict without a reason, a division by zero. */
 #include "testext.h"
 
-NV_EXTENSION { FILTER("wild") };
+NV_EXTENSION{FILTER("wild")};
 
 NV_SEC("ingress") int in(const struct nv_ctx *c)
 {

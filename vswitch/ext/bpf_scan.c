@@ -2,7 +2,7 @@
 /* First look at a program: which instructions there are and where they lead. Only those of clang -mcpu=v2
  * are let through, and not one more. The native code that librte_bpf 22.11 makes is wrong for some others
  * (JSET with a small number; 32-bit division by a register, which loses half of r0; shifting or dividing
- * a register by itself). */
+ * a register by itself), and its interpreter for one (conversion to little-endian). */
 #include "vswitch/ext/bpf_priv.h"
 
 #include <errno.h>
@@ -116,6 +116,8 @@ static int scan_alu(struct scan *c)
 			  code);
 	if (op > EBPF_END || (op == EBPF_END && BPF_CLASS(code) == EBPF_ALU64) || c->in->off)
 		return NO(c, "instruction 0x%02x is of a later -mcpu: compile with -mcpu=v2", code);
+	if (op == EBPF_END && !is_reg)
+		return NO(c, "a conversion to little-endian, which is a cast on this machine");
 	if (op == EBPF_END)
 		return c->in->imm == 16 || c->in->imm == 32 || c->in->imm == 64
 			       ? 0

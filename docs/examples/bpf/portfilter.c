@@ -13,7 +13,7 @@
 enum { CLOSED };
 enum { SEEN, FRAGMENTS };
 
-NV_EXTENSION {
+NV_EXTENSION{
 	NV_HEAD,
 	.cls = NV_FILTER,
 	.name = "portfilter",
