@@ -11,6 +11,8 @@ const volatile nv_u32 fixed = 3;
 NV_EXTENSION{FILTER("refuse"), .cls = 3};
 #elif defined(CASE_guid)
 NV_EXTENSION{FILTER("refuse"), .guid = "00010203-0405-0607-0809-0a0b0c0d0e"};
+#elif defined(CASE_guid_zero)
+NV_EXTENSION{FILTER("refuse"), .guid = "00000000-0000-0000-0000-000000000000"};
 #elif defined(CASE_name)
 NV_EXTENSION{FILTER("Refuse")};
 #elif defined(CASE_abi)

@@ -609,6 +609,7 @@ static const struct refusal without_line[] = {
 	{"forward",
 	 "forward.o: an eBPF extension is a capture or a filter; a forwarder is a shared"},
 	{"guid", ".guid is not like 01234567-89ab-cdef-0123-456789abcdef"},
+	{"guid_zero", ".guid is not like 01234567-89ab-cdef-0123-456789abcdef"},
 	{"info", "no NV_EXTENSION in it"},
 	{"map_entries", "map wide: 2000000 entries, want 1 to 1048576"},
 	{"map_key", "map wide: key of 65 bytes, want 1 to 64"},

@@ -58,6 +58,13 @@ static bool parse_guid(struct nethv_guid *g, const char *s)
 	return !s[36];
 }
 
+static bool is_zero(const struct nethv_guid *g)
+{
+	static const struct nethv_guid none;
+
+	return !memcmp(g, &none, sizeof(none));
+}
+
 static int check_lists(struct bpf_obj *o)
 {
 	static const char word[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
@@ -105,7 +112,7 @@ static int check_info(struct bpf_obj *o)
 		return bad(o, ".version is not a line of text");
 	if (!is_text(info->summary, sizeof(info->summary)))
 		return bad(o, ".summary is not a line of text");
-	if (!parse_guid(&o->guid, info->guid))
+	if (!parse_guid(&o->guid, info->guid) || is_zero(&o->guid))
 		return bad(o, ".guid is not like 01234567-89ab-cdef-0123-456789abcdef");
 	return check_lists(o);
 }
