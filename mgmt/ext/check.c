@@ -13,9 +13,8 @@
 #include "base/err.h"
 #include "vswitch/ext/priv.h" /* the rules that the switch enforces */
 
-#define CONFIG_MAX (1u << 20)
-#define RANDOM_N   400u
-#define STEPS	   200u
+#define RANDOM_N 400u
+#define STEPS	 200u
 
 static const struct {
 	const char *id, *text;
@@ -222,11 +221,9 @@ static void show_json(const struct check *c)
 
 static int take(struct check *c, int option)
 {
-	if (option == 'c' && *optarg == '@')
-		return ext_file_read(optarg + 1, CONFIG_MAX, &c->config, NULL);
 	if (option == 'c')
-		c->config = strdup(optarg);
-	else if (option == 'i' && c->nr_imports < EXT_IMPORTS_MAX)
+		return ext_config_read(optarg, &c->config);
+	if (option == 'i' && c->nr_imports < EXT_IMPORTS_MAX)
 		c->import[c->nr_imports++] = optarg;
 	else if (option == 's')
 		c->seed = strtoull(optarg, NULL, 0);

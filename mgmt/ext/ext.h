@@ -24,6 +24,10 @@ int ext_usage(const char *verb, const char *fmt, ...) __attribute__((format(prin
  * installed; NETHV_TEMPLATES overrides. 0 or -errno (text set). */
 int ext_templates_find(char out[PATH_MAX]);
 
+/* A configuration as `nethv ext` takes it everywhere: '{key: value, ...}', or a file, with or without '@'
+ * before its name. *@out is JSON, freed by the caller. 0 or -errno (text set). */
+int ext_config_read(const char *arg, char **out);
+
 /* Reads a whole file of at most @max bytes; a zero is put behind. The caller frees *@out. 0 or -errno
  * (text set). */
 int ext_file_read(const char *path, size_t max, char **out, size_t *len);

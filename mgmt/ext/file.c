@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "mgmt/config.h"
 
 int ext_file_read(const char *path, size_t max, char **out, size_t *len)
 {
@@ -37,6 +38,27 @@ int ext_file_read(const char *path, size_t max, char **out, size_t *len)
 	if (len)
 		*len = n;
 	return 0;
+}
+
+int ext_config_read(const char *arg, char **out)
+{
+	const char *path = arg + (*arg == '@');
+	char *text = NULL;
+	json_t *map = NULL;
+	size_t len = 0;
+	int rc = 0;
+
+	if (*arg != '{')
+		rc = ext_file_read(path, MGMT_FILE_MAX, &text, &len);
+	if (!rc)
+		rc = text ? mgmt_yaml_map(&map, path, text, len)
+			  : mgmt_yaml_map(&map, "command line", arg, strlen(arg));
+	free(text);
+	if (rc)
+		return rc;
+	*out = json_dumps(map, JSON_COMPACT);
+	json_decref(map);
+	return *out ? 0 : err_set(-ENOMEM, "%s: no memory", path);
 }
 
 int ext_templates_find(char out[PATH_MAX])

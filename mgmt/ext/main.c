@@ -20,7 +20,7 @@ static const struct verb {
 	 "Writes a project for an extension into DIR (NAME), which must be empty or not there:\n"
 	 "code that does something small, Makefile, meson.build, and a test on real frames.\n"},
 	{"test", ext_cmd_test,
-	 "EXT --in FILE [--out FILE] [--expect FILE] [--config JSON|@FILE] [OPTION ...]",
+	 "EXT --in FILE [--out FILE] [--expect FILE] [--config CONFIG] [OPTION ...]",
 	 "Sends the packets of a pcap or pcapng through a real switch with the extension: FILE.so, FILE.o\n"
 	 "(eBPF) or builtin:NAME. They enter at port \"in\"; the switch has a port \"out\", too. Exit status 1:\n"
 	 "what left is not what was expected, a rule was broken, or the extension faulted.\n\n"
@@ -33,15 +33,16 @@ static const struct verb {
 	 "  --out-port PORT=FILE  what leaves at that port\n"
 	 "  --expect FILE, --expect-port PORT=FILE\n"
 	 "                        what must leave; the first difference is shown\n"
-	 "  --expect-status JSON|@FILE\n"
+	 "  --expect-status CONFIG\n"
 	 "                        members that the extension's status must have\n"
-	 "  --config JSON|@FILE   the extension's configuration\n"
+	 "  --config CONFIG       the extension's configuration\n"
+	 "                        CONFIG: '{key: value, ...}' or a file\n"
 	 "  --with EXT[=CONFIG]   another extension; the one under test is above it in its class\n"
 	 "  --allow-import NAME   lets extensions call that function\n"
 	 "  --repeat N, --burst N passes (100) for the cycles, packets of a burst (32)\n"
 	 "  --json                the result for programs\n"},
 	{"check", ext_cmd_check,
-	 "EXT [--config JSON|@FILE] [--seed N] [--steps N] [--allow-import NAME] [--json]",
+	 "EXT [--config CONFIG] [--seed N] [--steps N] [--allow-import NAME] [--json]",
 	 "Puts an extension through every kind of frame, events of ports and adapters in every order, and\n"
 	 "changes under traffic, and tells of each rule whether it was kept, broken or not touched.\n"
 	 "Exit status 1: a rule was broken. The same --seed does the same again.\n"},

@@ -11,9 +11,8 @@
 #include "base/err.h"
 #include "mgmt/ext/ext.h"
 
-#define CONFIG_MAX (1u << 20)
-#define BURST	   32u
-#define REPEAT	   100u
+#define BURST  32u
+#define REPEAT 100u
 
 enum option_id {
 	OPT_IN = 1,
@@ -132,15 +131,6 @@ static int port_vlan(struct test *t, const char *word)
 	return rc;
 }
 
-/* The text, or with '@' the file's. */
-static int text_of(const char *word, char **out)
-{
-	if (*word == '@')
-		return ext_file_read(word + 1, CONFIG_MAX, out, NULL);
-	*out = strdup(word);
-	return *out ? 0 : err_set(-ENOMEM, "no memory");
-}
-
 static int ports_upto(struct test *t, const char *word)
 {
 	unsigned int n = 0;
@@ -162,7 +152,7 @@ static int add_ext(struct test *t, const char *path, const char *config)
 		return err_set(-EINVAL, "more than %u extensions", TEST_EXTS_MAX);
 	t->nr_exts++;
 	x->path = path;
-	return config ? text_of(config, &x->config) : 0;
+	return config ? ext_config_read(config, &x->config) : 0;
 }
 
 /* EXT or EXT=CONFIG. */
@@ -179,7 +169,7 @@ static int wanted_status(struct test *t, const char *word)
 {
 	json_error_t e;
 	char *text;
-	int rc = text_of(word, &text);
+	int rc = ext_config_read(word, &text);
 
 	if (rc)
 		return rc;
@@ -202,7 +192,7 @@ static int config_of(struct test *t, const char *word)
 {
 	free(t->ext[0].config);
 	t->ext[0].config = NULL;
-	return text_of(word, &t->ext[0].config);
+	return ext_config_read(word, &t->ext[0].config);
 }
 
 static int take(struct test *t, int id)

@@ -190,7 +190,7 @@ def wrong_use(tmp):
     for args, words in [(("test", so), "--in FILE"), (("test",), "one extension"),
                         (("test", so, "--in", "/nowhere"), "/nowhere"),
                         (("test", "/nowhere.so", "--in", tmp / "in.pcap"), "/nowhere.so"),
-                        (("test", so, "--in", tmp / "in.pcap", "--config", "{"), "JSON"),
+                        (("test", so, "--in", tmp / "in.pcap", "--config", "{"), "command line"),
                         (("test", so, "--in", tmp / "in.pcap", "--config", '{"x": 1}'), 'key "x"'),
                         (("test", so, "--in", tmp / "in.pcap", "--vlan", "in=0"), "1..4094"),
                         (("test", so, "--in", tmp / "in.pcap", "--burst", "65"), "1..64"),

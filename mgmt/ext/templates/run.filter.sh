@@ -3,5 +3,5 @@
 # run.sh EXTENSION.so: what it does with the frames of in.pcap.
 set -eu
 here=$(dirname "$0")
-exec "${NETHV:-nethv}" ext test "$1" --config "@$here/config.json" \
+exec "${NETHV:-nethv}" ext test "$1" --config "$here/config.json" \
 	--in "$here/in.pcap" --expect "$here/expect.pcap"
