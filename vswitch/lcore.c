@@ -65,6 +65,7 @@ static int memory_map(struct vsw_lcore **out, unsigned int eal_id)
 	int fd = memfd_create("lcore", MFD_CLOEXEC);
 	struct vsw_lcore *lc = MAP_FAILED;
 	char *ro = MAP_FAILED;
+	unsigned int i;
 	int rc;
 
 	if (fd >= 0 && ftruncate(fd, LCORE_SIZE) == 0)
@@ -79,6 +80,8 @@ static int memory_map(struct vsw_lcore **out, unsigned int eal_id)
 		return err_sys(rc, "lcore %u: its memory", eal_id);
 	}
 	lc->ro = ro - (char *)lc;
+	for (i = 0; i < VSW_VEC_SIZE; i++)
+		lc->ro_pkt[i] = &((struct vsw_lcore *)ro)->vec.slot[i].pkt;
 	*out = lc;
 	return 0;
 }

@@ -12,10 +12,9 @@
 #include "vswitch/priv.h"
 #include "vswitch/see/tap.h"
 
-#define ETH_P_8021Q_BE 0x0081 /* 0x8100 as it lies in memory */
-#define TAG_LEN	       4u
-#define TAG_IS_SET     0x10000u
-#define VID_MASK       0x0FFFu
+#define TAG_LEN	   4u
+#define TAG_IS_SET 0x10000u
+#define VID_MASK   0x0FFFu
 
 /* Addresses and tag of a packet, and what was decided for them. */
 struct verdict {
@@ -164,19 +163,13 @@ static __attribute__((noinline)) uint16_t judge_rare(const struct vsw_vec *v, st
 	return tag_strip(v, s);
 }
 
-static inline bool is_rare(const struct nethv_pkt *p)
-{
-	return unlikely(p->drop_reason != 0 || p->len < VSW_FRAME_MIN ||
-			load16(vsw_hdr(p) + 12) == ETH_P_8021Q_BE);
-}
-
 uint16_t vsw_admit(const struct vsw_vec *v, struct vsw_slot *s)
 {
-	return is_rare(&s->pkt) ? judge_rare(v, s) : VSW_DROP_none;
+	return vsw_is_rare(&s->pkt) ? judge_rare(v, s) : VSW_DROP_none;
 }
 
 /* Fills work.dst and work.tci. */
-static void look_up(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src)
+void vsw_look_up(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src)
 {
 	struct vsw_vec *v = &lc->vec;
 	struct vsw_work *w = &lc->work;
@@ -187,7 +180,7 @@ static void look_up(struct vsw_lcore *lc, const struct vsw_snap *sn, const struc
 
 	for (i = 0; i < n; i++) {
 		struct nethv_pkt *p = &v->slot[i].pkt;
-		uint16_t lost = is_rare(p) ? judge_rare(v, &v->slot[i]) : VSW_DROP_none;
+		uint16_t lost = vsw_is_rare(p) ? judge_rare(v, &v->slot[i]) : VSW_DROP_none;
 
 		bytes += p->len;
 		if (unlikely(lost)) {
@@ -357,7 +350,7 @@ static void flood(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct 
 
 /* Vectors with several destinations, floods or drops: one burst for each destination, in the order
  * of arrival. */
-static void scatter(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src)
+void vsw_scatter(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src)
 {
 	struct vsw_port_stats *st = &src->stats[lc->index];
 	struct vsw_work *w = &lc->work;
@@ -379,7 +372,7 @@ static void scatter(struct vsw_lcore *lc, const struct vsw_snap *sn, const struc
 	}
 }
 
-static const uint16_t in_order[VSW_VEC_SIZE] = {
+const uint16_t vsw_in_order[VSW_VEC_SIZE] = {
 	0,  1,	2,  3,	4,  5,	6,  7,	8,  9,	10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
 	22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
 	44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63,
@@ -395,10 +388,10 @@ void vsw_pipeline_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const str
 		vsw_stages_run(lc, sn, src);
 		return;
 	}
-	look_up(lc, sn, src);
+	vsw_look_up(lc, sn, src);
 	stat_add(&st->in_bytes, lc->work.bytes);
 	if (likely(lc->work.is_uniform))
-		vsw_deliver(lc, &lc->vec, st, sn->port[lc->work.dst[0]], in_order, lc->vec.n);
+		vsw_deliver(lc, &lc->vec, st, sn->port[lc->work.dst[0]], vsw_in_order, lc->vec.n);
 	else
-		scatter(lc, sn, src);
+		vsw_scatter(lc, sn, src);
 }

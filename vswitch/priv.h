@@ -72,6 +72,8 @@ struct vsw_snap {
 	struct vsw_poll *poll;
 	/* The long way (vswitch/stages.h): taken when any of it is there. */
 	bool is_long;
+	bool is_quick; /* of all that, there are extensions only, and none that needs more than the
+			* vector as it came */
 	bool has_policy_out;
 	struct vsw_policy *policy[VSW_PORTS_MAX];
 	struct vsw_tap *tap;
@@ -149,7 +151,8 @@ struct vsw_lcore {
 	uint64_t gap_max;     /* longest loop, TSC; ctl sets it to 0 */
 
 	/* The long way. */
-	ptrdiff_t ro; /* from here to the read-only mapping */
+	ptrdiff_t ro;				      /* from here to the read-only mapping */
+	const struct nethv_pkt *ro_pkt[VSW_VEC_SIZE]; /* of vec, there */
 	struct vsw_run run;
 	struct vsw_inject inj;
 	struct vsw_hold hold;
@@ -176,6 +179,7 @@ struct vsw {
 	struct vsw_fdb *fdb;
 	struct rte_rcu_qsbr *qsbr;
 	uint64_t start_tsc, tsc_hz;
+	uint64_t ns_mult; /* nanoseconds a cycle, 32 bits of fraction */
 	struct vsw_lcore *lcore[VSW_LCORES_MAX];
 	unsigned int nr_lcores;
 
@@ -203,10 +207,21 @@ struct vsw {
 	bool is_parking; /* lcores stop between two vectors; see vsw_park() */
 };
 
+/* lcore.  Lost packets, runts and in-band tags: what the short way cannot judge. */
+#define ETH_P_8021Q_BE 0x0081 /* 0x8100 as it lies in memory */
+static inline bool vsw_is_rare(const struct nethv_pkt *p)
+{
+	uint16_t type;
+
+	memcpy(&type, vsw_hdr(p) + 12, sizeof(type));
+	return __builtin_expect(
+		p->drop_reason != 0 || p->len < VSW_FRAME_MIN || type == ETH_P_8021Q_BE, 0);
+}
+
 /* any.  The switch's monotonic clock. */
 static inline uint64_t vsw_tsc_ns(const struct vsw *sw, uint64_t tsc)
 {
-	return (uint64_t)((unsigned __int128)(tsc - sw->start_tsc) * 1000000000u / sw->tsc_hz);
+	return (uint64_t)((unsigned __int128)(tsc - sw->start_tsc) * sw->ns_mult >> 32);
 }
 
 static inline bool vsw_port_in_vlan(const struct vsw_port *p, uint16_t vid)
@@ -248,6 +263,10 @@ void vsw_learn_age(struct vsw *sw);
 void vsw_pipeline_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src);
 
 /* pipeline.c, lcore.  Parts of the short way that the long one shares. */
+/* Destination and tag of each packet of lc->vec: work. And all that follows. */
+void vsw_look_up(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src);
+void vsw_scatter(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src);
+extern const uint16_t vsw_in_order[VSW_VEC_SIZE]; /* 0, 1, 2, ... */
 /* The reason why a packet cannot be looked at (0: it can); takes an in-band tag out of band. */
 uint16_t vsw_admit(const struct vsw_vec *v, struct vsw_slot *s);
 /* The VLAN that a frame from @src belongs to, or VLAN_NONE: not a member. */

@@ -46,6 +46,7 @@ struct vsw_ext_view {
 
 struct vsw_ext_list {
 	uint16_t n;
+	bool has_in, has_out; /* any of them has that callback */
 	struct vsw_ext_view x[VSW_EXTS_MAX];
 };
 
@@ -139,6 +140,8 @@ struct vsw_run {
 	struct vsw_port_stats *st; /* of acct, on this lcore */
 	enum vsw_station from;	   /* behind which station it begins */
 	uint16_t below;
+	bool is_whole;	 /* the fresh vector, all of it, as it came */
+	bool has_gone;	 /* some of live[] were dropped or went elsewhere: pkt.drop_reason */
 	uint32_t nr_dst; /* of dstv, in use */
 	uint16_t n;	 /* alive: live[0 .. n) */
 	uint16_t live[VSW_VEC_SIZE];
@@ -153,10 +156,12 @@ struct vsw_run {
 	const struct vsw_ext_view *x;
 	uint64_t tsc;
 	uint16_t nr_sub;
-	uint16_t sub[VSW_VEC_SIZE]; /* slots of the burst */
+	const uint16_t *sub; /* slots of the burst: sub_room, or vsw_in_order */
+	const struct nethv_pkt *const *pkt;
 	uint16_t nr_ops;
 	struct vsw_op op[VSW_OPS_MAX];
-	const struct nethv_pkt *pkt[VSW_VEC_SIZE];
+	uint16_t sub_room[VSW_VEC_SIZE];
+	const struct nethv_pkt *pkt_room[VSW_VEC_SIZE];
 	struct nethv_burst burst;
 };
 
@@ -197,6 +202,8 @@ void vsw_ext_poll(struct vsw_lcore *lc, const struct vsw_snap *sn);
 void vsw_ops_do(struct vsw_run *r);
 void vsw_hold_undo(struct vsw_run *r);
 
+/* A packet of live[] goes on elsewhere: not a drop. */
+void vsw_stage_moved(struct vsw_run *r, uint16_t i);
 #define VSW_MOVED 0xFFFFu /* pkt.drop_reason of a packet that goes on elsewhere: not a drop */
 
 /* ext/hold.c, lcore.  The handle, or a negative enum nethv_result. Copies the packet. */

@@ -110,6 +110,7 @@ static int polls_build(struct vsw_snap *sn, unsigned int nr_lcores)
 /* Whether there is anything besides forwarding, and what. */
 static void long_way_build(struct vsw_snap *sn, const struct vsw *sw)
 {
+	bool has_policy = false;
 	unsigned int i;
 
 	vsw_exts_snapshot(sw, &sn->ext);
@@ -122,9 +123,12 @@ static void long_way_build(struct vsw_snap *sn, const struct vsw *sw)
 		struct vsw_policy *pol = sn->port[i] ? sw->port[i]->policy : NULL;
 
 		sn->policy[i] = pol;
-		sn->is_long |= pol != NULL;
+		has_policy |= pol != NULL;
 		sn->has_policy_out |= pol && vsw_policy_has(pol, VSW_POLICY_EGRESS);
 	}
+	sn->is_quick = sn->ext.is_any && !has_policy && !sn->tap && !sn->mirror && !sn->overlay &&
+		       !sn->ext.forward.n && !sn->ext.wants_plain;
+	sn->is_long |= has_policy;
 }
 
 int vsw_snap_build(struct vsw_snap **out, const struct vsw *sw)

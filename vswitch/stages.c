@@ -9,12 +9,16 @@
 #include <rte_branch_prediction.h>
 
 #include "vswitch/offload.h"
+#include "vswitch/parse.h"
 #include "vswitch/overlay/overlay.h"
 #include "vswitch/policy/policy.h"
 #include "vswitch/priv.h"
 #include "vswitch/see/tap.h"
 
-#define VID_MASK 0x0FFFu
+#define VID_MASK    0x0FFFu
+#define ETH_IP4_BE  0x0008u /* 0x0800 as it lies in memory */
+#define IP4_FRAG_BE 0xFF3Fu /* more fragments, offset; likewise */
+#define IP_NO_NEXT  59u
 
 static inline struct nethv_pkt *pkt_of(const struct vsw_run *r, uint16_t i)
 {
@@ -53,7 +57,14 @@ void vsw_stage_drop(struct vsw_run *r, uint16_t i, uint16_t why, const struct vs
 	if (unlikely(r->sn->mirror != NULL))
 		vsw_stage_mirror_drop(r, i, VSW_DST_NONE);
 	p->drop_reason = why;
+	r->has_gone = true;
 	tell_drop(r, i, VSW_PORT_NONE, why, x, text);
+}
+
+void vsw_stage_moved(struct vsw_run *r, uint16_t i)
+{
+	pkt_of(r, i)->drop_reason = VSW_MOVED;
+	r->has_gone = true;
 }
 
 void vsw_stage_exclude(struct vsw_run *r, uint16_t i, uint32_t d, uint16_t why,
@@ -78,6 +89,7 @@ void vsw_stage_compact(struct vsw_run *r)
 		r->live[n] = r->live[k];
 		n += r->why[k] == 0;
 	}
+	r->is_whole &= n == r->n;
 	r->n = n;
 }
 
@@ -107,19 +119,20 @@ static void tap_station(const struct vsw_run *r, enum vsw_station station)
 
 /* ---- Entry --------------------------------------------------------------------------------- */
 
+/* The second half of a packet, for all that come from one port. */
+#define CONTEXT_AT  offsetof(struct nethv_pkt, src_port)
+#define CONTEXT_LEN (sizeof(struct nethv_pkt) - CONTEXT_AT)
+_Static_assert(CONTEXT_AT == 32, "half a line");
+
 static void fresh(struct vsw_run *r, struct nethv_pkt *p)
 {
+	memset((uint8_t *)p + CONTEXT_AT, 0, CONTEXT_LEN);
 	p->src_port = r->src_id;
-	p->src_nic = 0;
 	p->flags &= NETHV_PKT_VLAN | NETHV_PKT_CSUM | NETHV_PKT_LSO | NETHV_PKT_CSUM_OK;
 	if (r->src->cfg.kind == VSW_PORT_UPLINK)
 		p->flags |= NETHV_PKT_SAFE;
 	p->vlan = VLAN_UNKNOWN;
 	p->ndst = 0;
-	p->dst_first = 0;
-	p->mark = 0;
-	p->trace_id = 0;
-	p->vsid = 0;
 	p->drop_reason = 0;
 }
 
@@ -541,13 +554,13 @@ static void ingress(struct vsw_run *r)
 	const struct vsw_ext_set *x = &r->sn->ext;
 
 	if (r->from <= VSW_AT_capture_in) {
-		if (x->capture.n && r->n)
+		if (x->capture.has_in && r->n)
 			vsw_ext_run(r, &x->capture, false, below_at(r, VSW_AT_capture_in),
 				    VSW_AT_capture_in);
 		tap_station(r, VSW_AT_capture_in);
 	}
 	if (r->from <= VSW_AT_filter_in) {
-		if (x->filter.n && r->n)
+		if (x->filter.has_in && r->n)
 			vsw_ext_run(r, &x->filter, false, below_at(r, VSW_AT_filter_in),
 				    VSW_AT_filter_in);
 		tap_station(r, VSW_AT_filter_in);
@@ -574,14 +587,14 @@ static void egress(struct vsw_run *r)
 		tap_station(r, VSW_AT_policy_out);
 	}
 	if (r->from <= VSW_AT_filter_out) {
-		if (x->filter.n && r->n)
+		if (x->filter.has_out && r->n)
 			vsw_ext_run(r, &x->filter, true, below_at(r, VSW_AT_filter_out),
 				    VSW_AT_filter_out);
 		drop_excluded(r);
 		tap_station(r, VSW_AT_filter_out);
 	}
 	if (r->from <= VSW_AT_capture_out) {
-		if (x->capture.n && r->n)
+		if (x->capture.has_out && r->n)
 			vsw_ext_run(r, &x->capture, true, below_at(r, VSW_AT_capture_out),
 				    VSW_AT_capture_out);
 		tap_station(r, VSW_AT_capture_out);
@@ -631,6 +644,134 @@ void vsw_stages_drain(struct vsw_lcore *lc, const struct vsw_snap *sn)
 	}
 }
 
+/* ---- The quick way ------------------------------------------------------------------------- */
+
+/* The common packet: IPv4 without options, not a fragment. Else as vsw_parse() says. */
+static inline void parse_quick(struct nethv_pkt *p)
+{
+	const uint8_t *h = vsw_hdr(p);
+	uint16_t type, frag;
+
+	memcpy(&type, h + 12, sizeof(type));
+	memcpy(&frag, h + 20, sizeof(frag));
+	if (unlikely(type != ETH_IP4_BE || h[14] != 0x45 || (frag & IP4_FRAG_BE) ||
+		     h[23] == IP_NO_NEXT || p->hdr_len < 34 + VSW_L4_MIN)) {
+		vsw_parse(p);
+		return;
+	}
+	p->ether_type = 0x0800;
+	p->l3_off = 14;
+	p->l4_off = 34;
+	p->l4_proto = h[23];
+	p->l3_version = 4;
+	p->flags |= NETHV_PKT_PARSED;
+}
+
+/* As enter(), for a vector in which each packet can be looked at as it is. False: this one is not. */
+static bool enter_whole(struct vsw_run *r)
+{
+	const uint16_t safe = r->src->cfg.kind == VSW_PORT_UPLINK ? NETHV_PKT_SAFE : 0;
+	const uint16_t n = r->v->n;
+	const struct nethv_pkt like = {.src_port = r->src_id};
+	uint64_t bytes = 0;
+	uint16_t i;
+
+	for (i = 0; i < n; i++) {
+		struct nethv_pkt *p = &r->v->slot[i].pkt;
+
+		if (unlikely(vsw_is_rare(p)))
+			return false;
+		bytes += p->len;
+		memcpy((uint8_t *)p + CONTEXT_AT, (uint8_t *)&like + CONTEXT_AT, CONTEXT_LEN);
+		p->flags |= safe;
+		p->ndst = 0;
+		p->vlan = likely(!(p->flags & NETHV_PKT_VLAN)) ? r->src->pvid
+							       : vsw_source_vlan(r->src, p);
+		parse_quick(p);
+	}
+	stat_add(&r->st->in_bytes, bytes);
+	memcpy(r->live, vsw_in_order, n * sizeof(r->live[0]));
+	r->n = n;
+	r->is_whole = true;
+	return true;
+}
+
+/* All to one port: what egress wants to see of that. */
+static void commit_whole(struct vsw_run *r)
+{
+	const struct nethv_dst to = {.port = r->lc->work.dst[0]};
+	uint16_t i;
+
+	for (i = 0; i < r->n; i++) {
+		struct nethv_pkt *p = &r->v->slot[i].pkt;
+
+		p->ndst = 1;
+		p->dst_first = i;
+		r->lc->dstv[i] = to;
+	}
+	r->nr_dst = r->n;
+}
+
+/* From behind all of @station on, the way is the usual one. */
+static void go_on(struct vsw_run *r, enum vsw_station station)
+{
+	r->from = station;
+	r->below = VSW_EXTS_MAX;
+	ingress(r);
+	egress(r);
+}
+
+static void forward_whole(struct vsw_run *r)
+{
+	const struct vsw_ext_set *x = &r->sn->ext;
+	enum vsw_station behind = VSW_AT_filter_out;
+	struct vsw_lcore *lc = r->lc;
+
+	vsw_look_up(lc, r->sn, r->src);
+	if (!x->filter.has_out && !x->capture.has_out) {
+		if (likely(lc->work.is_uniform))
+			vsw_deliver(lc, r->v, r->st, r->sn->port[lc->work.dst[0]], vsw_in_order,
+				    r->n);
+		else
+			vsw_scatter(lc, r->sn, r->src);
+		return;
+	}
+	if (!lc->work.is_uniform) {
+		go_on(r, VSW_AT_policy_in);
+		return;
+	}
+	commit_whole(r);
+	if (x->filter.has_out)
+		vsw_ext_run(r, &x->filter, true, 0, VSW_AT_filter_out);
+	if (likely(r->is_whole) && x->capture.has_out) {
+		behind = VSW_AT_capture_out;
+		vsw_ext_run(r, &x->capture, true, 0, VSW_AT_capture_out);
+	}
+	if (likely(r->is_whole))
+		vsw_deliver(lc, r->v, r->st, r->sn->port[lc->work.dst[0]], vsw_in_order, r->n);
+	else
+		go_on(r, behind);
+}
+
+/* With extensions only, and as long as none of them drops or changes anything, forwarding is that of the
+ * short way. */
+static void run_whole(struct vsw_run *r)
+{
+	const struct vsw_ext_set *x = &r->sn->ext;
+	enum vsw_station behind = VSW_AT_capture_in;
+
+	if (x->capture.has_in)
+		vsw_ext_run(r, &x->capture, false, 0, VSW_AT_capture_in);
+	if (likely(r->is_whole) && x->filter.has_in) {
+		behind = VSW_AT_filter_in;
+		vsw_ext_run(r, &x->filter, false, 0, VSW_AT_filter_in);
+	}
+	if (likely(r->is_whole))
+		forward_whole(r);
+	else
+		go_on(r, behind);
+}
+
 static void release(struct vsw_lcore *lc)
 {
 	lc->inj.scratch_used = 0;
@@ -651,7 +792,15 @@ void vsw_stages_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const struc
 	r->from = VSW_AT_in;
 	r->below = 0;
 	r->nr_dst = 0;
+	r->has_gone = false;
+	r->is_whole = false;
 	lc->inj.made = 0;
+	if (sn->is_quick && enter_whole(r)) {
+		run_whole(r);
+		vsw_stages_drain(lc, sn);
+		release(lc);
+		return;
+	}
 	enter(r, true);
 	if (unlikely(sn->tap != NULL))
 		vsw_tap_enter(sn->tap, r->v, r->live, r->n);

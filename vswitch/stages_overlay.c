@@ -93,7 +93,7 @@ static void route_one(struct vsw_run *r, uint16_t i, const struct vsw_overlay_ro
 	if (n)
 		vsw_stage_route(r, i, dst, n);
 	else if (ro->nr_vteps)
-		r->v->slot[i].pkt.drop_reason = VSW_MOVED;
+		vsw_stage_moved(r, i);
 	else
 		vsw_stage_drop(r, i, ro->why ? ro->why : VSW_DROP_port_down, NULL, NULL);
 }

@@ -150,6 +150,7 @@ int vsw_create(struct vsw **out, const struct vsw_cfg *cfg)
 	sw->event_fd = sw->timer_fd = sw->events_epfd = -1;
 	sw->start_tsc = rte_rdtsc();
 	sw->tsc_hz = rte_get_tsc_hz();
+	sw->ns_mult = (1000000000ull << 32) / sw->tsc_hz;
 	rc = parts_create(sw);
 	if (rc) {
 		vsw_destroy(sw);

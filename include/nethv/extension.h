@@ -70,26 +70,28 @@ enum nethv_csum {
  * without 802.1Q tag) begins with hdr_len private bytes at nethv_bytes(); what lies behind them is
  * reached by nethv_copy(). */
 struct nethv_pkt {
+	/* What came with it, and what was found in it. */
 	uint32_t len;	  /* of the frame */
 	uint16_t hdr_off; /* where the private bytes begin, from the start of this struct */
 	uint16_t hdr_len; /* how many: at least min(len, 64) */
 	uint16_t flags;	  /* enum nethv_pkt_flags */
 	uint16_t vlan_tci;
-	uint16_t src_port;    /* or NETHV_PORT_DEFAULT */
-	uint16_t src_nic;     /* 0, or the member of a team that received it */
+	uint16_t csum; /* enum nethv_csum */
+	uint16_t lso_mss;
+	uint32_t hash;	      /* RSS hash by the sender or device, 0: none */
 	uint16_t drop_reason; /* the switch's own */
 	uint16_t ether_type;  /* host order */
 	uint8_t l3_off;	      /* of the IP header; 0: not IP */
 	uint8_t l4_off;	      /* of the L4 header; 0: none, or not among the private bytes */
 	uint8_t l4_proto;     /* IP protocol number behind all extension headers that are private */
 	uint8_t l3_version;   /* 4, 6, or 0 */
-	uint16_t csum;	      /* enum nethv_csum */
-	uint16_t lso_mss;
-	uint32_t hash; /* RSS hash by the sender or device, 0: none */
-	uint16_t vlan; /* the VLAN that it belongs to; 0: the untagged network */
-	uint16_t ndst; /* egress: destinations, at burst->dst[dst_first] */
+	uint16_t vlan;	      /* the VLAN that it belongs to; 0: the untagged network */
+	uint16_t ndst;	      /* egress: destinations, at burst->dst[dst_first] */
+	/* Its context. */
+	uint16_t src_port; /* or NETHV_PORT_DEFAULT */
+	uint16_t src_nic;  /* 0, or the member of a team that received it */
 	uint32_t dst_first;
-	uint32_t mark;	   /* free use by extensions of this switch: nethv_mark() */
+	uint32_t mark;	   /* free use by extensions of this switch: host->set_mark() */
 	uint32_t trace_id; /* of `nethv trace`; 0: not traced */
 	uint32_t vsid;	   /* virtual subnet of a native packet; 0: none */
 	uint32_t reserved[3];

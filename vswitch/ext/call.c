@@ -39,6 +39,14 @@ static void choose(struct vsw_run *r)
 	bool skips_native = x->cls == NETHV_FORWARD && !r->is_egress;
 	uint16_t k;
 
+	if (likely(r->is_whole && !x->ports)) {
+		r->nr_sub = r->n;
+		r->sub = vsw_in_order;
+		r->pkt = r->lc->ro_pkt;
+		return;
+	}
+	r->sub = r->sub_room;
+	r->pkt = r->pkt_room;
 	r->nr_sub = 0;
 	for (k = 0; k < r->n; k++) {
 		const struct nethv_pkt *p = &r->v->slot[r->live[k]].pkt;
@@ -47,8 +55,8 @@ static void choose(struct vsw_run *r)
 			continue;
 		if (skips_native && (p->flags & NETHV_PKT_NATIVE))
 			continue;
-		r->pkt[r->nr_sub] = read_only(r->lc, p);
-		r->sub[r->nr_sub++] = r->live[k];
+		r->pkt_room[r->nr_sub] = read_only(r->lc, p);
+		r->sub_room[r->nr_sub++] = r->live[k];
 	}
 }
 
@@ -80,11 +88,11 @@ static void burst_fill(struct vsw_run *r)
 	r->nr_ops = 0;
 	if (x->cls == NETHV_CAPTURE)
 		return;
-	memset(lc->out->verdict, 0, b->n * sizeof(lc->out->verdict[0]));
+	memset(lc->out->verdict, 0, (b->n + 3u) / 4 * 8);
 	if (b->route)
 		memset(lc->out->route, 0, b->n * sizeof(lc->out->route[0]));
 	if (b->exclude)
-		memset(lc->out->exclude, 0, r->nr_dst);
+		memset(lc->out->exclude, 0, (r->nr_dst + 7) & ~7u);
 }
 
 /* ---- Results ------------------------------------------------------------------------------- */
@@ -104,12 +112,26 @@ static void drop_one(struct vsw_run *r, uint16_t k, uint16_t reason)
 	vsw_stage_drop(r, r->sub[k], VSW_DROP_filtered, r->x, reason_text(r->x->e, reason));
 }
 
+/* @n is rounded up to 8: behind what was written lies zero, or what nobody looks at. */
+static bool is_zero(const void *at, size_t n)
+{
+	const uint64_t *w = at;
+	uint64_t any = 0;
+	size_t i;
+
+	for (i = 0; i < (n + 7) / 8; i++)
+		any |= w[i];
+	return any == 0;
+}
+
 /* Verdicts are numbers that we do not trust: one without a reason still drops, and is noted. */
 static void take_verdicts(struct vsw_run *r)
 {
 	const uint16_t *verdict = r->lc->out->verdict;
 	uint16_t k;
 
+	if (likely(is_zero(verdict, r->nr_sub * sizeof(verdict[0]))))
+		return;
 	for (k = 0; k < r->nr_sub; k++) {
 		uint16_t v = verdict[k];
 
@@ -145,11 +167,14 @@ static void take_exclusions(struct vsw_run *r)
 {
 	uint16_t k;
 
+	if (likely(is_zero(r->lc->out->exclude, r->nr_dst)))
+		return;
+	r->is_whole = false;
 	for (k = 0; k < r->nr_sub; k++) {
 		struct nethv_pkt *p = &r->v->slot[r->sub[k]].pkt;
 
 		if (!exclude_some(r, r->sub[k], r->lc->out->exclude) && !p->drop_reason)
-			p->drop_reason = VSW_MOVED;
+			vsw_stage_moved(r, r->sub[k]);
 	}
 }
 
@@ -206,6 +231,9 @@ static void take_gone(struct vsw_run *r)
 {
 	uint16_t k;
 
+	if (likely(!r->has_gone))
+		return;
+	r->has_gone = false;
 	for (k = 0; k < r->n; k++)
 		r->why[k] = r->v->slot[r->live[k]].pkt.drop_reason;
 	vsw_stage_compact(r);

@@ -431,7 +431,7 @@ static void do_source(struct vsw_run *r, const struct vsw_op *op)
 	}
 	e->slot.pkt.src_port = (uint16_t)op->value;
 	e->slot.pkt.vlan = VLAN_UNKNOWN;
-	s->pkt.drop_reason = VSW_MOVED;
+	vsw_stage_moved(r, op->i);
 }
 
 static void do_clone(struct vsw_run *r, const struct vsw_op *op)
@@ -504,7 +504,7 @@ static void do_held(struct vsw_run *r, const struct vsw_op *op)
 
 static void do_hold(struct vsw_run *r, const struct vsw_op *op)
 {
-	r->v->slot[op->i].pkt.drop_reason = VSW_MOVED;
+	vsw_stage_moved(r, op->i);
 	stat_add(&r->x->e->lane[r->lc->index].c.held, 1);
 }
 
@@ -528,6 +528,7 @@ void vsw_ops_do(struct vsw_run *r)
 	uint16_t k, n = r->nr_ops;
 
 	r->nr_ops = 0;
+	r->is_whole = false;
 	for (k = 0; k < n; k++) {
 		const struct vsw_op *op = &r->op[k];
 		bool is_packets = op->kind <= VSW_OP_CLONE || op->kind == VSW_OP_HOLD;

@@ -126,6 +126,8 @@ void vsw_exts_snapshot(const struct vsw *sw, struct vsw_ext_set *out)
 
 		if (!is_on(e))
 			continue;
+		l->has_in |= e->code->desc.ingress != NULL || e->is_fail_closed;
+		l->has_out |= e->code->desc.egress != NULL;
 		view_fill(&l->x[l->n++], e);
 		out->is_any = true;
 		out->wants_plain |= (flags & (NETHV_EXT_PLAIN | NETHV_EXT_HOLDS)) != 0;
