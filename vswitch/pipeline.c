@@ -168,8 +168,11 @@ uint16_t vsw_admit(const struct vsw_vec *v, struct vsw_slot *s)
 	return vsw_is_rare(&s->pkt) ? judge_rare(v, s) : VSW_DROP_none;
 }
 
-/* Fills work.dst and work.tci. */
-void vsw_look_up(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src)
+/* Fills work.dst and work.tci. @is_admitted: nothing in the vector is rare. */
+static inline __attribute__((always_inline)) void look_up(struct vsw_lcore *lc,
+							  const struct vsw_snap *sn,
+							  const struct vsw_port *src,
+							  bool is_admitted)
 {
 	struct vsw_vec *v = &lc->vec;
 	struct vsw_work *w = &lc->work;
@@ -180,8 +183,10 @@ void vsw_look_up(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct v
 
 	for (i = 0; i < n; i++) {
 		struct nethv_pkt *p = &v->slot[i].pkt;
-		uint16_t lost = vsw_is_rare(p) ? judge_rare(v, &v->slot[i]) : VSW_DROP_none;
+		uint16_t lost = VSW_DROP_none;
 
+		if (!is_admitted && vsw_is_rare(p))
+			lost = judge_rare(v, &v->slot[i]);
 		bytes += p->len;
 		if (unlikely(lost)) {
 			w->dst[i] = DST_DROP + lost;
@@ -201,6 +206,11 @@ void vsw_look_up(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct v
 	w->bytes = bytes;
 	w->has_tags = flags & NETHV_PKT_VLAN;
 	w->is_uniform = !differs && w->dst[0] < VSW_PORTS_MAX;
+}
+
+void vsw_look_up(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src)
+{
+	look_up(lc, sn, src, true);
 }
 
 static void retag(struct vsw_vec *v, struct vsw_work *w, const struct vsw_port *to,
@@ -388,7 +398,7 @@ void vsw_pipeline_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const str
 		vsw_stages_run(lc, sn, src);
 		return;
 	}
-	vsw_look_up(lc, sn, src);
+	look_up(lc, sn, src, false);
 	stat_add(&st->in_bytes, lc->work.bytes);
 	if (likely(lc->work.is_uniform))
 		vsw_deliver(lc, &lc->vec, st, sn->port[lc->work.dst[0]], vsw_in_order, lc->vec.n);

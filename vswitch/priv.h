@@ -159,6 +159,7 @@ struct vsw_lcore {
 	struct vsw_ext_out *out;	  /* between pages without access */
 	const struct vsw_ext_out *no_out; /* the same, read only: what captures get */
 	struct vsw_guard guard;
+	uint32_t untimed; /* calls of extensions that are not timed, until the next one that is */
 
 	alignas(64) bool should_stop; /* ctl writes */
 	bool has_ended;		      /* the lcore's last word: release, pairs with lcore_stop() */
@@ -263,7 +264,7 @@ void vsw_learn_age(struct vsw *sw);
 void vsw_pipeline_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src);
 
 /* pipeline.c, lcore.  Parts of the short way that the long one shares. */
-/* Destination and tag of each packet of lc->vec: work. And all that follows. */
+/* Destination and tag of each packet of lc->vec, none of which is rare: work. And all that follows. */
 void vsw_look_up(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src);
 void vsw_scatter(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src);
 extern const uint16_t vsw_in_order[VSW_VEC_SIZE]; /* 0, 1, 2, ... */

@@ -54,6 +54,7 @@ struct vsw_ext_set {
 	struct vsw_ext_list capture, filter, forward;
 	bool is_any;
 	bool wants_plain;
+	bool wants_parsed;
 	bool wants_poll;
 };
 
@@ -154,7 +155,8 @@ struct vsw_run {
 	bool is_poll;
 	enum vsw_station station;
 	const struct vsw_ext_view *x;
-	uint64_t tsc;
+	bool is_timed;
+	uint64_t tsc; /* of a call that is timed */
 	uint16_t nr_sub;
 	const uint16_t *sub; /* slots of the burst: sub_room, or vsw_in_order */
 	const struct nethv_pkt *const *pkt;

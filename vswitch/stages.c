@@ -668,11 +668,12 @@ static inline void parse_quick(struct nethv_pkt *p)
 }
 
 /* As enter(), for a vector in which each packet can be looked at as it is. False: this one is not. */
-static bool enter_whole(struct vsw_run *r)
+static inline __attribute__((always_inline)) bool enter_all(struct vsw_run *r, bool wants_parsed)
 {
 	const uint16_t safe = r->src->cfg.kind == VSW_PORT_UPLINK ? NETHV_PKT_SAFE : 0;
+	const uint32_t vlan_ndst = r->src->pvid; /* vlan, and ndst behind it: none */
 	const uint16_t n = r->v->n;
-	const struct nethv_pkt like = {.src_port = r->src_id};
+	struct nethv_pkt like = {.src_port = r->src_id};
 	uint64_t bytes = 0;
 	uint16_t i;
 
@@ -682,18 +683,27 @@ static bool enter_whole(struct vsw_run *r)
 		if (unlikely(vsw_is_rare(p)))
 			return false;
 		bytes += p->len;
+		like.dst_first = i; /* where commit_whole() puts its destination */
 		memcpy((uint8_t *)p + CONTEXT_AT, (uint8_t *)&like + CONTEXT_AT, CONTEXT_LEN);
 		p->flags |= safe;
-		p->ndst = 0;
-		p->vlan = likely(!(p->flags & NETHV_PKT_VLAN)) ? r->src->pvid
-							       : vsw_source_vlan(r->src, p);
-		parse_quick(p);
+		memcpy(&p->vlan, &vlan_ndst, sizeof(vlan_ndst));
+		if (unlikely(p->flags & NETHV_PKT_VLAN))
+			p->vlan = vsw_source_vlan(r->src, p);
+		if (wants_parsed)
+			parse_quick(p);
 	}
 	stat_add(&r->st->in_bytes, bytes);
-	memcpy(r->live, vsw_in_order, n * sizeof(r->live[0]));
+	memcpy(r->live, vsw_in_order, sizeof(r->live));
 	r->n = n;
 	r->is_whole = true;
 	return true;
+}
+
+_Static_assert(offsetof(struct nethv_pkt, ndst) == offsetof(struct nethv_pkt, vlan) + 2, "");
+
+static bool enter_whole(struct vsw_run *r)
+{
+	return r->sn->ext.wants_parsed ? enter_all(r, true) : enter_all(r, false);
 }
 
 /* All to one port: what egress wants to see of that. */
@@ -702,19 +712,20 @@ static void commit_whole(struct vsw_run *r)
 	const struct nethv_dst to = {.port = r->lc->work.dst[0]};
 	uint16_t i;
 
-	for (i = 0; i < r->n; i++) {
-		struct nethv_pkt *p = &r->v->slot[i].pkt;
-
-		p->ndst = 1;
-		p->dst_first = i;
+	for (i = 0; i < r->n; i++)
+		r->v->slot[i].pkt.ndst = 1;
+	for (i = 0; i < r->n; i++)
 		r->lc->dstv[i] = to;
-	}
 	r->nr_dst = r->n;
 }
 
 /* From behind all of @station on, the way is the usual one. */
 static void go_on(struct vsw_run *r, enum vsw_station station)
 {
+	uint16_t k;
+
+	for (k = 0; k < r->n && !r->sn->ext.wants_parsed; k++)
+		vsw_parse(pkt_of(r, r->live[k]));
 	r->from = station;
 	r->below = VSW_EXTS_MAX;
 	ingress(r);

@@ -49,7 +49,8 @@ enum nethv_pkt_flags {
 	NETHV_PKT_CSUM = 1 << 2, /* the L4 checksum holds the pseudo header's sum, to be finished */
 	NETHV_PKT_LSO = 1 << 3,	 /* TCP, to be cut into segments of lso_mss */
 	NETHV_PKT_CSUM_OK = 1 << 4, /* the device that received it verified the L4 checksum */
-	NETHV_PKT_PARSED = 1 << 5,  /* ether_type to l4_proto are valid; always so in a burst */
+	NETHV_PKT_PARSED = 1 << 5,  /* ether_type to l3_version are valid: in each burst,
+				     * but for NETHV_EXT_RAW */
 	NETHV_PKT_SAFE = 1 << 6,   /* all bytes are in the switch's memory (DP-14). Without it those
 				     * behind the private ones are a guest's, who may rewrite them */
 	NETHV_PKT_NATIVE = 1 << 7, /* overlay: the switch forwards it, no forwarder may (EXT-9) */
@@ -421,6 +422,9 @@ enum nethv_ext_flags {
 		1 << 2, /* forwarder that enforces the VLAN property itself (POL-2); else the
 				  * switch goes on enforcing it on the destinations chosen */
 	NETHV_EXT_TEAM = 1 << 3, /* forwarder that chooses among the members of a team (EXT-4) */
+	NETHV_EXT_RAW =
+		1 << 4, /* does not look at ether_type, l3_off, l4_off, l4_proto and l3_version:
+				  * they may not be filled in, which saves time */
 };
 
 enum nethv_key_kind {

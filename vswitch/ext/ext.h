@@ -51,7 +51,9 @@ enum vsw_ext_state { VSW_EXT_ENABLED, VSW_EXT_DISABLED, VSW_EXT_FAULTED };
 struct vsw_ext_counts {
 	uint64_t packets; /* seen, both ways */
 	uint64_t bursts;
-	uint64_t tsc; /* spent in its callbacks */
+	uint64_t tsc;	/* spent in its callbacks: counted for some calls, and put in proportion */
+	uint64_t timed; /* packets of the calls that were timed */
+	uint64_t tsc_poll; /* in poll() and flush(); part of tsc */
 	uint64_t dropped;
 	uint64_t excluded;
 	uint64_t cloned, originated;

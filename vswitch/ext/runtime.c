@@ -130,6 +130,7 @@ void vsw_exts_snapshot(const struct vsw *sw, struct vsw_ext_set *out)
 		l->has_out |= e->code->desc.egress != NULL;
 		view_fill(&l->x[l->n++], e);
 		out->is_any = true;
+		out->wants_parsed |= !(flags & NETHV_EXT_RAW);
 		out->wants_plain |= (flags & (NETHV_EXT_PLAIN | NETHV_EXT_HOLDS)) != 0;
 		out->wants_poll |= (flags & NETHV_EXT_HOLDS) != 0;
 	}
@@ -686,6 +687,8 @@ void vsw_ext_counts(const struct vsw_ext *e, unsigned int lcore, struct vsw_ext_
 
 	for (i = 0; i < sizeof(*out) / sizeof(*to); i++)
 		to[i] = stat_get(&from[i]);
+	if (out->timed)
+		out->tsc = (uint64_t)((double)out->tsc * (double)out->packets / (double)out->timed);
 }
 
 static void counts_sum(const struct vsw_ext *e, struct vsw_ext_status *st)

@@ -57,6 +57,7 @@ NETHV_EXTENSION{
 	.version = "1.0",
 	.summary = "Lets everything pass and counts it",
 	.cls = NETHV_FILTER,
+	.flags = NETHV_EXT_RAW, /* looks at lengths only: no need to parse for it */
 	.lcore_size = sizeof(struct lane),
 	.create = create,
 	.status = status,
