@@ -673,7 +673,7 @@ static inline __attribute__((always_inline)) bool enter_all(struct vsw_run *r, b
 	const uint16_t safe = r->src->cfg.kind == VSW_PORT_UPLINK ? NETHV_PKT_SAFE : 0;
 	const uint32_t vlan_ndst = r->src->pvid; /* vlan, and ndst behind it: none */
 	const uint16_t n = r->v->n;
-	struct nethv_pkt like = {.src_port = r->src_id};
+	const struct nethv_pkt like = {.src_port = r->src_id};
 	uint64_t bytes = 0;
 	uint16_t i;
 
@@ -683,9 +683,10 @@ static inline __attribute__((always_inline)) bool enter_all(struct vsw_run *r, b
 		if (unlikely(vsw_is_rare(p)))
 			return false;
 		bytes += p->len;
-		like.dst_first = i; /* where commit_whole() puts its destination */
 		memcpy((uint8_t *)p + CONTEXT_AT, (uint8_t *)&like + CONTEXT_AT, CONTEXT_LEN);
-		p->flags |= safe;
+		p->dst_first = i; /* where commit_whole() puts its destination */
+		if (unlikely(safe))
+			p->flags |= safe;
 		memcpy(&p->vlan, &vlan_ndst, sizeof(vlan_ndst));
 		if (unlikely(p->flags & NETHV_PKT_VLAN))
 			p->vlan = vsw_source_vlan(r->src, p);

@@ -689,6 +689,7 @@ void vsw_ext_counts(const struct vsw_ext *e, unsigned int lcore, struct vsw_ext_
 		to[i] = stat_get(&from[i]);
 	if (out->timed)
 		out->tsc = (uint64_t)((double)out->tsc * (double)out->packets / (double)out->timed);
+	out->tsc += out->tsc_poll;
 }
 
 static void counts_sum(const struct vsw_ext *e, struct vsw_ext_status *st)
