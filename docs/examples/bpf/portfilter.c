@@ -24,7 +24,7 @@ NV_EXTENSION{
 	.counters = {[SEEN] = "seen", [FRAGMENTS] = "fragments"},
 };
 
-/* How many packets each address sent to closed ports. `nethv ext status portfilter` shows it. */
+/* How many packets each address sent to closed ports. `nethv ext show portfilter` shows it. */
 NV_MAP(offenders, nv_u8[16], nv_u64, 4096);
 
 static inline __attribute__((always_inline)) int is_closed(nv_u16 port)
