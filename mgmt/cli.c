@@ -84,7 +84,8 @@ static const struct verb {
 	{"policy", " PORT CONFIG", 2, 2, true, cli_power_options, cmd_policy,
 	 "set policies of a port: ACL, guards, limits ...",
 	 "CONFIG: '{key: value, ...}', a file, or - for stdin, with the keys of a port's policies in\n"
-	 "docs/configuration.md. A key takes the place of the one that was; others stay.\n"
+	 "docs/configuration.md. A key takes the place of the one that was, null takes it away;\n"
+	 "others stay.\n"
 	 "--instance NAME: of that instance; can be left out while one runs.\n"},
 	{"start", " PARTITION", 1, 1, true, cli_power_options, cmd_power,
 	 "start a partition that has ended",

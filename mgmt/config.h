@@ -163,7 +163,7 @@ void mgmt_config_free(struct mgmt_cfg *cfg); /* NULL is fine */
 /* ctl.  All of it as JSON, in the file's own keys. New reference, or NULL: out of memory. */
 json_t *mgmt_config_json(const struct mgmt_cfg *cfg);
 
-/* ctl.  A YAML map of any keys as JSON, with numbers, true and false as such. 0, -EINVAL (text set,
+/* ctl.  A YAML map of any keys as JSON, with numbers, true and false as such, and null, which only its own keys may be. 0, -EINVAL (text set,
  * "<label>:<line>: ...") or -ENOMEM. */
 int mgmt_yaml_map(json_t **out, const char *label, const char *text, size_t len);
 

@@ -308,6 +308,16 @@ int mgmt_check_schema(const char *label, const struct ytree *root)
 int mgmt_check_free(const char *label, const struct ytree *root)
 {
 	struct walk w = {.label = label};
+	int rc = 0;
 
-	return check_free(&w, root);
+	if (root->kind != YTREE_MAP)
+		return bad_value(&w, root, kind_text[YTREE_MAP]);
+	for (unsigned int i = 0; i < root->nr && !rc; i++) {
+		const struct ytree *child = &root->child[i];
+		bool is_null = child->kind == YTREE_SCALAR && child->is_plain &&
+			       !strcmp(child->value, "null");
+
+		rc = is_null ? check_once(&w, root, i) : check_any_child(&w, root, i);
+	}
+	return rc;
 }

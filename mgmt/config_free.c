@@ -13,7 +13,7 @@ static json_t *scalar_json(const struct ytree *node)
 {
 	json_t *typed = node->is_plain ? json_loads(node->value, JSON_DECODE_ANY, NULL) : NULL;
 
-	if (json_is_number(typed) || json_is_boolean(typed))
+	if (json_is_number(typed) || json_is_boolean(typed) || json_is_null(typed))
 		return typed;
 	json_decref(typed);
 	return json_string(node->value);

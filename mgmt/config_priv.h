@@ -25,8 +25,8 @@ void ytree_free(struct ytree *root);
 /* any.  The node at @path ("partitions[1].nics[0].mac"), or the nearest one above that exists. */
 const struct ytree *ytree_find(const struct ytree *root, const char *path);
 
-/* ctl.  @node as JSON: of plain scalars what JSON knows as a number, true or false is that, all else is
- * text. New reference, or NULL: out of memory. */
+/* ctl.  @node as JSON: of plain scalars what JSON knows as a number, true, false or null is that, all else
+ * is text. New reference, or NULL: out of memory. */
 json_t *ytree_json(const struct ytree *node);
 
 /* ctl.  The whole tree as YAML that libcyaml can load: scalars as texts, and what the schema leaves free
@@ -54,7 +54,7 @@ const struct mgmt_range *mgmt_schema_range(const char *key);
 /* ctl.  Every key known, of the right type and within its limits. 0 or -EINVAL (text set). */
 int mgmt_check_schema(const char *label, const struct ytree *root);
 
-/* ctl.  A map of keys that are not ours to know. 0 or -EINVAL (text set). */
+/* ctl.  A map of keys that are not ours to know, each of which may be null. 0 or -EINVAL (text set). */
 int mgmt_check_free(const char *label, const struct ytree *root);
 
 /* ctl.  What depends on more than one key or on the host; also parses MACs. 0 or -EINVAL. */

@@ -87,9 +87,13 @@ static void log_all(const struct mgmt_change *change, int n, json_t *done)
 		else if (is_about_policy(&change[k]))
 			log_info(change[k].port[0] ? change[k].port : "switch", "%s",
 				 what[change[k].kind]);
-	json_array_foreach(done, i, o) log_info("switch", "extension %s: %s",
-						json_string_value(json_object_get(o, "name")),
-						json_string_value(json_object_get(o, "change")));
+	json_array_foreach(done, i, o)
+	{
+		log_info(json_string_value(json_object_get(o, "name")),
+			 "%s, the slowest lcore paused %lld us",
+			 json_string_value(json_object_get(o, "change")),
+			 (long long)json_integer_value(json_object_get(o, "pause_ns")) / 1000);
+	}
 }
 
 static int change_to(struct sw *sw, const struct mgmt_cfg *next, struct mgmt_change *change,

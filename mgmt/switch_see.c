@@ -256,9 +256,10 @@ static int begin_drops(struct session *x, json_t *params)
 		return err_set(-ENOMEM, "out of memory");
 	set_wait(x, params);
 	if (x->until_ms == x->begin_ms && !vsw_see_drops_is_watched(s->cfg.see))
-		return err_set(-EINVAL,
-			       "no dropped packets are remembered; wait for some (--for SECONDS), or set "
-			       "switch.remember_drops");
+		return err_set(
+			-EINVAL,
+			"no dropped packets are remembered; wait for some (--for SECONDS), or set "
+			"switch.remember_drops");
 	if (x->until_ms == x->begin_ms)
 		return finish_drops(x);
 	s->watchers++;

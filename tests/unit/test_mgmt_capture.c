@@ -10,7 +10,6 @@
 #include <criterion/criterion.h>
 
 #include "base/err.h"
-#include "support/prng.h"
 #include "vswitch/see/pcapng.h"
 
 static char seen[4096];

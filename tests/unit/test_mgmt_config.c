@@ -775,3 +775,37 @@ Test(mgmt_config, refuses_every_truncation_or_loads_it_whole)
 		mgmt_config_free(c);
 	}
 }
+
+Test(mgmt_config, reads_a_map_of_any_keys)
+{
+	static const struct {
+		const char *text, *want; /* JSON, or part of the message */
+	} rows[] = {
+		{"{a: 1, b: null, c: 'null', d: {e: [x, 2.5]}}",
+		 "{\"a\":1,\"b\":null,\"c\":\"null\",\"d\":{\"e\":[\"x\",2.5]}}"},
+		{"a: on\nb: \"3\"\n", "{\"a\":\"on\",\"b\":\"3\"}"},
+		{"{}", "{}"},
+		{"{a: }", "m:1: \"a\": found nothing; allowed: a value"},
+		{"a:\n  b: null\n", "m:2: \"a\".\"b\": found nothing"},
+		{"{a: null, a: null}", "m:1: the file: found the key again"},
+		{"[1]", "m:1: the file: found a list; allowed: a mapping"},
+		{"x", "allowed: a mapping"},
+		{"{\"\": 1}", "empty or too long; allowed: 1..100"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *o;
+		int rc = mgmt_yaml_map(&o, "m", rows[i].text, strlen(rows[i].text));
+		char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+		if (rows[i].want[0] == '{') {
+			cr_assert_eq(rc, 0, "row %zu: %s", i, err_text());
+			cr_expect_str_eq(text, rows[i].want);
+		} else {
+			cr_expect_eq(rc, -EINVAL, "row %zu", i);
+			cr_expect(strstr(err_text(), rows[i].want), "row %zu: %s", i, err_text());
+		}
+		free(text);
+		json_decref(o);
+	}
+}
