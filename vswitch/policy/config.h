@@ -12,9 +12,11 @@
  *
  * Fragments but the first have no ports. They pass when their first fragment did, a moment ago, else by
  * the rules: one that denies takes them whatever ports it names, one that permits only when it names
- * none. The same goes for packets whose header chain does not end in their first 128 bytes, with
- * the protocol as well. Frames with a further VLAN tag inside are denied unless an Ethernet rule
- * permits their type, as soon as there is an IP rule or a default that denies. */
+ * none. Of IPv6 the protocol is not known either then: only the first fragment's counts. The same goes
+ * for packets whose header chain does not end in their first 128 bytes.
+ *
+ * Frames with a further VLAN tag inside are denied unless an Ethernet rule permits their type, as soon as
+ * there is an IP rule or a default that denies. */
 #pragma once
 
 #include <stdbool.h>
