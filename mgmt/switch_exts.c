@@ -84,7 +84,6 @@ struct place {
 	char name[MGMT_EXT_NAME_MAX + 1];
 	uint32_t cls;
 	unsigned int position;
-	uint64_t pause_ns;
 };
 
 struct places {
@@ -102,7 +101,6 @@ static void add_place(const struct vsw_ext_status *st, void *ctx)
 	snprintf(p->name, sizeof(p->name), "%s", st->name);
 	p->cls = st->ext->cls;
 	p->position = st->position;
-	p->pause_ns = st->last_pause_ns;
 	all->n++;
 }
 
@@ -128,8 +126,8 @@ static void say(struct sw *sw, const char *name, const char *change, json_t *don
 	if (place_of(sw, name, &p)) {
 		json_object_set_new(o, "class", json_string(sw_ext_class_word(p.cls)));
 		json_object_set_new(o, "position", json_integer(p.position));
-		json_object_set_new(o, "pause_ns", json_integer((json_int_t)p.pause_ns));
 	}
+	json_object_set_new(o, "pause_ns", json_integer((json_int_t)vsw_ext_last_pause(sw->vsw)));
 	json_array_append_new(done, o);
 }
 

@@ -27,6 +27,8 @@
 #define SLEEP_POLLED_NS \
 	200000 /* when a queue cannot wake us: TAPs without interrupts, monitored channels */
 #define SLEEP_EVENTS_MAX 16
+#define PARK_SPINS	 1000u /* some 20 us */
+#define PARK_NAP_NS	 5000
 #define WATCH_WAKE	 UINT64_MAX
 
 int vsw_lcore_watch(struct vsw_lcore *lc, int fd, uint16_t port, uint16_t q)
@@ -271,16 +273,43 @@ static void drain_one(const struct vsw_lcore *lc, const struct vsw_snap *sn, uin
 	}
 }
 
+void vsw_lcore_gap_begin(struct vsw_lcore *lc)
+{
+	__atomic_store_n(&lc->gap_max, 0, __ATOMIC_RELAXED);
+}
+
+static void gap_end(struct vsw_lcore *lc, uint64_t tsc)
+{
+	if (tsc > __atomic_load_n(&lc->gap_max, __ATOMIC_RELAXED))
+		__atomic_store_n(&lc->gap_max, tsc, __ATOMIC_RELAXED);
+}
+
+/* Does not spin for long: ctl may need this CPU to get on. */
+static void wait_parked(const struct vsw_lcore *lc)
+{
+	const struct timespec nap = {0, PARK_NAP_NS};
+	uint32_t i;
+
+	for (i = 0; __atomic_load_n(&lc->sw->is_parking, __ATOMIC_SEQ_CST); i++)
+		if (i < PARK_SPINS)
+			rte_pause();
+		else
+			nanosleep(&nap, NULL);
+}
+
 /* Between two vectors, as long as ctl wants it so. See vsw_park(). */
 static void come_in(struct vsw_lcore *lc)
 {
 	for (;;) {
+		uint64_t from;
+
 		__atomic_store_n(&lc->is_out, false, __ATOMIC_SEQ_CST);
 		if (likely(!__atomic_load_n(&lc->sw->is_parking, __ATOMIC_SEQ_CST)))
 			return;
+		from = rte_rdtsc();
 		__atomic_store_n(&lc->is_out, true, __ATOMIC_SEQ_CST);
-		while (__atomic_load_n(&lc->sw->is_parking, __ATOMIC_SEQ_CST))
-			rte_pause();
+		wait_parked(lc);
+		gap_end(lc, rte_rdtsc() - from);
 	}
 }
 
@@ -322,8 +351,7 @@ static uint64_t loop_account(struct vsw_lcore *lc, uint64_t from, uint32_t nr_pa
 	} else {
 		stat_add(&lc->stats.tsc_idle, now - from);
 	}
-	if (now - from > __atomic_load_n(&lc->gap_max, __ATOMIC_RELAXED))
-		__atomic_store_n(&lc->gap_max, now - from, __ATOMIC_RELAXED);
+	gap_end(lc, now - from);
 	return now;
 }
 

@@ -148,7 +148,7 @@ struct vsw_lcore {
 	uint64_t learn_limited;
 	uint64_t mirror_lost; /* copies for monitor ports that found no room */
 	uint32_t overlay_s;   /* when the overlay's clock was last told */
-	uint64_t gap_max;     /* longest loop, TSC; ctl sets it to 0 */
+	uint64_t gap_max;     /* longest loop, or time parked, TSC. Atomic */
 
 	/* The long way. */
 	ptrdiff_t ro;				      /* from here to the read-only mapping */
@@ -284,6 +284,8 @@ void vsw_deliver(struct vsw_lcore *lc, struct vsw_vec *v, struct vsw_port_stats 
 int vsw_lcore_create(struct vsw_lcore **out, struct vsw *sw, uint16_t index, unsigned int eal_id);
 void vsw_lcore_destroy(struct vsw_lcore *lc);
 int vsw_lcore_main(void *lc);
+/* any.  From now on the longest loop is looked for. */
+void vsw_lcore_gap_begin(struct vsw_lcore *lc);
 uint32_t vsw_lcore_poll(struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_t now_tsc);
 int vsw_lcore_watch(struct vsw_lcore *lc, int fd, uint16_t port, uint16_t q);
 void vsw_lcore_unwatch(struct vsw_lcore *lc, int fd);

@@ -22,11 +22,12 @@ struct vsw_ext_cfg {
 	char name[32];	  /* of the instance; "": the extension's own */
 	const char *path; /* FILE.so; FILE.o (eBPF); "builtin:NAME"; borrowed for the call */
 	bool is_disabled;
-	bool is_fail_closed;	    /* after a fault its packets are dropped, not let through */
-	bool is_for_ports;	    /* only packets that enter at or go to these ports */
-	uint64_t ports[4];	    /* then: bit per port number */
-	uint32_t budget_us;	    /* CPU time of one call on an lcore; 0: VSW_EXT_BUDGET_US */
-	const char *config;	    /* JSON object, or NULL: all defaults. Borrowed for the call */
+	bool is_fail_closed; /* after a fault its packets are dropped, not let through */
+	bool is_for_ports;   /* only packets that enter at or go to these ports */
+	uint64_t ports[4];   /* then: bit per port number */
+	uint32_t budget_us;  /* CPU time of one call on an lcore, and of save() and restore();
+				     * 0: VSW_EXT_BUDGET_US */
+	const char *config;  /* JSON object, or NULL: all defaults. Borrowed for the call */
 	const char *const *imports; /* functions allowed besides the usual ones, NULL-terminated, or
 				     * NULL. Any taints the switch: containment is no longer sure */
 };
@@ -89,5 +90,7 @@ struct vsw_ext_status {
 void vsw_ext_walk(struct vsw *sw, void (*fn)(const struct vsw_ext_status *st, void *ctx),
 		  void *ctx);
 void vsw_ext_counts(const struct vsw_ext *e, unsigned int lcore, struct vsw_ext_counts *out);
+/* ctl.  The pause of the last change of any instance, also of one that is unloaded. */
+uint64_t vsw_ext_last_pause(const struct vsw *sw);
 /* ctl.  What the extension says of itself: its length, JSON; or -errno (text set). */
 int vsw_ext_say(struct vsw_ext *e, char *json, size_t size);

@@ -78,7 +78,7 @@ static void on_signal(int sig, siginfo_t *info, void *uc)
 		if (!is_inside || info->si_code != SI_QUEUE ||
 		    info->si_value.sival_int != (int)(uint32_t)g->seq)
 			return; /* late: that callback has returned */
-		g->fault = (struct vsw_fault){.sig = sig, .cpu_ns = cpu_ns(g->clock)};
+		g->fault = (struct vsw_fault){.sig = sig, .budget_ns = g->budget_ns};
 		g->fault.ip = (uintptr_t)u->uc_mcontext.gregs[REG_RIP];
 		if (g->depth)
 			g->is_due = true;
@@ -196,11 +196,41 @@ static bool look(struct watched *w)
 	return true;
 }
 
-/* Who begins a callback and still sees us awake is not lost: the wait ends by itself soon. A fence on the
- * lcores' side would cost more than that. */
+static bool look_at_all(struct vsw_watchdog *w)
+{
+	bool is_busy = false;
+	unsigned int i;
+
+	for (i = 0; i < w->n; i++)
+		is_busy |= look(&w->w[i]);
+	return is_busy;
+}
+
+/* Who asked just before saw us awake, and is in its callback soon: a fence on the lcores' side would cost
+ * more than to look a while longer. */
+static bool is_quiet(struct vsw_watchdog *w)
+{
+	const struct timespec nap = {0, SAMPLE_NS};
+	unsigned int i;
+
+	for (i = 0; i < QUIET && __atomic_load_n(&w->is_asleep, __ATOMIC_SEQ_CST); i++) {
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+		if (look_at_all(w))
+			return false;
+	}
+	return true;
+}
+
+/* Ends by itself, too: not even who was kept from its CPU all the while is lost. */
 static void doze(struct vsw_watchdog *w)
 {
 	struct timespec until;
+
+	__atomic_store_n(&w->is_asleep, true, __ATOMIC_SEQ_CST);
+	if (!is_quiet(w)) {
+		__atomic_store_n(&w->is_asleep, false, __ATOMIC_SEQ_CST);
+		return;
+	}
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += DOZE_NS;
@@ -209,7 +239,6 @@ static void doze(struct vsw_watchdog *w)
 		until.tv_sec++;
 	}
 	pthread_mutex_lock(&w->lock);
-	__atomic_store_n(&w->is_asleep, true, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(&w->is_asleep, __ATOMIC_SEQ_CST) && !w->should_stop &&
 	       pthread_cond_timedwait(&w->wake, &w->lock, &until) == 0)
 		;
@@ -221,16 +250,12 @@ static void *watch(void *arg)
 {
 	const struct timespec nap = {0, SAMPLE_NS};
 	struct vsw_watchdog *w = arg;
-	unsigned int i, quiet = 0;
+	unsigned int quiet = 0;
 
 	prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
 	pthread_setname_np(pthread_self(), "ext-watchdog");
 	while (!__atomic_load_n(&w->should_stop, __ATOMIC_ACQUIRE)) {
-		bool is_busy = false;
-
-		for (i = 0; i < w->n; i++)
-			is_busy |= look(&w->w[i]);
-		quiet = is_busy ? 0 : quiet + 1;
+		quiet = look_at_all(w) ? 0 : quiet + 1;
 		if (quiet > QUIET) {
 			quiet = 0;
 			doze(w);

@@ -22,7 +22,7 @@ struct vsw_fault {
 	int sig;  /* VSW_SIG_BUDGET: over its budget */
 	int code; /* si_code */
 	uintptr_t addr, ip;
-	uint64_t cpu_ns; /* budget: CPU time spent */
+	uint64_t budget_ns; /* that it was over */
 };
 
 struct vsw_guard {

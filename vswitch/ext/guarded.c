@@ -23,7 +23,7 @@ static __attribute__((noinline)) bool contained(struct vsw_ctl_call *c, body_fn 
 		vsw_guard_attach(before);
 		return false;
 	}
-	vsw_guard_enter(g, c->e, c->name, CTL_BUDGET_NS);
+	vsw_guard_enter(g, c->e, c->name, c->budget_ns ? c->budget_ns : CTL_BUDGET_NS);
 	body(c);
 	vsw_guard_leave(g);
 	vsw_guard_attach(before);

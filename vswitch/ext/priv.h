@@ -109,6 +109,7 @@ struct vsw_exts {
 	struct vsw_watchdog *watchdog;
 	struct vsw_objs *objs;
 	struct vsw_ext *graves;
+	uint64_t pause_ns; /* of the last change */
 };
 
 #define CTL_BUDGET_NS 500000000ull
@@ -153,6 +154,7 @@ struct vsw_ctl_call {
 	char *text;
 	size_t text_max;
 	uint64_t arg;
+	uint64_t budget_ns; /* 0: CTL_BUDGET_NS */
 };
 bool vsw_ctl_create(struct vsw_ctl_call *c);
 bool vsw_ctl_destroy(struct vsw_ctl_call *c);

@@ -34,8 +34,7 @@ static void what_text(const struct vsw_ext *e, char *to, size_t max)
 	switch (e->fault.sig) {
 	case VSW_SIG_BUDGET:
 		snprintf(to, max, "did not return within its budget of %u us of CPU time",
-			 e->fault_lcore < e->host.nr_lcores ? e->budget_us
-							    : (unsigned int)(CTL_BUDGET_NS / 1000));
+			 (unsigned int)(e->fault.budget_ns / 1000));
 		break;
 	case SIGABRT: snprintf(to, max, "called abort()"); break;
 	case SIGSEGV:

@@ -143,12 +143,12 @@ static void pause_begin(const struct vsw *sw)
 	unsigned int i;
 
 	for (i = 0; i < sw->nr_lcores; i++)
-		__atomic_store_n(&sw->lcore[i]->gap_max, 0, __ATOMIC_RELAXED);
+		vsw_lcore_gap_begin(sw->lcore[i]);
 }
 
 static void pause_end(struct vsw_ext *e, const char *change)
 {
-	const struct vsw *sw = e->sw;
+	struct vsw *sw = e->sw;
 	uint64_t max = 0;
 	unsigned int i;
 
@@ -159,6 +159,12 @@ static void pause_end(struct vsw_ext *e, const char *change)
 	}
 	e->pause_ns = vsw_tsc_ns(sw, sw->start_tsc + max);
 	e->change = change;
+	sw->exts->pause_ns = e->pause_ns;
+}
+
+uint64_t vsw_ext_last_pause(const struct vsw *sw)
+{
+	return sw->exts->pause_ns;
 }
 
 /* ---- Faults -------------------------------------------------------------------------------- */
@@ -184,6 +190,8 @@ void vsw_ext_faulted(struct vsw_ext *e, const struct vsw_guard *g, uint16_t lcor
 	e->fault_callback = g->callback;
 	e->fault_lcore = lcore;
 	e->fault_burst = burst;
+	if (g->owner) /* the pause of this fault begins with the loop that we are in */
+		vsw_lcore_gap_begin(g->owner);
 	__atomic_store_n(&e->is_faulted, true, __ATOMIC_RELEASE);
 	/* A full queue: the tick of each second looks, too. */
 	vsw_event_post(e->sw, on_fault, e, 0);
@@ -213,15 +221,22 @@ static void holds_end(struct vsw_ext *e)
 	}
 }
 
+static void report(struct vsw_ext *e)
+{
+	vsw_fault_text(e, e->report, sizeof(e->report));
+	e->faults++;
+	log_err(e->name, "%s", e->report);
+}
+
 /* Takes a faulted instance out of the pipeline. Its code stays mapped, and is never called again. */
 static void detach(struct vsw_ext *e)
 {
 	if (!is_faulted(e) || e->report[0])
 		return;
+	if (e->fault_lcore >= e->sw->nr_lcores)
+		pause_begin(e->sw);
 	holds_end(e);
-	vsw_fault_text(e, e->report, sizeof(e->report));
-	e->faults++;
-	log_err(e->name, "%s", e->report);
+	report(e);
 	vsw_republish(e->sw);
 	pause_end(e, "fault");
 	vsw_objs_owner_gone(e->sw->exts->objs, e->id);
@@ -267,6 +282,8 @@ static void instance_end(struct vsw_ext *e)
 
 	if (e->is_created)
 		vsw_ctl_destroy(&c);
+	if (e->is_created && is_faulted(e) && !e->report[0]) /* at its very end */
+		report(e);
 	vsw_objs_owner_gone(e->sw->exts->objs, e->id);
 	vsw_host_free_all(e);
 	if (e->code && !is_faulted(e))
@@ -434,6 +451,7 @@ void vsw_ext_unload(struct vsw_ext *e)
 	holds_end(e);
 	list_remove(sw->exts, e);
 	vsw_republish(sw);
+	pause_end(e, "unload");
 	log_info(e->name, "unloaded");
 	instance_end(e);
 }
@@ -444,15 +462,16 @@ static int set_disabled(struct vsw_ext *e, bool is_disabled)
 
 	if (e->is_disabled == is_disabled)
 		return 0;
+	pause_begin(e->sw);
 	if (is_disabled)
 		holds_end(e);
-	e->is_disabled = is_disabled;
-	if (!is_disabled)
+	else
 		e->flush_wanted &= ~1u;
-	pause_begin(e->sw);
+	e->is_disabled = is_disabled;
 	rc = vsw_publish(e->sw);
 	if (rc) {
 		e->is_disabled = !is_disabled;
+		e->flush_wanted &= ~1u;
 		return rc;
 	}
 	pause_end(e, is_disabled ? "disable" : "enable");
@@ -584,10 +603,13 @@ static int state_create(struct state *s)
 	return s->at ? 0 : err_set(-ENOMEM, "extension: out of memory for its state");
 }
 
-/* The old one is not running, the new one not yet. */
+/* The old one is not running, the new one not yet. Lcores stand still meanwhile, so the time is that of
+ * their calls; who hands more over is given a larger budget. */
 static int hand_over(struct vsw_ext *from, struct vsw_ext *to, struct state *s)
 {
-	struct vsw_ctl_call save = {.e = from, .w = &s->w}, restore = {.e = to};
+	uint32_t us = from->budget_us > to->budget_us ? from->budget_us : to->budget_us;
+	struct vsw_ctl_call save = {.e = from, .w = &s->w, .budget_ns = us * 1000ull};
+	struct vsw_ctl_call restore = {.e = to, .budget_ns = us * 1000ull};
 
 	if (is_faulted(from) || !from->code->desc.save || !to->code->desc.restore)
 		return 0;

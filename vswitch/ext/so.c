@@ -92,7 +92,7 @@ static const char *const allowed[] = {
 struct so {
 	struct vsw_ext_code code;
 	void *handle;
-	int fd; /* stays open: the dynamic linker knows libraries by name, and this number is the name */
+	int fd; /* of the copy, until it is loaded */
 	const char *reasons[NETHV_REASONS_MAX];
 };
 
@@ -210,13 +210,33 @@ static int copy_file(const char *path, void **at, size_t *len)
 		return fd;
 	if (*at != MAP_FAILED)
 		munmap(*at, *len);
+	*at = MAP_FAILED;
 	fd_close(&fd);
 	return rc;
 }
 
+#define NAME_MAX_LEN (sizeof("/proc/self/fd") + 64 + 12)
+
+/* The dynamic linker knows libraries by their names, and those of instances that faulted stay: so no name may
+ * come again, although descriptors' numbers do. "/" and "/." are the same to the kernel: bits of a counter. */
+static void unique_name(char to[NAME_MAX_LEN], int fd)
+{
+	static uint32_t count; /* ctl only */
+	size_t n = sizeof("/proc/self/fd") - 1;
+	uint32_t bits;
+
+	memcpy(to, "/proc/self/fd", n);
+	for (bits = ++count; bits; bits >>= 1) {
+		to[n++] = '/';
+		if (bits & 1)
+			to[n++] = '.';
+	}
+	snprintf(to + n, NAME_MAX_LEN - n, "/%d", fd);
+}
+
 static int open_copy(struct so *so, const char *path, void *at, size_t len, const char *const *more)
 {
-	char name[64];
+	char name[NAME_MAX_LEN];
 	Elf *elf;
 	int rc;
 
@@ -226,8 +246,9 @@ static int open_copy(struct so *so, const char *path, void *at, size_t len, cons
 	elf_end(elf);
 	if (rc)
 		return rc;
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", so->fd);
+	unique_name(name, so->fd);
 	so->handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+	fd_close(&so->fd);
 	return so->handle ? 0 : err_set(-ENOEXEC, "%s: %s", path, dlerror());
 }
 
@@ -274,7 +295,7 @@ int vsw_so_open(struct vsw_ext_code **out, const char *path, const char *const *
 	so->code.close = so_close;
 	so->fd = copy_file(path, &at, &len);
 	rc = so->fd < 0 ? so->fd : open_copy(so, path, at, len, imports);
-	if (so->fd >= 0)
+	if (at && at != MAP_FAILED)
 		munmap(at, len);
 	if (!rc)
 		rc = take_desc(so, path);
