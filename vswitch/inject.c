@@ -211,7 +211,7 @@ static int rebase(struct vsw_lcore *lc, struct vsw_slot *s, const uint8_t *rest,
 	struct vsw_sg *sg = pieces_of(lc, s, &nr, &max), *to;
 	uint8_t *copy;
 
-	if (*nr + pieces + 1 > max)
+	if (*nr + pieces + 1 > max || pieces + 1 > VSW_SG_MAX) /* it must fit into a vector */
 		return -ENOBUFS;
 	copy = vsw_scratch(lc, rest_len);
 	if (!copy)

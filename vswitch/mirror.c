@@ -110,19 +110,28 @@ static bool is_real(const struct nethv_dst *d)
 	return d->port < VSW_PORTS_MAX && !(d->flags & (NETHV_DST_EXCLUDED | NETHV_DST_MIRROR));
 }
 
-static uint8_t match(const struct vsw_mirror *m, const struct nethv_pkt *p,
-		     const struct nethv_dst *dst)
+static uint8_t out_of(const struct vsw_mirror *m, const struct nethv_pkt *p,
+		      const struct nethv_dst *dst, uint8_t *real)
 {
-	uint8_t want = in_of(m, p), real = 0;
+	uint8_t want = 0;
 	uint16_t i;
 
+	*real = 0;
 	for (i = 0; i < p->ndst; i++) {
 		if (is_real(&dst[i])) {
 			want |= m->out[dst[i].port];
-			real = 0xFF;
+			*real = 0xFF;
 		}
 	}
-	want &= m->forwarded & real; /* of what goes nowhere there is a drop */
+	return want;
+}
+
+/* Of @want those that do not have it. */
+static uint8_t lacking(const struct vsw_mirror *m, const struct nethv_pkt *p,
+		       const struct nethv_dst *dst, uint8_t want)
+{
+	uint16_t i;
+
 	if (!want)
 		return 0;
 	want = without(m, want, p->src_port);
@@ -131,6 +140,54 @@ static uint8_t match(const struct vsw_mirror *m, const struct nethv_pkt *p,
 			want = without(m, want, dst[i].port);
 	}
 	return one_a_port(m, want);
+}
+
+static uint8_t match(const struct vsw_mirror *m, const struct nethv_pkt *p,
+		     const struct nethv_dst *dst)
+{
+	uint8_t real, want = in_of(m, p) | out_of(m, p, dst, &real);
+
+	return lacking(m, p, dst,
+		       want & m->forwarded & real); /* of what goes nowhere there is a drop */
+}
+
+uint8_t vsw_mirror_entered(const struct vsw_mirror *m, const struct nethv_pkt *p)
+{
+	return one_a_port(m, without(m, in_of(m, p) & m->forwarded, p->src_port));
+}
+
+uint8_t vsw_mirror_leaves(const struct vsw_mirror *m, const struct nethv_pkt *p,
+			  const struct nethv_dst *dst)
+{
+	uint8_t real, want = out_of(m, p, dst, &real);
+
+	return lacking(m, p, dst, want & m->forwarded);
+}
+
+/* Sessions whose copy was a packet of its own. */
+static uint8_t has_short(const struct vsw_mirror *m, const struct nethv_pkt *p)
+{
+	uint8_t left = 0;
+	unsigned int n;
+
+	for (n = 0; n < m->nr; n++)
+		if (vsw_mirror_len(m, n, p->len) < p->len)
+			left |= (uint8_t)(1u << n);
+	return left;
+}
+
+uint8_t vsw_mirror_lost(const struct vsw_mirror *m, const struct nethv_pkt *p,
+			const struct nethv_dst *dst)
+{
+	uint8_t real, want = in_of(m, p) | out_of(m, p, dst, &real);
+	uint16_t i;
+
+	want &= m->drops & real & (uint8_t) ~(m->forwarded & has_short(m, p));
+	for (i = 0; i < p->ndst && want; i++) {
+		if (dst[i].flags & NETHV_DST_EXCLUDED && dst[i].flags & NETHV_DST_MIRROR)
+			want = without(m, want, dst[i].port);
+	}
+	return one_a_port(m, without(m, want, p->src_port));
 }
 
 void vsw_mirror_match(const struct vsw_mirror *m, const struct vsw_vec *v, const uint16_t *idx,

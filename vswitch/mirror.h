@@ -70,6 +70,17 @@ void vsw_mirror_match(const struct vsw_mirror *m, const struct vsw_vec *v, const
 uint8_t vsw_mirror_drop(const struct vsw_mirror *m, const struct nethv_pkt *p,
 			const struct nethv_dst *to, bool is_forwarded);
 
+/* lcore.  The same for a packet of which copies alone go on, into tunnels: because it entered; and for such a
+ * copy, with its destinations: because of where it leaves. */
+uint8_t vsw_mirror_entered(const struct vsw_mirror *m, const struct nethv_pkt *p);
+uint8_t vsw_mirror_leaves(const struct vsw_mirror *m, const struct nethv_pkt *p,
+			  const struct nethv_dst *dst);
+
+/* lcore.  As vsw_mirror_drop(), for a packet that is dropped as a whole behind forwarding, with all of its
+ * destinations @dst: a copy that was one of them is lost with it, so who wants drops gets another. */
+uint8_t vsw_mirror_lost(const struct vsw_mirror *m, const struct nethv_pkt *p,
+			const struct nethv_dst *dst);
+
 /* any.  Of session @n: the destination to add; the bytes of a copy of a frame of @len bytes. */
 struct nethv_dst vsw_mirror_dst(const struct vsw_mirror *m, unsigned int n);
 uint32_t vsw_mirror_len(const struct vsw_mirror *m, unsigned int n, uint32_t len);

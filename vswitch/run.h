@@ -174,6 +174,8 @@ void vsw_stage_drop(struct vsw_run *r, uint16_t i, uint16_t why, const struct vs
 /* Excludes destination @d (index in dstv) of packet @i. */
 void vsw_stage_exclude(struct vsw_run *r, uint16_t i, uint32_t d, uint16_t why,
 		       const struct vsw_ext_view *x);
+/* Counts and tells that a copy of packet @i towards @port is lost; the packet itself goes on. */
+void vsw_stage_lose(struct vsw_run *r, uint16_t i, uint16_t port, uint16_t why);
 /* Takes from live[] those whose why[] is not 0; they were dropped. */
 void vsw_stage_compact(struct vsw_run *r);
 /* Puts packet @i's destinations into dstv and counts its copies. */
@@ -184,12 +186,17 @@ void vsw_stage_normal(struct vsw_run *r, uint16_t i);
 
 /* stages_overlay.c, lcore.  What a virtual subnet adds: tunnels end, native packets get their routes. */
 void vsw_stage_overlay_in(struct vsw_run *r);
+/* What came from inside, behind the entry: as a subnet's port's, or into a tunnel. */
+void vsw_stage_overlay_again(struct vsw_run *r);
 void vsw_stage_overlay_route(struct vsw_run *r);
 void vsw_stage_overlay_tick(struct vsw_lcore *lc, const struct vsw_snap *sn);
 
-/* stages_mirror.c, lcore.  Copies for monitor ports: behind forwarding; of what is dropped (@d: an index in
- * dstv, or VSW_DST_NONE for the packet as a whole). */
+/* stages_mirror.c, lcore.  Copies for monitor ports: behind forwarding; of what goes into tunnels only, because
+ * it entered, and as it leaves; of what is dropped (@d: an index in dstv, or VSW_DST_NONE for the packet as a
+ * whole). */
 void vsw_stage_mirror(struct vsw_run *r);
+void vsw_stage_mirror_moved(struct vsw_run *r, uint16_t i);
+void vsw_stage_mirror_tunnel(struct vsw_run *r);
 void vsw_stage_mirror_drop(struct vsw_run *r, uint16_t i, uint32_t d);
 #define VSW_DST_NONE UINT32_MAX
 
@@ -202,6 +209,8 @@ void vsw_ext_poll(struct vsw_lcore *lc, const struct vsw_snap *sn);
 /* ext/calls.c, lcore.  Does what the callback at hand asked for; undoes what was taken for one that
  * faulted. */
 void vsw_ops_do(struct vsw_run *r);
+/* Packet @p's destinations that are not excluded, to @dst; how many. */
+uint16_t vsw_dsts_left(const struct vsw_run *r, const struct nethv_pkt *p, struct nethv_dst *dst);
 void vsw_hold_undo(struct vsw_run *r);
 
 /* A packet of live[] goes on elsewhere: not a drop. */

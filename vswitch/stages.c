@@ -54,7 +54,7 @@ void vsw_stage_drop(struct vsw_run *r, uint16_t i, uint16_t why, const struct vs
 		left += !(r->lc->dstv[d].flags & NETHV_DST_EXCLUDED);
 	if (left)
 		stat_add(&r->st->drops[why], left);
-	if (unlikely(r->sn->mirror != NULL))
+	if (unlikely(r->sn->mirror != NULL) && !p->drop_reason)
 		vsw_stage_mirror_drop(r, i, VSW_DST_NONE);
 	p->drop_reason = why;
 	r->has_gone = true;
@@ -79,6 +79,12 @@ void vsw_stage_exclude(struct vsw_run *r, uint16_t i, uint32_t d, uint16_t why,
 	dst->flags |= NETHV_DST_EXCLUDED;
 	stat_add(&r->st->drops[why], 1);
 	tell_drop(r, i, dst->port, why, x, NULL);
+}
+
+void vsw_stage_lose(struct vsw_run *r, uint16_t i, uint16_t port, uint16_t why)
+{
+	stat_add(&r->st->drops[why], 1);
+	tell_drop(r, i, port, why, NULL, NULL);
 }
 
 void vsw_stage_compact(struct vsw_run *r)
@@ -146,7 +152,18 @@ static void find_vlan(const struct vsw_run *r, struct nethv_pkt *p)
 		p->vlan = p->flags & NETHV_PKT_VLAN ? p->vlan_tci & VID_MASK : 0;
 }
 
-/* Fills live[] with what can be looked at. */
+/* A copy for a monitor port is shown as it was: it is not judged again. */
+static bool is_shown(const struct vsw_run *r, const struct nethv_pkt *p)
+{
+	return p->ndst == 1 && r->lc->dstv[p->dst_first].flags & NETHV_DST_MIRROR;
+}
+
+static uint16_t admit(struct vsw_run *r, struct vsw_slot *s, bool is_fresh)
+{
+	return !is_fresh && is_shown(r, &s->pkt) ? VSW_DROP_none : vsw_admit(r->v, s);
+}
+
+/* Fills live[] with what can be looked at. What was lost before it came may have no bytes. */
 static void enter(struct vsw_run *r, bool is_fresh)
 {
 	struct vsw_vec *v = r->v;
@@ -155,13 +172,14 @@ static void enter(struct vsw_run *r, bool is_fresh)
 
 	r->n = 0;
 	for (i = 0; i < v->n; i++) {
-		uint16_t lost = vsw_admit(v, &v->slot[i]);
 		struct nethv_pkt *p = &v->slot[i].pkt;
+		uint16_t came_lost = p->drop_reason, lost = admit(r, &v->slot[i], is_fresh);
 
 		bytes += p->len;
 		if (is_fresh)
 			fresh(r, p);
 		if (unlikely(lost)) {
+			p->drop_reason = came_lost;
 			vsw_stage_drop(r, i, lost, NULL, NULL);
 			continue;
 		}
@@ -318,8 +336,8 @@ static void take(struct vsw_run *r, uint16_t i, uint16_t decided)
 
 	if (decided < VSW_PORTS_MAX && r->sn->overlay &&
 	    vsw_overlay_is_native(r->sn->overlay, decided))
-		vsw_stage_drop(r, i, VSW_DROP_isolated, NULL, NULL);
-	else if (decided < VSW_PORTS_MAX)
+		decided = DST_FLOOD; /* its address is one of a subnet, and nobody's here */
+	if (decided < VSW_PORTS_MAX)
 		vsw_stage_route(r, i, &dst, 1);
 	else if (decided == DST_FLOOD)
 		vsw_stage_flood(r, i);
@@ -347,6 +365,10 @@ static void forward_normal(struct vsw_run *r)
 
 		if (p->ndst || p->drop_reason)
 			continue;
+		if (unlikely(p->flags & NETHV_PKT_NATIVE)) { /* the overlay went meanwhile */
+			vsw_stage_drop(r, r->live[k], VSW_DROP_overlay, NULL, NULL);
+			continue;
+		}
 		if (!last || p->vlan != vlan || memcmp(last, vsw_hdr(p), 12) != 0) {
 			decided = p->vlan == VLAN_NONE
 					  ? DST_DROP + VSW_DROP_vlan_denied
@@ -414,13 +436,11 @@ static void group_add(struct vsw_work *w, uint16_t port, uint16_t i, uint32_t d)
 		w->group_of[port] = (uint8_t)++w->nr_groups;
 	}
 	g = &w->group[w->group_of[port] - 1];
-	if (g->n == VSW_VEC_SIZE)
-		return;
 	g->dst[g->n] = d;
 	g->idx[g->n++] = i;
 }
 
-/* By destination port, in the order of arrival. A port that is named twice gets a packet once. */
+/* By destination port, in the order of arrival. No packet names a port twice. */
 static void group(struct vsw_run *r)
 {
 	struct vsw_work *w = &r->lc->work;
@@ -580,7 +600,7 @@ static void egress(struct vsw_run *r)
 	const struct vsw_ext_set *x = &r->sn->ext;
 
 	if (r->from <= VSW_AT_forward && x->forward.n && x->forward.x[0].out && r->n)
-		vsw_ext_run(r, &x->forward, true, 0, VSW_AT_forward);
+		vsw_ext_run(r, &x->forward, true, below_at(r, VSW_AT_forward), VSW_AT_forward);
 	if (r->from < VSW_AT_policy_out) {
 		policy_out(r);
 		drop_excluded(r);
@@ -637,6 +657,8 @@ void vsw_stages_drain(struct vsw_lcore *lc, const struct vsw_snap *sn)
 		enter(r, false);
 		if (!r->src && r->src_id < VSW_PORTS_MAX)
 			drop_orphans(r);
+		if (unlikely(r->sn->overlay != NULL) && r->from > VSW_AT_in)
+			vsw_stage_overlay_again(r);
 		if (r->from > VSW_AT_in || begin(r)) {
 			ingress(r);
 			egress(r);

@@ -6,10 +6,20 @@
 #include "vswitch/mirror.h"
 #include "vswitch/priv.h"
 
+#define VID_MASK 0x0FFFu
+
 /* Whether the packet is itself a copy for a monitor port. */
 static bool is_mirrored(const struct vsw_run *r, const struct nethv_pkt *p)
 {
 	return p->ndst == 1 && (r->lc->dstv[p->dst_first].flags & NETHV_DST_MIRROR);
+}
+
+/* What is left undone cannot be done any more, and headers may be cut off. */
+static void shortened(struct nethv_pkt *p)
+{
+	p->flags &= (uint16_t) ~(NETHV_PKT_CSUM | NETHV_PKT_LSO | NETHV_PKT_CSUM_OK |
+				 NETHV_PKT_PARSED | NETHV_PKT_FRAGMENT);
+	p->csum = 0;
 }
 
 static void send_clone(struct vsw_run *r, uint16_t i, unsigned int session)
@@ -28,8 +38,10 @@ static void send_clone(struct vsw_run *r, uint16_t i, unsigned int session)
 	p->len = vsw_mirror_len(m, session, p->len);
 	if (p->hdr_len > p->len)
 		p->hdr_len = (uint16_t)p->len;
-	if (p->len < r->v->slot[i].pkt.len) /* what is left undone cannot be done any more */
-		p->flags &= (uint16_t) ~(NETHV_PKT_CSUM | NETHV_PKT_LSO);
+	if (p->len < r->v->slot[i].pkt.len)
+		shortened(p);
+	if (p->vlan == VLAN_NONE && p->flags & NETHV_PKT_VLAN) /* the tag that it was dropped for */
+		p->vlan = p->vlan_tci & VID_MASK;
 	p->drop_reason = 0;
 	e->ndst = 1;
 	e->dst[0] = vsw_mirror_dst(m, session);
@@ -54,28 +66,62 @@ static void add_dst(struct vsw_run *r, struct nethv_pkt *p, unsigned int session
 	stat_add(&r->st->copies, 1);
 }
 
+static bool is_due(const struct vsw_run *r, uint8_t hit, unsigned int session)
+{
+	uint16_t to = vsw_mirror_dst(r->sn->mirror, session).port;
+
+	return hit >> session & 1 && to < VSW_PORTS_MAX && r->sn->port[to];
+}
+
+static void add_copies(struct vsw_run *r, uint16_t i, uint8_t hit)
+{
+	struct nethv_pkt *p = &r->v->slot[i].pkt;
+	unsigned int session;
+
+	for (session = 0; hit >> session; session++) {
+		if (!is_due(r, hit, session))
+			continue;
+		if (vsw_mirror_len(r->sn->mirror, session, p->len) < p->len)
+			send_clone(r, i, session);
+		else
+			add_dst(r, p, session);
+	}
+}
+
+static void send_clones(struct vsw_run *r, uint16_t i, uint8_t hit)
+{
+	unsigned int session;
+
+	for (session = 0; hit >> session; session++)
+		if (is_due(r, hit, session))
+			send_clone(r, i, session);
+}
+
 void vsw_stage_mirror(struct vsw_run *r)
 {
-	const struct vsw_mirror *m = r->sn->mirror;
 	uint8_t hit[VSW_VEC_SIZE];
-	unsigned int session;
 	uint16_t k;
 
 	memset(hit, 0, r->n);
-	vsw_mirror_match(m, r->v, r->live, r->n, r->lc->dstv, hit);
+	vsw_mirror_match(r->sn->mirror, r->v, r->live, r->n, r->lc->dstv, hit);
+	for (k = 0; k < r->n; k++)
+		add_copies(r, r->live[k], hit[k]);
+}
+
+void vsw_stage_mirror_moved(struct vsw_run *r, uint16_t i)
+{
+	send_clones(r, i, vsw_mirror_entered(r->sn->mirror, &r->v->slot[i].pkt));
+}
+
+void vsw_stage_mirror_tunnel(struct vsw_run *r)
+{
+	uint16_t k;
+
 	for (k = 0; k < r->n; k++) {
-		struct nethv_pkt *p = &r->v->slot[r->live[k]].pkt;
+		const struct nethv_pkt *p = &r->v->slot[r->live[k]].pkt;
 
-		for (session = 0; hit[k] >> session; session++) {
-			uint16_t to = vsw_mirror_dst(m, session).port;
-
-			if (!(hit[k] >> session & 1) || to >= VSW_PORTS_MAX || !r->sn->port[to])
-				continue;
-			if (vsw_mirror_len(m, session, p->len) < p->len)
-				send_clone(r, r->live[k], session);
-			else
-				add_dst(r, p, session);
-		}
+		add_copies(r, r->live[k],
+			   vsw_mirror_leaves(r->sn->mirror, p, r->lc->dstv + p->dst_first));
 	}
 }
 
@@ -83,17 +129,13 @@ void vsw_stage_mirror_drop(struct vsw_run *r, uint16_t i, uint32_t d)
 {
 	const struct vsw_mirror *m = r->sn->mirror;
 	const struct nethv_pkt *p = &r->v->slot[i].pkt;
-	bool is_forwarded = p->ndst != 0;
-	unsigned int session;
-	uint8_t hit;
 
 	if (p->len < VSW_FRAME_MIN || is_mirrored(r, p))
 		return;
-	hit = vsw_mirror_drop(m, p, d == VSW_DST_NONE ? NULL : &r->lc->dstv[d], is_forwarded);
-	for (session = 0; hit >> session; session++) {
-		uint16_t to = vsw_mirror_dst(m, session).port;
-
-		if ((hit >> session & 1) && to < VSW_PORTS_MAX && r->sn->port[to])
-			send_clone(r, i, session);
-	}
+	if (d == VSW_DST_NONE && p->ndst)
+		send_clones(r, i, vsw_mirror_lost(m, p, r->lc->dstv + p->dst_first));
+	else
+		send_clones(r, i,
+			    vsw_mirror_drop(m, p, d == VSW_DST_NONE ? NULL : &r->lc->dstv[d],
+					    p->ndst != 0));
 }

@@ -40,7 +40,6 @@ static void choose(struct vsw_run *r)
 {
 	const struct vsw_ext_view *x = r->x;
 	bool is_ours = !x->ports || in_mask(x->ports, r->src_id);
-	bool skips_native = x->cls == NETHV_FORWARD && !r->is_egress;
 	uint16_t k;
 
 	if (likely(r->is_whole && !x->ports)) {
@@ -56,8 +55,6 @@ static void choose(struct vsw_run *r)
 		const struct nethv_pkt *p = &r->v->slot[r->live[k]].pkt;
 
 		if (!is_ours && !(r->is_egress && goes_to(r, p, x->ports)))
-			continue;
-		if (skips_native && (p->flags & NETHV_PKT_NATIVE))
 			continue;
 		r->pkt_room[r->nr_sub] = read_only(r->lc, p);
 		r->sub_room[r->nr_sub++] = r->live[k];
@@ -177,12 +174,25 @@ static void take_exclusions(struct vsw_run *r)
 	for (k = 0; k < r->nr_sub; k++) {
 		struct nethv_pkt *p = &r->v->slot[r->sub[k]].pkt;
 
-		if (!exclude_some(r, r->sub[k], r->lc->out->exclude) && !p->drop_reason)
+		if (p->drop_reason) /* all of it is counted, or goes on elsewhere */
+			continue;
+		if (!exclude_some(r, r->sub[k], r->lc->out->exclude))
 			vsw_stage_moved(r, r->sub[k]);
 	}
 }
 
-/* The destinations of one packet as the forwarder wrote them: ports that are not there are left out. */
+static bool is_among(const struct nethv_dst *dst, uint16_t n, uint16_t port)
+{
+	uint16_t k;
+
+	for (k = 0; k < n; k++)
+		if (dst[k].port == port)
+			return true;
+	return false;
+}
+
+/* The destinations of one packet as the forwarder wrote them: ports that are not there are left out, and a
+ * port that is named twice gets it once. */
 static void take_ports(struct vsw_run *r, uint16_t i, const struct nethv_route *ro)
 {
 	const struct nethv_pkt *p = &r->v->slot[i].pkt;
@@ -198,6 +208,8 @@ static void take_ports(struct vsw_run *r, uint16_t i, const struct nethv_route *
 			vsw_rule_broken(r->x->e, r->lc->index, VSW_RULE_dst);
 			continue;
 		}
+		if (is_among(dst, n, port))
+			continue;
 		if ((!is_free && !vsw_port_in_vlan(to, p->vlan)) ||
 		    (r->sn->overlay && vsw_overlay_is_native(r->sn->overlay, port))) {
 			denied++;
@@ -212,6 +224,7 @@ static void take_ports(struct vsw_run *r, uint16_t i, const struct nethv_route *
 		vsw_stage_drop(r, i, denied ? VSW_DROP_vlan_denied : VSW_DROP_no_route, r->x, NULL);
 }
 
+/* Where native packets go is not the forwarder's to say; it may drop them (EXT-9). */
 static void take_routes(struct vsw_run *r)
 {
 	uint16_t k;
@@ -220,7 +233,7 @@ static void take_routes(struct vsw_run *r)
 		const struct nethv_route ro = r->lc->out->route[k];
 		uint16_t i = r->sub[k];
 
-		if (r->v->slot[i].pkt.drop_reason)
+		if (r->v->slot[i].pkt.drop_reason || r->v->slot[i].pkt.flags & NETHV_PKT_NATIVE)
 			continue;
 		switch (ro.kind) {
 		case NETHV_ROUTE_PORTS: take_ports(r, i, &ro); break;

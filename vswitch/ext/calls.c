@@ -434,6 +434,18 @@ static void do_source(struct vsw_run *r, const struct vsw_op *op)
 	vsw_stage_moved(r, op->i);
 }
 
+/* Excluded ones are gone for good, and counted. */
+uint16_t vsw_dsts_left(const struct vsw_run *r, const struct nethv_pkt *p, struct nethv_dst *dst)
+{
+	uint32_t d;
+	uint16_t n = 0;
+
+	for (d = p->dst_first; d < p->dst_first + p->ndst; d++)
+		if (!(r->lc->dstv[d].flags & NETHV_DST_EXCLUDED))
+			dst[n++] = r->lc->dstv[d];
+	return n;
+}
+
 static void do_clone(struct vsw_run *r, const struct vsw_op *op)
 {
 	const struct nethv_pkt *p = &r->v->slot[op->i].pkt;
@@ -447,10 +459,9 @@ static void do_clone(struct vsw_run *r, const struct vsw_op *op)
 	stat_add(&r->x->e->lane[r->lc->index].c.cloned, 1);
 	if (!r->is_egress)
 		return;
-	e->ndst = p->ndst;
-	memcpy(e->dst, &r->lc->dstv[p->dst_first], p->ndst * sizeof(e->dst[0]));
-	if (p->ndst > 1)
-		stat_add(&r->st->copies, p->ndst - 1u);
+	e->ndst = vsw_dsts_left(r, p, e->dst);
+	if (e->ndst > 1)
+		stat_add(&r->st->copies, e->ndst - 1u);
 }
 
 static void do_originate(struct vsw_run *r, const struct vsw_op *op)

@@ -86,8 +86,7 @@ static void fill(struct vsw_run *r, const struct vsw_slot *s, struct vsw_held *e
 	j->slot.pkt.flags |= NETHV_PKT_SAFE;
 	j->at = (struct vsw_resume){r->station, (uint16_t)(r->pos + 1)};
 	j->acct = r->acct;
-	j->ndst = s->pkt.ndst;
-	memcpy(j->dst, &r->lc->dstv[s->pkt.dst_first], j->ndst * sizeof(j->dst[0]));
+	j->ndst = vsw_dsts_left(r, &s->pkt, j->dst);
 	e->order = r->lc->hold.order++;
 }
 
