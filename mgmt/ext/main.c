@@ -40,6 +40,7 @@ static const struct verb {
 	 "  --with EXT[=CONFIG]   another extension; the one under test is above it in its class\n"
 	 "  --allow-import NAME   lets extensions call that function\n"
 	 "  --repeat N, --burst N passes (100) for the cycles, packets of a burst (32)\n"
+	 "  --debug               load the file itself: debuggers and sanitizers find its symbols\n"
 	 "  --json                the result for programs\n"},
 	{"check", ext_cmd_check,
 	 "EXT [--config CONFIG] [--seed N] [--steps N] [--allow-import NAME] [--json]",

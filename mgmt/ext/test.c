@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "mgmt/ext/ext.h"
+#include "vswitch/ext/code.h"
 
 #define BURST  32u
 #define REPEAT 100u
@@ -30,6 +31,7 @@ enum option_id {
 	OPT_REPEAT,
 	OPT_BURST,
 	OPT_IMPORT,
+	OPT_DEBUG,
 	OPT_JSON,
 };
 
@@ -49,6 +51,7 @@ static const struct option options[] = {
 	{"repeat", required_argument, NULL, OPT_REPEAT},
 	{"burst", required_argument, NULL, OPT_BURST},
 	{"allow-import", required_argument, NULL, OPT_IMPORT},
+	{"debug", no_argument, NULL, OPT_DEBUG},
 	{"json", no_argument, NULL, OPT_JSON},
 	{0},
 };
@@ -213,6 +216,7 @@ static int take(struct test *t, int id)
 	case OPT_REPEAT: return number("--repeat", optarg, TEST_REPEAT_MAX, &t->repeat);
 	case OPT_BURST: return number("--burst", optarg, BED_BURST_MAX, &t->burst);
 	case OPT_IMPORT: return import(t, optarg);
+	case OPT_DEBUG: vsw_so_in_place = true; return 0;
 	default: t->is_json = true; return 0;
 	}
 }

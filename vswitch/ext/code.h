@@ -17,6 +17,10 @@ struct vsw_ext_code {
 /* ctl.  By what @path is. @imports: see struct vsw_ext_cfg. 0 or -errno (text set). */
 int vsw_ext_code_open(struct vsw_ext_code **out, const char *path, const char *const *imports);
 
+/* so.c, ctl, before the first one is opened.  Shared objects are loaded from where they lie, not from a
+ * copy: debuggers and sanitizers find their symbols then. Two instances share the code's variables. */
+extern bool vsw_so_in_place;
+
 /* so.c, bpf.c, ctl. */
 int vsw_so_open(struct vsw_ext_code **out, const char *path, const char *const *imports);
 int vsw_bpf_open(struct vsw_ext_code **out, const char *path);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <gelf.h>
 #include <libelf.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@
 #include "vswitch/ext/priv.h"
 
 #define FILE_MAX_LEN (64u << 20)
+
+bool vsw_so_in_place;
 
 /* Pure functions of libc and libm, and what compilers and linkers put in by themselves. */
 static const char *const allowed[] = {
@@ -236,7 +239,7 @@ static void unique_name(char to[NAME_MAX_LEN], int fd)
 
 static int open_copy(struct so *so, const char *path, void *at, size_t len, const char *const *more)
 {
-	char name[NAME_MAX_LEN];
+	char name[PATH_MAX]; /* NAME_MAX_LEN and more */
 	Elf *elf;
 	int rc;
 
@@ -246,7 +249,10 @@ static int open_copy(struct so *so, const char *path, void *at, size_t len, cons
 	elf_end(elf);
 	if (rc)
 		return rc;
-	unique_name(name, so->fd);
+	if (!vsw_so_in_place)
+		unique_name(name, so->fd);
+	else if (!realpath(path, name))
+		return err_sys(-errno, "%s", path);
 	so->handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
 	fd_close(&so->fd);
 	return so->handle ? 0 : err_set(-ENOEXEC, "%s: %s", path, dlerror());
