@@ -19,11 +19,6 @@ void *vsw_scratch(struct vsw_lcore *lc, uint32_t len)
 	return q->scratch + at;
 }
 
-uint32_t vsw_inj_room(const struct vsw_lcore *lc)
-{
-	return VSW_INJECT_MAX - lc->inj.n;
-}
-
 /* The pieces of @from's backing in @v become pieces in the queue. */
 static bool take_pieces(struct vsw_inject *q, struct vsw_slot *s, const struct vsw_vec *v)
 {
@@ -43,7 +38,7 @@ struct vsw_inj *vsw_inj_put(struct vsw_lcore *lc, const struct vsw_slot *from,
 	struct vsw_inject *q = &lc->inj;
 	struct vsw_inj *e = &q->e[q->n];
 
-	if (q->n == VSW_INJECT_MAX)
+	if (q->n == VSW_INJ_QUEUE)
 		return NULL;
 	e->slot = *from;
 	if (v && !take_pieces(q, &e->slot, v))
@@ -67,7 +62,7 @@ struct vsw_slot *vsw_inject_new(struct vsw_lcore *lc, struct vsw_resume at)
 	struct vsw_slot *s;
 	struct vsw_inj *e = &lc->inj.e[lc->inj.n];
 
-	if (lc->inj.n == VSW_INJECT_MAX || lc->inj.made++ >= VSW_INJECT_MAX)
+	if (lc->inj.n == VSW_INJ_QUEUE || lc->inj.made++ >= VSW_INJECT_MAX)
 		return NULL;
 	s = &e->slot;
 	memset(&s->pkt, 0, sizeof(s->pkt));
@@ -192,7 +187,7 @@ static struct vsw_sg *pieces_of(struct vsw_lcore *lc, const struct vsw_slot *s, 
 {
 	struct vsw_vec *v = vec_of(lc, s);
 
-	if (s >= &lc->inj.e[0].slot && s <= &lc->inj.e[VSW_INJECT_MAX - 1].slot) {
+	if (s >= &lc->inj.e[0].slot && s <= &lc->inj.e[VSW_INJ_QUEUE - 1].slot) {
 		*nr = &lc->inj.nr_sg;
 		*max = VSW_INJ_SG;
 		return lc->inj.sg;

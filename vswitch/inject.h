@@ -2,7 +2,7 @@
 /* Packets that the switch makes itself while a vector is in work: clones, what extensions originate,
  * segments, overlay copies. They are put into the lcore's second vector, in host memory or over the same
  * backing, and run through the rest of the stages right after the vector at hand, before it is released.
- * They are bounded: a vector makes at most VSW_INJECT_MAX of them. */
+ * They are bounded: extensions make at most VSW_INJECT_MAX of them for a vector. */
 #pragma once
 
 #include <stdbool.h>

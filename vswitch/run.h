@@ -21,7 +21,8 @@ struct vsw_tap;
 #define VSW_DSTV_MAX \
 	(2 * VSW_VEC_SIZE * VSW_PORTS_MAX) /* each packet to all, and mirrored once more */
 #define VSW_INJ_DSTS   8u /* destinations that an injected packet can bring along */
-#define VSW_INJ_SG     2048u
+#define VSW_INJ_SG     24576u
+#define VSW_INJ_QUEUE  (VSW_INJECT_MAX + VSW_VEC_SIZE * 64u) /* a vector of broadcasts to 64 VTEPs */
 #define VSW_SCRATCH    (1u << 20)
 #define VSW_OPS_MAX    256u		   /* things that one callback can ask for */
 #define VSW_ACCT_SELF  (VSW_PORTS_MAX - 1) /* books of packets that nobody sent */
@@ -73,7 +74,7 @@ struct vsw_inject {
 		made; /* clones and new packets since the vector came: bounds what makes itself anew */
 	uint32_t nr_sg;
 	struct vsw_sg sg[VSW_INJ_SG];
-	struct vsw_inj e[VSW_INJECT_MAX];
+	struct vsw_inj e[VSW_INJ_QUEUE];
 	uint32_t scratch_used;
 	uint8_t *scratch;
 };
@@ -237,7 +238,6 @@ struct vsw_inj *vsw_inj_put(struct vsw_lcore *lc, const struct vsw_slot *from,
 			    const struct vsw_vec *v, struct vsw_resume at, uint16_t acct);
 /* The next ones that may be one vector, as r->v etc. False: none. */
 bool vsw_inj_next(struct vsw_lcore *lc, struct vsw_run *r);
-uint32_t vsw_inj_room(const struct vsw_lcore *lc);
 
 /* stages.c, lcore.  All that was injected, until nothing is left. */
 void vsw_stages_drain(struct vsw_lcore *lc, const struct vsw_snap *sn);

@@ -29,12 +29,14 @@ static void send_clone(struct vsw_run *r, uint16_t i, unsigned int session)
 	struct nethv_pkt *p;
 	struct vsw_inj *e;
 
-	if (!vsw_inject_clone(r->lc, &r->v->slot[i], at)) {
+	e = vsw_inj_put(r->lc, &r->v->slot[i], r->v, at, r->acct);
+	if (!e) {
 		r->lc->mirror_lost++;
 		return;
 	}
-	e = &r->lc->inj.e[r->lc->inj.n - 1];
+	stat_add(&r->st->copies, 1);
 	p = &e->slot.pkt;
+	p->flags |= NETHV_PKT_CLONE;
 	p->len = vsw_mirror_len(m, session, p->len);
 	if (p->hdr_len > p->len)
 		p->hdr_len = (uint16_t)p->len;

@@ -6,6 +6,8 @@
 #include "vswitch/overlay/overlay.h"
 #include "vswitch/priv.h"
 
+_Static_assert(VSW_INJ_QUEUE >= VSW_VEC_SIZE * VSW_OVERLAY_REMOTES_MAX, "room for broadcasts");
+
 static void set_uplink(struct vsw_run *r, struct vsw_inj *e)
 {
 	e->ndst = 1;
