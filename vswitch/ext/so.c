@@ -147,7 +147,8 @@ static int check_constructors(const char *path, Elf_Scn *scn)
 {
 	GElf_Shdr sh;
 
-	if (!gelf_getshdr(scn, &sh) || sh.sh_size <= sizeof(void *))
+	/* Sanitizers need theirs. */
+	if (!gelf_getshdr(scn, &sh) || sh.sh_size <= sizeof(void *) || vsw_so_in_place)
 		return 0;
 	return err_set(-EPERM,
 		       "%s: has constructors, which would run outside of its callbacks; do that "
