@@ -72,9 +72,10 @@ static int propose(struct op *op, json_t *config, uint32_t at)
 	return rc;
 }
 
+/* In front of the instance {before}; without one in front of all others: last installed is on top (EXT-7). */
 int sup_exts_load(struct op *op)
 {
-	int at = (int)op->sup->cfg->sw.exts_count, rc = check_path(op->params);
+	int at = 0, rc = check_path(op->params);
 	json_t *config, *ext;
 
 	if (!rc && json_object_get(op->params, "before"))

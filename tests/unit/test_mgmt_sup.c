@@ -504,8 +504,8 @@ static void change_to(const char *method, const char *params, const char *names)
 
 static void load_abc(void)
 {
-	change_to("ext_load", "{\"path\": \"builtin:a\"}", "a");
-	change_to("ext_load", "{\"path\": \"/x/c.so\", \"config\": {\"k\": [1, 0.5]}}", "a c");
+	change_to("ext_load", "{\"path\": \"/x/c.so\", \"config\": {\"k\": [1, 0.5]}}", "c");
+	change_to("ext_load", "{\"path\": \"builtin:a\"}", "a c");
 	change_to("ext_load", "{\"path\": \"/x/y.so\", \"name\": \"b\", \"before\": \"c\"}",
 		  "a b c");
 }

@@ -39,7 +39,7 @@ static void what_text(const struct vsw_ext *e, char *to, size_t max)
 	case SIGABRT: snprintf(to, max, "called abort()"); break;
 	case SIGSEGV:
 	case SIGBUS:
-		snprintf(to, max, "touched memory at %#lx that is not there or read only (%s)",
+		snprintf(to, max, "touched memory at 0x%lx that is not there or read only (%s)",
 			 (unsigned long)e->fault.addr,
 			 e->fault.sig == SIGBUS ? "SIGBUS" : "SIGSEGV");
 		break;

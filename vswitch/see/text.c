@@ -57,7 +57,8 @@ static void say_ext(FILE *f, const json_t *step)
 	char name[64];
 
 	snprintf(name, sizeof(name), "ext %s", text_of(step, "ext"));
-	fprintf(f, "  %-*s%-22s", COLUMN, name, text_of(step, "verdict"));
+	fprintf(f, "  %-*s%s%-22s", COLUMN, name, strlen(name) < COLUMN ? "" : " ",
+		text_of(step, "verdict"));
 	fprintf(f, " %8lld cycles", (long long)number_of(step, "cycles"));
 }
 
