@@ -9,10 +9,12 @@
 #include <time.h>
 
 #include "base/err.h"
+#include "vswitch/ext/code.h"
 
-#define MAC_LEN	   6u
-#define HELD_MS	   2000 /* that packets may be held after the last one came */
-#define PASS_CAP_S 3.0	/* repeats end after that */
+#define MAC_LEN		6u
+#define HELD_MS		2000	  /* that packets may be held after the last one came */
+#define DEBUG_BUDGET_US 60000000u /* a sanitizer's report takes its time */
+#define PASS_CAP_S	3.0	  /* repeats end after that */
 
 /* ---- Before --------------------------------------------------------------------------------- */
 
@@ -84,6 +86,7 @@ static int load_exts(struct test *t)
 		const struct vsw_ext_cfg cfg = {
 			.path = x->path,
 			.config = x->config,
+			.budget_us = vsw_so_in_place ? DEBUG_BUDGET_US : 0,
 			.imports = t->nr_imports ? t->import : NULL,
 		};
 		int rc = vsw_ext_load(&x->e, bed_switch(t->bed), &cfg);
