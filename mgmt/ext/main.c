@@ -28,6 +28,8 @@ static const struct verb {
 	 "  --port NAME=FILE      packets for another port; all are sent in the order of their times\n"
 	 "  --by-mac              a port for each sender in the files, with its address for a name\n"
 	 "  --ports N             ports p3 .. pN besides\n"
+	 "  --switch FILE         ports as in that configuration file, with their VLANs, policies, mirrors,\n"
+	 "                        overlay and extensions; EXT may be left out then\n"
 	 "  --vlan PORT=ID|trunk  the port's VLAN; trunk: all of them, tagged\n"
 	 "  --out FILE            what leaves; FILE.pcapng: with an interface for each port\n"
 	 "  --out-port PORT=FILE  what leaves at that port\n"

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "mgmt/config.h"
 #include "mgmt/ext/ext.h"
 #include "vswitch/ext/code.h"
 
@@ -28,6 +29,7 @@ enum option_id {
 	OPT_PORTS,
 	OPT_VLAN,
 	OPT_BY_MAC,
+	OPT_SWITCH,
 	OPT_REPEAT,
 	OPT_BURST,
 	OPT_IMPORT,
@@ -47,6 +49,7 @@ static const struct option options[] = {
 	{"with", required_argument, NULL, OPT_WITH},
 	{"ports", required_argument, NULL, OPT_PORTS},
 	{"vlan", required_argument, NULL, OPT_VLAN},
+	{"switch", required_argument, NULL, OPT_SWITCH},
 	{"by-mac", no_argument, NULL, OPT_BY_MAC},
 	{"repeat", required_argument, NULL, OPT_REPEAT},
 	{"burst", required_argument, NULL, OPT_BURST},
@@ -212,6 +215,7 @@ static int take(struct test *t, int id)
 	case OPT_WITH: return with(t, optarg);
 	case OPT_PORTS: return ports_upto(t, optarg);
 	case OPT_VLAN: return port_vlan(t, optarg);
+	case OPT_SWITCH: t->switch_file = optarg; return 0;
 	case OPT_BY_MAC: t->by_mac = true; return 0;
 	case OPT_REPEAT: return number("--repeat", optarg, TEST_REPEAT_MAX, &t->repeat);
 	case OPT_BURST: return number("--burst", optarg, BED_BURST_MAX, &t->burst);
@@ -245,8 +249,10 @@ static int parse(struct test *t, int argc, char **argv)
 		if (take(t, c))
 			return ext_usage("test", "%s", err_text());
 	}
-	if (argc - optind != 1)
+	if (argc - optind != 1 && !(t->switch_file && argc == optind))
 		return ext_usage("test", "want one extension");
+	if (t->switch_file && t->by_mac)
+		return ext_usage("test", "--switch and --by-mac do not go together");
 	t->ext[0].path = argv[optind];
 	if (!has_input(t))
 		return ext_usage("test", "want --in FILE, or --port NAME=FILE");
@@ -261,6 +267,7 @@ static void fini(struct test *t)
 		free(t->ext[i].config);
 	}
 	bed_destroy(t->bed);
+	mgmt_config_free(t->like);
 	frames_fini(&t->in);
 	frames_fini(&t->got);
 	free(t->send);

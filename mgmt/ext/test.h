@@ -28,6 +28,7 @@ struct test_port {
 	struct vsw_port_cfg cfg;
 	const char *in, *out, *expect; /* files */
 	unsigned int no;	       /* in the bed */
+	bool is_known;		       /* with --switch: the file has it */
 };
 
 /* A rule that was broken, once or more often. */
@@ -46,12 +47,14 @@ struct test {
 	struct test_port port[BED_PORTS_MAX];
 	unsigned int nr_ports;
 	const char *out, *expect;
+	const char *switch_file;
 	json_t *expect_status;
 	unsigned int repeat, burst;
 	bool is_json, by_mac;
 	bool is_one_way; /* frames enter at one port: nobody answers */
 
 	/* As it went. */
+	struct mgmt_cfg *like; /* of --switch, or NULL */
 	struct bed *bed;
 	struct frames in, got;
 	struct bed_in *send; /* [in.n] */
@@ -63,6 +66,9 @@ struct test {
 	json_t *report;
 	bool is_failed;
 };
+
+/* Takes "in" and "out" away: others take their place. */
+void test_drop_own_ports(struct test *t);
 
 /* The port of that name, added when it is not there yet; NULL (text set): too many. */
 struct test_port *test_port(struct test *t, const char *name);

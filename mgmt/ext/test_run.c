@@ -9,8 +9,10 @@
 #include <time.h>
 
 #include "base/err.h"
+#include "mgmt/ext/like.h"
 #include "vswitch/ext/code.h"
 
+#define OWN_PORTS	2u
 #define MAC_LEN		6u
 #define HELD_MS		2000	  /* that packets may be held after the last one came */
 #define DEBUG_BUDGET_US 60000000u /* a sanitizer's report takes its time */
@@ -29,12 +31,19 @@ static int read_inputs(struct test *t)
 		rc = frames_read(&t->in, t->port[i].in, i);
 		nr_files++;
 	}
-	t->is_one_way = nr_files == 1 && !t->by_mac;
+	t->is_one_way = nr_files == 1 && !t->by_mac && !t->like;
 	if (!rc && nr_files > 1)
 		frames_sort(&t->in);
 	if (!rc && t->in.n == 0)
 		rc = err_set(-EINVAL, "there are no packets to send");
 	return rc;
+}
+
+void test_drop_own_ports(struct test *t)
+{
+	t->nr_ports -= OWN_PORTS;
+	memmove(&t->port[0], &t->port[OWN_PORTS], t->nr_ports * sizeof(t->port[0]));
+	memset(&t->port[t->nr_ports], 0, OWN_PORTS * sizeof(t->port[0]));
 }
 
 /* A port for each sender, with its address for a name, in place of "in" and "out". Options may have named
@@ -43,9 +52,7 @@ static int ports_by_mac(struct test *t)
 {
 	char name[32];
 
-	t->nr_ports -= 2;
-	memmove(&t->port[0], &t->port[2], t->nr_ports * sizeof(t->port[0]));
-	memset(&t->port[t->nr_ports], 0, 2 * sizeof(t->port[0]));
+	test_drop_own_ports(t);
 	for (uint32_t i = 0; i < t->in.n; i++) {
 		const uint8_t *m = frames_bytes(&t->in, i) + MAC_LEN;
 		struct test_port *p;
@@ -89,7 +96,7 @@ static int load_exts(struct test *t)
 			.budget_us = vsw_so_in_place ? DEBUG_BUDGET_US : 0,
 			.imports = t->nr_imports ? t->import : NULL,
 		};
-		int rc = vsw_ext_load(&x->e, bed_switch(t->bed), &cfg);
+		int rc = x->path ? vsw_ext_load(&x->e, bed_switch(t->bed), &cfg) : 0;
 
 		if (rc)
 			return rc;
@@ -148,7 +155,8 @@ static void note_broken(struct test *t)
 	struct broken_news news[2];
 
 	for (unsigned int i = 0; i < t->nr_exts; i++) {
-		unsigned int n = broken_look(t->ext[i].e, &t->ext[i].seen, news);
+		struct test_ext *x = &t->ext[i];
+		unsigned int n = x->e ? broken_look(x->e, &x->seen, news) : 0;
 
 		for (unsigned int k = 0; k < n; k++)
 			broken_find(t, i, news[k].id, news[k].text)->times += news[k].times;
@@ -258,8 +266,10 @@ int test_measure(struct test *t)
 
 int test_run(struct test *t)
 {
-	int rc = read_inputs(t);
+	int rc = t->switch_file ? like_ports(t, t->switch_file) : 0;
 
+	if (!rc)
+		rc = read_inputs(t);
 	if (!rc && t->by_mac)
 		rc = ports_by_mac(t);
 	if (!rc)
@@ -268,6 +278,8 @@ int test_run(struct test *t)
 		rc = bed_create(&t->bed, 1);
 	if (!rc)
 		rc = add_ports(t);
+	if (!rc && t->like)
+		rc = like_rest(t);
 	if (!rc)
 		rc = load_exts(t);
 	if (!rc)
