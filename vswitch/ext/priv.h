@@ -84,6 +84,7 @@ struct vsw_ext {
 	uint32_t budget_us;
 	char name[32];
 	char *path;
+	char **imports; /* NULL-terminated */
 	char *config;	/* JSON text */
 	json_t *cfg;	/* checked, defaults filled in */
 	char fail[256]; /* host->fail() */
@@ -168,6 +169,8 @@ bool vsw_ctl_tick(struct vsw_ctl_call *c);
 
 /* runtime.c, any.  Notes the fault of @g in @e; the first one counts. */
 void vsw_ext_faulted(struct vsw_ext *e, const struct vsw_guard *g, uint16_t lcore, uint16_t burst);
+/* runtime.c, ctl.  The error of a callback on ctl that failed (text set). */
+int vsw_ext_why(const struct vsw_ext *e, const char *callback);
 /* runtime.c, ctl.  The event behind host->post(). */
 void vsw_ext_on_notify(void *ctx, uint64_t arg);
 

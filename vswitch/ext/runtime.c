@@ -268,8 +268,13 @@ static void grave_dig(struct vsw_ext *e)
 
 static void ext_free(struct vsw_ext *e)
 {
+	size_t i;
+
 	free(e->path);
 	free(e->config);
+	for (i = 0; e->imports && e->imports[i]; i++)
+		free(e->imports[i]);
+	free(e->imports);
 	json_decref(e->cfg);
 	free(e->lane);
 	free(e);
@@ -292,6 +297,20 @@ static void instance_end(struct vsw_ext *e)
 	grave_dig(e);
 }
 
+/* For when it is loaded again with another configuration. */
+static int imports_take(struct vsw_ext *e, const char *const *imports)
+{
+	size_t n = 0, i;
+
+	while (imports && imports[n])
+		n++;
+	e->imports = calloc(n + 1, sizeof(e->imports[0]));
+	for (i = 0; e->imports && i < n; i++)
+		if (!(e->imports[i] = strdup(imports[i])))
+			break;
+	return e->imports && i == n ? 0 : err_set(-ENOMEM, "extension: out of memory");
+}
+
 static int cfg_take(struct vsw_ext *e, const struct vsw_ext_cfg *cfg)
 {
 	const char *name = cfg->name[0] ? cfg->name : e->code->desc.name;
@@ -304,6 +323,8 @@ static int cfg_take(struct vsw_ext *e, const struct vsw_ext_cfg *cfg)
 	e->config = strdup(cfg->config ? cfg->config : "{}");
 	if (!e->path || !e->config)
 		return err_set(-ENOMEM, "%s: out of memory", name);
+	if (imports_take(e, cfg->imports))
+		return -ENOMEM;
 	e->is_disabled = cfg->is_disabled;
 	e->is_fail_closed = cfg->is_fail_closed;
 	e->is_for_ports = cfg->is_for_ports;
@@ -313,8 +334,7 @@ static int cfg_take(struct vsw_ext *e, const struct vsw_ext_cfg *cfg)
 	return vsw_keys_check(&e->cfg, &e->code->desc, e->config);
 }
 
-/* What a callback on ctl that failed is told as. */
-static int why(const struct vsw_ext *e, const char *callback)
+int vsw_ext_why(const struct vsw_ext *e, const char *callback)
 {
 	char text[512];
 
@@ -373,7 +393,7 @@ static int instance_create(struct vsw_ext **out, struct vsw *sw, const struct vs
 		rc = holds_create(e);
 	if (!rc) {
 		e->is_created = vsw_ctl_create(&c) && c.rc == 0;
-		rc = e->is_created ? 0 : why(e, "create");
+		rc = e->is_created ? 0 : vsw_ext_why(e, "create");
 	}
 	if (rc) {
 		instance_end(e);
@@ -531,6 +551,7 @@ static int reload(struct vsw_ext *e, const char *config)
 		.is_for_ports = e->is_for_ports,
 		.budget_us = e->budget_us,
 		.config = config,
+		.imports = (const char *const *)e->imports,
 	};
 
 	memcpy(cfg.name, e->name, sizeof(cfg.name));
@@ -569,7 +590,7 @@ int vsw_ext_configure(struct vsw_ext *e, const char *config)
 	e->cfg = before;
 	json_decref(now);
 	free(text);
-	return why(e, "configure");
+	return vsw_ext_why(e, "configure");
 }
 
 struct state {
@@ -617,13 +638,13 @@ static int hand_over(struct vsw_ext *from, struct vsw_ext *to, struct state *s)
 		if (s->is_full)
 			return err_set(-ENOSPC, "%s: its state has more than %u MiB", from->name,
 				       STATE_MAX >> 20);
-		return why(from, "save");
+		return vsw_ext_why(from, "save");
 	}
 	restore.in = s->at;
 	restore.in_len = s->len;
 	restore.version = from->code->desc.state_version;
 	if (!vsw_ctl_restore(&restore) || restore.rc)
-		return why(to, "restore");
+		return vsw_ext_why(to, "restore");
 	return 0;
 }
 
@@ -697,92 +718,6 @@ int vsw_ext_upgrade(struct vsw_ext *e, const struct vsw_ext_cfg *cfg)
 	log_info(to->name, "%s instead of %s", to->code->desc.version, e->code->desc.version);
 	instance_end(e);
 	return 0;
-}
-
-/* ---- Show ---------------------------------------------------------------------------------- */
-
-void vsw_ext_counts(const struct vsw_ext *e, unsigned int lcore, struct vsw_ext_counts *out)
-{
-	const uint64_t *from = (const uint64_t *)&e->lane[lcore].c;
-	uint64_t *to = (uint64_t *)out;
-	size_t i;
-
-	for (i = 0; i < sizeof(*out) / sizeof(*to); i++)
-		to[i] = stat_get(&from[i]);
-	if (out->timed)
-		out->tsc = (uint64_t)((double)out->tsc * (double)out->packets / (double)out->timed);
-	out->tsc += out->tsc_poll;
-}
-
-static void counts_sum(const struct vsw_ext *e, struct vsw_ext_status *st)
-{
-	struct vsw_ext_counts c;
-	uint32_t broken = VSW_RULE_none;
-	unsigned int i;
-	size_t k;
-
-	for (i = 0; i < e->host.nr_lcores; i++) {
-		uint32_t last = __atomic_load_n(&e->lane[i].last_broken, __ATOMIC_RELAXED);
-
-		vsw_ext_counts(e, i, &c);
-		for (k = 0; k < sizeof(c) / sizeof(uint64_t); k++)
-			((uint64_t *)&st->sum)[k] += ((uint64_t *)&c)[k];
-		broken = last ? last : broken;
-	}
-	st->sum.broken += e->ctl_broken;
-	st->last_broken_id = vsw_rule_id(broken);
-	st->last_broken = vsw_rule_text(broken);
-	if (e->broken_id) {
-		st->last_broken_id = e->broken_id;
-		st->last_broken = e->broken_text;
-	}
-}
-
-void vsw_ext_walk(struct vsw *sw, void (*fn)(const struct vsw_ext_status *st, void *ctx), void *ctx)
-{
-	struct vsw_exts *x = sw->exts;
-	unsigned int i;
-
-	for (i = 0; i < x->n; i++) {
-		const struct vsw_ext *e = x->e[i];
-		struct vsw_ext_status st = {
-			.name = e->name,
-			.path = e->path,
-			.ext = &e->code->desc,
-			.state = is_faulted(e)	  ? VSW_EXT_FAULTED
-				 : e->is_disabled ? VSW_EXT_DISABLED
-						  : VSW_EXT_ENABLED,
-			.position = i - class_first(x, e->code->desc.cls),
-			.is_tainted = e->is_tainted,
-			.is_fail_closed = e->is_fail_closed,
-			.is_for_ports = e->is_for_ports,
-			.budget_us = e->budget_us,
-			.config = e->config,
-			.report = e->report,
-			.faults = e->faults,
-			.last_pause_ns = e->pause_ns,
-			.last_change = e->change,
-		};
-
-		memcpy(st.ports, e->ports, sizeof(st.ports));
-		counts_sum(e, &st);
-		fn(&st, ctx);
-	}
-}
-
-int vsw_ext_say(struct vsw_ext *e, char *json, size_t size)
-{
-	struct vsw_ctl_call c = {.e = e, .text = json, .text_max = size};
-
-	if (!e->code->desc.status)
-		return err_set(-ENOTSUP, "%s: it has nothing to say", e->name);
-	if (!vsw_ctl_status(&c))
-		return why(e, "status");
-	if (c.rc < 0 || (size_t)c.rc >= size)
-		return err_set(-EMSGSIZE, "%s: what it says does not fit into %zu bytes", e->name,
-			       size);
-	json[c.rc] = 0;
-	return c.rc;
 }
 
 void vsw_rule_broken(struct vsw_ext *e, uint16_t lcore, enum vsw_rule rule)
