@@ -7,7 +7,8 @@
  * a result (verdict, route, exclusion) or asked for by a call, and done after the callback returned.
  *
  * Life:  create() -> [event()s, ingress(), egress(), poll(), tick() ...] -> flush() -> destroy()
- * An upgrade: old save() -> new create() -> new restore() -> the new one runs -> old destroy().
+ * An upgrade: new create() -> old save() -> new restore() -> the new one runs -> old destroy(). Lcores stand
+ * still from save() to the end of restore(), so these two have the budget of an lcore's call.
  *
  * Threads.  ctl: one thread, may take its time. lcore: a poll thread, several at once on the same
  * instance; must not block, allocate, or make system calls, and is ended when it takes longer than the

@@ -4,7 +4,8 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -539,6 +540,30 @@ Test(vsw_runtime, a_burst_over_its_budget_is_ended_with_its_numbers)
 		  "%s", st.report);
 	cr_assert(strstr(st.report, "lcore 0, burst of 1; detached"), "%s", st.report);
 	cr_assert_eq(send(0, 1), 1);
+}
+
+/* As the watchdog does when the host has taken this CPU for some milliseconds. */
+static void is_late_once(struct hooks *k, struct nethv_burst *b)
+{
+	struct vsw_guard *g = &bed.sw->lcore[0]->guard;
+	union sigval v = {.sival_int = (int)(uint32_t)g->seq};
+
+	((struct told *)k)->nr_save++;
+	pthread_sigqueue(pthread_self(), VSW_SIG_BUDGET, v);
+	pthread_sigqueue(pthread_self(), VSW_SIG_BUDGET, v);
+	((struct told *)k)->nr_restore++;
+}
+
+Test(vsw_runtime, who_returns_after_one_late_look_was_not_endless)
+{
+	struct told t = {.k = {.ingress = is_late_once}};
+
+	bed_hook(&bed, "hook-filter", "", &t.k);
+	cr_assert_eq(send(0, 1), 1);
+	cr_assert_eq(send(0, 1), 1);
+	cr_assert_eq(t.nr_save, 2);
+	cr_assert_eq(t.nr_restore, 2);
+	cr_assert_eq(bed_status(&bed, "hook-filter").state, VSW_EXT_ENABLED);
 }
 
 static void crashes_in(struct hooks *k, struct nethv_burst *b)

@@ -3,7 +3,8 @@
  *
  * A thread that calls extensions has a guard. Around a callback the guard's sequence number is odd. A
  * signal that a fault raises then jumps back to the sigsetjmp() of who called; so does the one that
- * the watchdog sends when the same odd number is older than the budget, in CPU time of that thread.
+ * the watchdog sends when the same odd number is older than the budget, in CPU time of that thread; the second
+ * one, since time is also taken by hosts and interrupts.
  * Inside a call of the switch (depth > 0) nothing jumps: a fault there is the switch's own and ends the
  * process, and the budget's signal waits for the call's end. */
 #pragma once
@@ -33,6 +34,8 @@ struct vsw_guard {
 	bool is_due;	      /* the budget's signal came inside such a call */
 	uint64_t seq;	      /* odd: inside a callback. Atomic: the watchdog reads it */
 	uint64_t budget_ns;   /* of this callback. Atomic */
+	uint64_t warned_seq;  /* the callback that was over its budget once */
+	uint64_t warned_ns;   /* CPU time then */
 	struct vsw_fault fault;
 	struct vsw_lcore *owner; /* NULL: ctl's */
 
