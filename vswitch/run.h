@@ -220,6 +220,8 @@ void vsw_stage_moved(struct vsw_run *r, uint16_t i);
 
 /* ext/hold.c, lcore.  The handle, or a negative enum nethv_result. Copies the packet. */
 int64_t vsw_hold_take(struct vsw_run *r, uint16_t i, uint32_t owner);
+/* What was taken is packet @i as it is now. False: no room, and the handle is void. */
+bool vsw_hold_renew(struct vsw_run *r, uint16_t i, uint32_t handle);
 bool vsw_hold_is(const struct vsw_lcore *lc, uint32_t handle, uint32_t owner);
 /* Back into the stages; false: no room now. */
 bool vsw_hold_release(struct vsw_lcore *lc, uint32_t handle);

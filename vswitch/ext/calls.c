@@ -513,8 +513,20 @@ static void do_held(struct vsw_run *r, const struct vsw_op *op)
 		do_discard(r, op);
 }
 
+/* The packet was copied when it was asked for, before what the callback did to it earlier. When it went
+ * elsewhere the handle stands for nothing. */
 static void do_hold(struct vsw_run *r, const struct vsw_op *op)
 {
+	struct nethv_pkt *p = &r->v->slot[op->i].pkt;
+
+	if (p->drop_reason) {
+		vsw_hold_forget(r->lc, (uint32_t)op->value);
+		return;
+	}
+	if (!vsw_hold_renew(r, op->i, (uint32_t)op->value)) {
+		vsw_stage_drop(r, op->i, VSW_DROP_no_room, r->x, NULL);
+		return;
+	}
 	vsw_stage_moved(r, op->i);
 	stat_add(&r->x->e->lane[r->lc->index].c.held, 1);
 }

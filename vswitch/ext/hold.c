@@ -171,6 +171,27 @@ bool vsw_hold_release(struct vsw_lcore *lc, uint32_t handle)
 	return true;
 }
 
+bool vsw_hold_renew(struct vsw_run *r, uint16_t i, uint32_t handle)
+{
+	const struct vsw_slot *s = &r->v->slot[i];
+	struct vsw_held *e = &r->lc->hold.held[handle];
+
+	if (e->inj.slot.pkt.len == s->pkt.len) {
+		vsw_slot_copy(r->v, s, 0, r->lc->hold.mem + (size_t)e->chunk[0] * VSW_CHUNK,
+			      s->pkt.hdr_len);
+	} else {
+		while (e->nr_chunks)
+			chunk_put(&r->lc->hold, e->chunk[--e->nr_chunks]);
+		if (s->pkt.len > VSW_FRAME_MAX || !chunks_get(&r->lc->hold, e, s->pkt.len)) {
+			slot_put(&r->lc->hold, handle);
+			return false;
+		}
+		copy_in(r, s, e);
+	}
+	fill(r, s, e);
+	return true;
+}
+
 /* The oldest of @owner, or -1. */
 static int64_t oldest(const struct vsw_hold *h, uint32_t owner)
 {
