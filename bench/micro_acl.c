@@ -6,7 +6,11 @@
  * case: TSC cycles a packet, best and median of the slices, and the median's ratio to the bare one.
  *
  * The rules are those of a network that names hosts, networks and services, and end with a permission
- * for all, so a packet is compared with all of them. Packets are read in a random order of flows. */
+ * for all, so a packet is compared with all of them. Packets are read in a random order of flows.
+ *
+ * With an option that writes files (usage below) it measures nothing: the same rules and frames for
+ * other switches, and frames that rules deny with what is to become of them. bench/acl.py uses them. */
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +19,7 @@
 #include <rte_cycles.h>
 #include <rte_eal.h>
 
+#include "acl_files.h"
 #include "base/err.h"
 #include "vswitch/policy/config.h"
 #include "vswitch/policy/policy.h"
@@ -40,7 +45,13 @@ struct bench {
 	uint16_t why[BURST], idx[BURST];
 	uint64_t denied[WHOS];
 	uint32_t flow[BURSTS * BURST];
-	uint8_t frame[FLOWS_MAX][64];
+	uint8_t frame[FLOWS_MAX][ACL_FRAME];
+};
+
+struct options {
+	const char *ovs_rules, *ovs_ct_rules, *pcap, *check;
+	const char *core;
+	uint32_t flows, packets;
 };
 
 static uint64_t seed = 1;
@@ -152,26 +163,73 @@ static int policy_build(struct bench *b, enum who who)
 
 /* ---- Packets ---------------------------------------------------------------------------------- */
 
+static uint32_t sum16(const uint8_t *p, uint32_t n, uint32_t sum)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i += 2)
+		sum += (uint32_t)p[i] << 8 | p[i + 1];
+	return sum;
+}
+
+static void put_sum(uint8_t *p, uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xFFFF) + (sum >> 16);
+	put16(p, (uint16_t)~sum);
+}
+
+/* Valid to the last checksum, since others look. */
+static void frame_make(uint8_t *f, uint8_t proto, uint32_t src, uint32_t dst, uint16_t dport)
+{
+	uint8_t *ip = f + 14, *l4 = ip + 20;
+	const uint32_t len = ACL_FRAME - 14, l4_len = len - 20;
+
+	memset(f, 0, ACL_FRAME);
+	memcpy(f, "\2\0\0\0\0\2\2\0\0\0\0\1\10", 13);
+	ip[0] = 0x45;
+	put16(ip + 2, (uint16_t)len);
+	ip[8] = 64;
+	ip[9] = proto;
+	put32(ip + 12, src);
+	put32(ip + 16, dst);
+	put_sum(ip + 10, sum16(ip, 20, 0));
+	put16(l4, (uint16_t)(1024 + below(64000)));
+	put16(l4 + 2, dport);
+	if (proto == 6) {
+		l4[12] = 5 << 4;
+		l4[13] = 16;
+		put16(l4 + 14, 1024);
+	} else {
+		put16(l4 + 4, (uint16_t)l4_len);
+	}
+	put_sum(l4 + (proto == 6 ? 16 : 6), sum16(l4, l4_len, sum16(ip + 12, 8, proto + l4_len)));
+}
+
+/* The number, from 1, of the rule that DPDK finds. */
+static uint32_t bare_rule(const struct bench *b, const uint8_t *frame)
+{
+	const uint8_t *data = frame + 14 + 9;
+	uint32_t result;
+
+	rte_acl_classify(b->acl, &data, &result, 1, 1);
+	return result;
+}
+
+static void random_flow(uint8_t *f)
+{
+	const uint8_t proto = below(2) ? 6 : 17;
+	const uint32_t src = 0xAC100000 + below(1 << 20), dst = 0xC6120000 + below(1 << 17);
+
+	frame_make(f, proto, src, dst, (uint16_t)(below(2) ? 443 : below(10000)));
+}
+
 /* Of a flow that no rule but the last one is for: what is denied does not open a connection. */
 static void flow_make(struct bench *b, uint32_t i)
 {
-	uint8_t *f = b->frame[i], *ip = f + 14;
-	const uint8_t *data;
-	uint32_t result;
-
-	do {
-		memset(f, 0, sizeof(b->frame[i]));
-		put16(f + 12, 0x0800);
-		ip[0] = 0x45;
-		ip[9] = below(2) ? 6 : 17;
-		put32(ip + 12, 0xAC100000 + below(1 << 20));
-		put32(ip + 16, 0xC6120000 + below(1 << 17));
-		put16(ip + 20, (uint16_t)(1024 + below(64000)));
-		put16(ip + 22, (uint16_t)(below(2) ? 443 : below(10000)));
-		f[14 + 20 + 13] = 16;
-		data = ip + 9;
-		rte_acl_classify(b->acl, &data, &result, 1, 1);
-	} while (result != NR_RULES);
+	do
+		random_flow(b->frame[i]);
+	while (bare_rule(b, b->frame[i]) != NR_RULES);
 }
 
 static void fill(struct bench *b, uint32_t at)
@@ -256,15 +314,24 @@ static void shuffle(uint32_t *a, uint32_t n)
 	}
 }
 
+/* Frames in the order that run() reads them, the same in each process. */
+static void order_make(struct bench *b, uint32_t flows)
+{
+	uint32_t i;
+
+	seed = flows;
+	for (i = 0; i < BURSTS * BURST; i++)
+		b->flow[i] = i < flows ? i : below(flows);
+	shuffle(b->flow, BURSTS * BURST);
+}
+
 static void run(struct bench *b, uint32_t flows)
 {
 	static double t[WHOS][SLICES];
 	uint32_t i;
 	int who;
 
-	for (i = 0; i < BURSTS * BURST; i++)
-		b->flow[i] = i < flows ? i : below(flows);
-	shuffle(b->flow, BURSTS * BURST);
+	order_make(b, flows);
 	for (who = 0; who < WHOS; who++)
 		slice(b, who, 0, BURSTS); /* opens the connections */
 	for (i = 0; i < SLICES; i++) {
@@ -277,35 +344,169 @@ static void run(struct bench *b, uint32_t flows)
 		print(who, flows, t);
 }
 
-int main(int argc, char **argv)
+static void run_all(struct bench *b)
 {
-	char *eal[] = {argv[0],		 "--no-huge", "--no-pci", "--no-shconf",
-		       "--no-telemetry", "-m",	      "256",	  "--log-level",
-		       "lib.*:error",	 "-l",	      "0",	  NULL};
-	static struct bench b;
 	struct vsw_policy_status st;
+
+	run(b, 1);
+	run(b, FLOWS_MAX);
+	vsw_policy_status(b->pol[STATEFUL], rte_rdtsc(), &st);
+	printf("{\"bench\":\"micro_acl\",\"connections\":%u,\"opened\":%llu,\"replaced\":%llu,"
+	       "\"denied\":%llu,\"tsc_hz\":%llu}\n",
+	       st.connections, (unsigned long long)st.opened, (unsigned long long)st.replaced,
+	       (unsigned long long)(b->denied[BARE] + b->denied[STATELESS] + b->denied[STATEFUL]),
+	       (unsigned long long)rte_get_tsc_hz());
+}
+
+/* ---- For other switches ----------------------------------------------------------------------- */
+
+static uint32_t inside(const struct vsw_acl_prefix *p, uint32_t other)
+{
+	const uint32_t low = (uint32_t)(UINT32_MAX >> p->len);
+
+	return p->len ? get32(p->addr) | (p->len < 32 ? other & low : 0) : other;
+}
+
+/* Inside a rule's networks, its ports or one beside them: an earlier rule may still be first. */
+static void aimed_flow(const struct bench *b, uint8_t *f)
+{
+	const struct vsw_acl_rule *r = &b->rule[below(NR_RULES - 1)];
+	const uint32_t ports = r->dst_port.last - r->dst_port.first + 3u;
+	const uint32_t src = inside(&r->src, 0xAC100000 + below(1 << 20));
+	const uint32_t dst = inside(&r->dst, 0xC6120000 + below(1 << 17));
+
+	frame_make(f, r->proto, src, dst, (uint16_t)(r->dst_port.first - 1 + below(ports)));
+}
+
+/* Frames of which half aim at rules; prints how many each rule took, by DPDK, and what our policy
+ * denied, which must be the same. */
+static int check(struct bench *b, const char *path)
+{
+	static uint32_t took[NR_RULES + 1];
+	uint32_t i, k, rule, differ = 0, denied = 0;
+
+	for (i = 0; i < FLOWS_MAX; i++) {
+		b->flow[i] = i;
+		if (i % 2)
+			aimed_flow(b, b->frame[i]);
+		else
+			random_flow(b->frame[i]);
+	}
+	for (i = 0; i < FLOWS_MAX; i += BURST) {
+		fill(b, i);
+		burst(b, STATELESS);
+		for (k = 0; k < BURST; k++) {
+			rule = bare_rule(b, b->frame[i + k]);
+			took[rule]++;
+			denied += b->why[k] != 0;
+			differ += (b->why[k] != 0) != (rule != NR_RULES);
+		}
+	}
+	printf("{\"bench\":\"micro_acl\",\"check\":%u,\"denied\":%u,\"differ\":%u,\"by_rule\":[",
+	       FLOWS_MAX, denied, differ);
+	for (i = 1; i <= NR_RULES; i++)
+		printf("%u%s", took[i], i < NR_RULES ? "," : "]}\n");
+	if (differ || took[0])
+		return err_set(-1, "rte_acl and the policy do not agree on %u frames", differ);
+	return acl_write_pcap(path, b->frame, b->flow, FLOWS_MAX);
+}
+
+static int write_files(struct bench *b, const struct options *o)
+{
+	int rc = 0;
+
+	if (o->ovs_rules)
+		rc = acl_write_openflow(o->ovs_rules, b->rule, NR_RULES, false);
+	if (!rc && o->ovs_ct_rules)
+		rc = acl_write_openflow(o->ovs_ct_rules, b->rule, NR_RULES, true);
+	if (!rc && o->pcap) {
+		order_make(b, o->flows);
+		rc = acl_write_pcap(o->pcap, b->frame, b->flow, o->packets);
+	}
+	if (!rc && o->check)
+		rc = check(b, o->check);
+	return rc;
+}
+
+static bool within(const char *text, uint32_t max, uint32_t *out)
+{
+	char *end;
+	unsigned long v = strtoul(text, &end, 10);
+
+	*out = (uint32_t)v;
+	return !*end && v >= 1 && v <= max;
+}
+
+static bool options_read(struct options *o, int argc, char **argv)
+{
+	static const struct option known[] = {
+		{"ovs-rules", 1, NULL, 'r'}, {"ovs-ct-rules", 1, NULL, 'c'},
+		{"pcap", 1, NULL, 'p'},	     {"flows", 1, NULL, 'f'},
+		{"packets", 1, NULL, 'n'},   {"check", 1, NULL, 'k'},
+		{"core", 1, NULL, 'l'},	     {NULL, 0, NULL, 0},
+	};
+	bool ok = true;
+	int c;
+
+	while (ok && (c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		switch (c) {
+		case 'r': o->ovs_rules = optarg; break;
+		case 'c': o->ovs_ct_rules = optarg; break;
+		case 'p': o->pcap = optarg; break;
+		case 'k': o->check = optarg; break;
+		case 'l': o->core = optarg; break;
+		case 'f': ok = within(optarg, FLOWS_MAX, &o->flows); break;
+		case 'n': ok = within(optarg, BURSTS * BURST, &o->packets); break;
+		default: ok = false;
+		}
+	}
+	if (!ok || optind < argc)
+		fprintf(stderr,
+			"usage: %s [--core N]: measures on that core (0)\n"
+			"       %s [--ovs-rules FILE] [--ovs-ct-rules FILE]\n"
+			"          [--pcap FILE [--flows 1..%u] [--packets 1..%u]] [--check PCAP]: writes\n",
+			argv[0], argv[0], FLOWS_MAX, BURSTS * BURST);
+	return ok && optind == argc;
+}
+
+static int setup(struct bench *b)
+{
 	uint32_t i;
 
+	rules_make(b);
+	if (bare_build(b))
+		return err_set(-1, "rte_acl does not take the rules");
+	if (policy_build(b, STATELESS) || policy_build(b, STATEFUL))
+		return -1;
+	for (i = 0; i < BURST; i++)
+		b->idx[i] = (uint16_t)i;
+	for (i = 0; i < FLOWS_MAX; i++)
+		flow_make(b, i);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct bench b;
+	struct options o = {.core = "0", .flows = FLOWS_MAX, .packets = BURSTS * BURST};
+	int rc;
+
+	if (!options_read(&o, argc, argv))
+		return 2;
+	char *eal[] = {argv[0],		 "--no-huge", "--no-pci",     "--no-shconf",
+		       "--no-telemetry", "-m",	      "256",	      "--log-level",
+		       "lib.*:error",	 "-l",	      (char *)o.core, NULL};
 	if (rte_eal_init(11, eal) < 0)
 		return 1;
-	rules_make(&b);
-	if (bare_build(&b) || policy_build(&b, STATELESS) || policy_build(&b, STATEFUL)) {
+	rc = setup(&b);
+	if (!rc && !o.ovs_rules && !o.ovs_ct_rules && !o.pcap && !o.check)
+		run_all(&b);
+	else if (!rc)
+		rc = write_files(&b, &o);
+	if (rc)
 		fprintf(stderr, "%s\n", err_text());
-		return 1;
-	}
-	for (i = 0; i < BURST; i++)
-		b.idx[i] = (uint16_t)i;
-	for (i = 0; i < FLOWS_MAX; i++)
-		flow_make(&b, i);
-	run(&b, 1);
-	run(&b, FLOWS_MAX);
-	vsw_policy_status(b.pol[STATEFUL], rte_rdtsc(), &st);
-	printf("{\"bench\":\"micro_acl\",\"connections\":%u,\"opened\":%llu,\"replaced\":%llu,"
-	       "\"denied\":%llu}\n",
-	       st.connections, (unsigned long long)st.opened, (unsigned long long)st.replaced,
-	       (unsigned long long)(b.denied[BARE] + b.denied[STATELESS] + b.denied[STATEFUL]));
 	vsw_policy_destroy(b.pol[STATELESS]);
 	vsw_policy_destroy(b.pol[STATEFUL]);
 	rte_acl_free(b.acl);
-	return 0;
+	return rc ? 1 : 0;
 }
