@@ -281,15 +281,39 @@ Test(vsw_stages, ext_4_a_teaming_provider_picks_the_member)
 	cr_assert_eq(fil.rc[0], 3);
 }
 
-Test(vsw_stages, ext_5_ext_6_ingress_goes_down_and_egress_comes_up)
+static void load_one_of_each(void)
 {
 	bed_hook(&bed, "hook-forward", "", &fwd.k);
 	bed_hook(&bed, "hook-filter", "f", &fil.k);
 	bed_hook(&bed, "hook-capture", "", &cap.k);
-	fwd.k.ingress = routes_to_2;
+}
+
+Test(vsw_stages, ext_5_ingress_goes_down_capture_filter_forward)
+{
+	load_one_of_each();
+	fil.drop = 1;
 	bed_send(&bed, 0, 1);
 	bed_poll(&bed);
-	cr_assert_str_eq(order, "c< f< w> f> c> ");
+	cr_assert_str_eq(order, "c< f< ", "and what is dropped goes no further");
+	order[0] = 0;
+	fil.drop = 0;
+	fwd.k.egress = NULL;
+	fil.k.egress = NULL;
+	cap.k.egress = NULL;
+	bed_send(&bed, 0, 1);
+	bed_poll(&bed);
+	cr_assert_str_eq(order, "c< f< w< ");
+}
+
+Test(vsw_stages, ext_6_egress_comes_up_forward_filter_capture)
+{
+	load_one_of_each();
+	fwd.k.ingress = routes_to_2;
+	fil.k.ingress = NULL;
+	cap.k.ingress = NULL;
+	bed_send(&bed, 0, 1);
+	bed_poll(&bed);
+	cr_assert_str_eq(order, "w> f> c> ");
 }
 
 Test(vsw_stages, ext_7_last_installed_is_on_top_and_order_changes_inside_a_class)
@@ -353,7 +377,18 @@ Test(vsw_stages, ext_11_every_drop_has_a_reason_of_the_extension)
 
 /* ---- DP ------------------------------------------------------------------------------------ */
 
-Test(vsw_stages, dp_1_dp_2_each_packet_from_any_port_takes_the_whole_way)
+Test(vsw_stages, dp_1_four_stations_each_once)
+{
+	bed_hook(&bed, "hook-capture", "", &cap.k);
+	bed_hook(&bed, "hook-filter", "", &fil.k);
+	bed_send(&bed, 0, 1);
+	bed_poll(&bed);
+	cr_assert_str_eq(order, "c< f< f> c> ");
+	cr_assert_eq(bed.p[1]->nr_out, 1);
+	cr_assert_eq(bed.p[0]->nr_rx_done, 1, "and then its sender gets it back");
+}
+
+Test(vsw_stages, dp_2_each_packet_from_any_port_takes_the_whole_way)
 {
 	struct vsw_port_cfg up_cfg = {.name = "up", .kind = VSW_PORT_UPLINK};
 	unsigned int i;
