@@ -588,7 +588,9 @@ static void overlay_up(void)
 	bed_port(&bed, OVSW_UPLINK, cfg);
 	ovsw_init(&net, &bed, 1, 2);
 	cr_assert_eq(vsw_set_overlay(bed.sw, &net.cfg), 0, "%s", err_text());
-	bed.sw->lcore[0]->overlay_s = bed.sw->lcore[0]->now_s;
+	bed.sw->lcore[0]->overlay_s = UINT32_MAX; /* announced now, and not later */
+	bed_poll(&bed);
+	clear();
 }
 
 Test(vsw_stages, dp_16_what_enters_is_copied_though_all_of_it_goes_into_tunnels)
