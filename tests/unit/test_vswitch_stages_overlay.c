@@ -478,11 +478,14 @@ Test(vsw_stages, ext_9_a_forwarder_sees_native_packets_and_its_route_is_ignored)
 	cr_assert_eq(l1.natives, 1);
 	cr_assert_eq(l1.vsid, 5000);
 	expect_nr_out(0, 1, 0, 0, 2);
+	cr_assert_eq(bed_status(&bed, "hook-forward").sum.broken, 1);
+	cr_assert_str_eq(bed_status(&bed, "hook-forward").last_broken_id, "EXT-9");
 	clear(&bed);
 	l1.route_to = 0; /* no route at all is none either */
 	bed_send(&bed, 0, UINT32_MAX);
 	bed_poll(&bed);
 	expect_nr_out(0, 1, 0, 0, 2);
+	cr_assert_eq(bed_status(&bed, "hook-forward").sum.broken, 1);
 }
 
 Test(vsw_stages, ext_9_a_forwarder_may_drop_native_packets)

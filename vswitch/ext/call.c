@@ -224,7 +224,13 @@ static void take_ports(struct vsw_run *r, uint16_t i, const struct nethv_route *
 		vsw_stage_drop(r, i, denied ? VSW_DROP_vlan_denied : VSW_DROP_no_route, r->x, NULL);
 }
 
-/* Where native packets go is not the forwarder's to say; it may drop them (EXT-9). */
+/* Where a native packet goes is not the forwarder's to say; it may drop it. */
+static void refuse_route(struct vsw_run *r, const struct nethv_route *ro)
+{
+	if (ro->kind == NETHV_ROUTE_PORTS || ro->kind == NETHV_ROUTE_FLOOD)
+		vsw_rule_broken(r->x->e, r->lc->index, VSW_RULE_native);
+}
+
 static void take_routes(struct vsw_run *r)
 {
 	uint16_t k;
@@ -233,8 +239,12 @@ static void take_routes(struct vsw_run *r)
 		const struct nethv_route ro = r->lc->out->route[k];
 		uint16_t i = r->sub[k];
 
-		if (r->v->slot[i].pkt.drop_reason || r->v->slot[i].pkt.flags & NETHV_PKT_NATIVE)
+		if (r->v->slot[i].pkt.drop_reason)
 			continue;
+		if (unlikely(r->v->slot[i].pkt.flags & NETHV_PKT_NATIVE)) {
+			refuse_route(r, &ro);
+			continue;
+		}
 		switch (ro.kind) {
 		case NETHV_ROUTE_PORTS: take_ports(r, i, &ro); break;
 		case NETHV_ROUTE_FLOOD: vsw_stage_flood(r, i); break;
