@@ -69,7 +69,8 @@ int like_ports(struct test *t, const char *path)
 	if (t->port[0].in)
 		return err_set(-EINVAL, "--in: with --switch want --port NAME=FILE");
 	test_drop_own_ports(t);
-	mgmt_host_get(&host, "");
+	mgmt_host_get(&host,
+		      "/proc/self/exe"); /* nothing is booted: any ELF file is image enough */
 	rc = mgmt_config_load_file(&t->like, path, &host);
 	for (uint32_t i = 0; !rc && i < t->like->partitions_count; i++)
 		rc = add_nics(t, &t->like->partitions[i]);
