@@ -8,6 +8,7 @@ binary differ by up to 20 %, so every round starts every system once, in an orde
 what is compared are medians over rounds. Frame sizes count the FCS, as everywhere in the field.
 """
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -109,14 +110,16 @@ def virtio_user(work, i, extra):
             f"mac={mac}{extra}")
 
 
-def run_ovs(o, work, frame, extra):
-    db, run = f"unix:{work}/db.sock", work
-    ctl = ["ovs-vsctl", f"--db={db}", "--timeout=20"]
+@contextlib.contextmanager
+def ovs(work, core, mem=1024):
+    """An OVS-DPDK of its own in its own network namespace, switching on @core with an empty bridge
+    br0 on the userspace datapath. What it gives is ovs-vsctl's argv and the process."""
+    db = f"unix:{work}/db.sock"
+    ctl = ["ovs-vsctl", f"--db={db}", "--timeout=90"]  # its huge pages are zeroed first
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": True}
-    env = dict(os.environ, OVS_RUNDIR=run, OVS_LOGDIR=run, OVS_DBDIR=run)
+    os.environ.update(OVS_RUNDIR=work, OVS_LOGDIR=work, OVS_DBDIR=work)
     subprocess.run(["ovsdb-tool", "create", work + "/conf.db",
-                    "/usr/share/openvswitch/vswitch.ovsschema"], env=env, **quiet)
-    os.environ.update(env)
+                    "/usr/share/openvswitch/vswitch.ovsschema"], **quiet)
     server = Process(["ovsdb-server", work + "/conf.db", f"--remote=punix:{work}/db.sock",
                       f"--unixctl={work}/db.ctl"], work + "/db.log")
     switch = None
@@ -126,23 +129,29 @@ def run_ovs(o, work, frame, extra):
                 break
             time.sleep(0.05)
         subprocess.run([*ctl, "--no-wait", "set", "Open_vSwitch", ".",
-                        "other_config:dpdk-init=true", "other_config:dpdk-socket-mem=1024",
-                        f"other_config:pmd-cpu-mask={hex(1 << o.core_a)}",
+                        "other_config:dpdk-init=true", f"other_config:dpdk-socket-mem={mem}",
+                        f"other_config:pmd-cpu-mask={hex(1 << core)}",
                         "other_config:dpdk-extra=--no-pci"], **quiet)
-        switch = Process(["/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk", db,
-                          f"--unixctl={work}/vs.ctl"], work + "/vs.log")
+        switch = Process(["unshare", "-n", "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk",
+                          db, f"--unixctl={work}/vs.ctl"], work + "/vs.log")
         subprocess.run([*ctl, "add-br", "br0", "--", "set", "bridge", "br0",
                         "datapath_type=netdev"], **quiet)
-        for i in (0, 1):
-            subprocess.run([*ctl, "add-port", "br0", f"v{i}", "--", "set", "Interface", f"v{i}",
-                            "type=dpdkvhostuserclient",
-                            f"options:vhost-server-path={work}/v{i}.sock"], **quiet)
-        return testpmd_mpps(o, work, virtio_user(work, 0, extra), virtio_user(work, 1, extra),
-                            frame)
+        yield ctl, switch
     finally:
         if switch:
             switch.end()
         server.end()
+
+
+def run_ovs(o, work, frame, extra):
+    with ovs(work, o.core_a) as (ctl, _):
+        for i in (0, 1):
+            subprocess.run([*ctl, "add-port", "br0", f"v{i}", "--", "set", "Interface", f"v{i}",
+                            "type=dpdkvhostuserclient",
+                            f"options:vhost-server-path={work}/v{i}.sock"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        return testpmd_mpps(o, work, virtio_user(work, 0, extra), virtio_user(work, 1, extra),
+                            frame)
 
 
 def testpmd_switch(o, work, vdev0, vdev1):

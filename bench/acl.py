@@ -1,0 +1,324 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What an ACL of 1,000 rules costs a packet, beside DPDK's classification and OVS-DPDK.
+
+micro_acl measures bare rte_acl_classify(), our ACL without and with connections; it also writes its
+rules and frames for OVS-DPDK, which reads the same frames from a pcap for ever and drops them into
+a null port. First, frames that aim at the rules go through all of them once, and each rule must take
+as many in OVS as in micro_acl. The unit of repetition is a process start: each round starts micro_acl
+and OVS in an order of its own; medians over rounds are compared. All figures are TSC cycles a packet.
+"""
+import argparse
+import json
+import os
+import platform
+import random
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from v2v import HUGE, ROOT, Failure, Process, cpu_model, huge_pages, ovs
+
+FLOWS = [1, 100000]
+MICRO = {"rte_acl": "rte_acl_classify()", "stateless": "nethv, stateless",
+         "stateful": "nethv, stateful"}
+OVS = {"base": "ovs-dpdk, one rule for all", "acl": "ovs-dpdk, stateless",
+       "ct": "ovs-dpdk, conntrack"}
+CATCH_ALL = "cookie=0x1,priority=1,ip,actions=output:2\n"
+PAGES = 560  # of 2 MiB: OVS's packets are 800 MB, and a pcap's all stay in memory
+
+
+def run(*argv):
+    r = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+    if r.returncode:
+        raise Failure(f"{' '.join(argv[:4])} …: {r.stderr.strip()[-500:]}")
+    return r.stdout
+
+
+class Files:
+    """What micro_acl writes for OVS."""
+
+    def __init__(self, o, work):
+        self.rules = {k: f"{work}/{k}.flows" for k in OVS}
+        self.pcap = {n: f"{work}/{n}.pcap" for n in FLOWS}
+        self.aimed = work + "/aimed.pcap"
+        with open(self.rules["base"], "w") as f:
+            f.write(CATCH_ALL)
+        self.expect = json.loads(run(o.micro, "--ovs-rules", self.rules["acl"], "--ovs-ct-rules",
+                                     self.rules["ct"], "--check", self.aimed))
+        for n, path in self.pcap.items():
+            run(o.micro, "--pcap", path, "--flows", str(n), "--packets", "32" if n == 1 else "131072")
+
+
+class Switch:
+    """An OVS-DPDK that runs; frames come in by port 1, which is a pcap, and leave by port 2."""
+
+    def __init__(self, o, work, ctl, process):
+        self.o, self.work, self.ctl, self.process = o, work, ctl, process
+        self.nr_ports = 0
+        self.port("out", 2, "net_null0")
+        run("ovs-appctl", "-t", f"{work}/vs.ctl", "dpctl/ct-disable-tcp-seq-chk")
+
+    def port(self, name, number, devargs):
+        run(*self.ctl, "add-port", "br0", name, "--", "set", "Interface", name, "type=dpdk",
+            f"ofport_request={number}", f'options:dpdk-devargs="{devargs}"')
+        error = run(*self.ctl, "get", "Interface", name, "error").strip()
+        if error != "[]":
+            raise Failure(f"ovs: port {name}: {error}")
+
+    def pcap(self, path, more=""):
+        self.nr_ports += 1
+        self.port("in", 1, f"net_pcap{self.nr_ports},rx_pcap={path}{more}")
+
+    def no_pcap(self):
+        run(*self.ctl, "del-port", "br0", "in")
+
+    def of(self, verb, *args):
+        return run("ovs-ofctl", verb, f"unix:{self.work}/br0.mgmt", *args)
+
+    def app(self, *args):
+        return run("ovs-appctl", "-t", f"{self.work}/vs.ctl", *args)
+
+    def rules(self, path):
+        self.of("del-flows")
+        self.app("dpctl/flush-conntrack")
+        self.of("add-flows", path)
+
+    def taken(self):
+        """Packets by cookie (rule number; 0: by a connection's mark), drops among them."""
+        by, denied = {}, 0
+        for line in self.of("dump-flows").splitlines():
+            m = re.search(r"cookie=0x([0-9a-f]+),.*n_packets=(\d+),.*actions=(.*)", line)
+            if not m or m[3].startswith("ct(table"):
+                continue
+            by[int(m[1], 16)] = by.get(int(m[1], 16), 0) + int(m[2])
+            denied += int(m[2]) if m[3] == "drop" else 0
+        return by, denied
+
+    def thread_ns(self):
+        """CPU time of the thread that switches."""
+        tasks = f"/proc/{self.process.p.pid}/task"
+        for t in os.listdir(tasks):
+            with open(f"{tasks}/{t}/comm") as f:
+                if not f.read().startswith("pmd-"):
+                    continue
+            with open(f"{tasks}/{t}/schedstat") as f:
+                return int(f.read().split()[0])
+        raise Failure("ovs: no thread switches")
+
+    def sample(self):
+        wall, cpu = time.monotonic_ns(), self.thread_ns()
+        text = self.app("dpif-netdev/pmd-stats-show").split("main thread")[0]
+        got = {k: int(re.search(k + r": *(\d+)", text)[1])
+               for k in ("packets received", "emc hits", "smc hits", "megaflow hits",
+                         "miss with success upcall", "miss with failed upcall")}
+        m = re.search(r"processing cycles: *(\d+)", text)
+        got["cycles"] = int(m[1]) if m else 0
+        got["wall"], got["cpu"] = wall, cpu
+        return got
+
+
+def measure(s, o):
+    """Warm until no packet is new to OVS, then the difference of two readings of its counters."""
+    end = time.monotonic() + o.warm_max
+    time.sleep(o.warm)
+    while True:
+        a = s.sample()
+        time.sleep(o.secs)
+        b = s.sample()
+        d = {k: b[k] - a[k] for k in a}
+        n = d["packets received"]
+        if n and d["miss with success upcall"] < n / 1e5:
+            break
+        if time.monotonic() > end:
+            d["settled"] = False
+            break
+    if not n or d["miss with failed upcall"]:
+        raise Failure(f"ovs switches nothing, or not all: {d}")
+    # Its counter runs on while the thread waits for the processor, which is not the switch's cost.
+    return {"cycles": d["cycles"] / n * min(1, d["cpu"] / d["wall"]), "own_counter": d["cycles"] / n,
+            "packets": n, "cpu_share": d["cpu"] / d["wall"], "settled": d.get("settled", True),
+            "emc": d["emc hits"] / n, "megaflow": d["megaflow hits"] / n,
+            "upcalls": d["miss with success upcall"],
+            "megaflows": s.app("dpctl/dump-flows").count("actions:")}
+
+
+def run_ovs(o, files, samples):
+    cases = [(kind, n) for kind in o.ovs for n in FLOWS]
+    random.shuffle(cases)
+    work = tempfile.mkdtemp(prefix="nethv-bench-")
+    try:
+        with ovs(work, o.core) as (ctl, process):
+            s = Switch(o, work, ctl, process)
+            for kind, flows in cases:
+                s.rules(files.rules[kind])
+                s.pcap(files.pcap[flows], ",infinite_rx=1")
+                m = measure(s, o)
+                if s.taken()[1]:
+                    raise Failure(f"ovs, {kind}: denied frames that are permitted")
+                s.no_pcap()
+                samples[kind, flows].append(m)
+                print(f"   {OVS[kind]}, {flows} flows: {m['cycles']:.0f} ({m['own_counter']:.0f} by "
+                      f"its counter), EMC {m['emc']:.0%}, {m['megaflows']} megaflows, "
+                      f"{m['upcalls']} upcalls", file=sys.stderr)
+    finally:
+        keep_or_remove(o, work)
+
+
+def run_micro(o, samples):
+    for line in run(o.micro, "--core", str(o.core)).splitlines():
+        d = json.loads(line)
+        if "case" in d:
+            samples[d["case"], d["flows"]].append({"cycles": d["median"], "best": d["best"]})
+        elif d["denied"]:
+            raise Failure("micro_acl denied frames that are permitted")
+
+
+def check_one(s, o, files, kind):
+    """Aimed frames once; rule by rule the same counts as DPDK's classification has."""
+    want = files.expect["by_rule"]
+    s.rules(files.rules[kind])
+    s.pcap(files.aimed)
+    end = time.monotonic() + 60
+    while True:
+        time.sleep(1)
+        by, denied = s.taken()
+        if sum(by.values()) >= files.expect["check"] or time.monotonic() > end:
+            break
+    s.no_pcap()
+    got = [by.get(i + 1, 0) for i in range(len(want))]
+    got[-1] += by.get(0, 0)
+    bad = [i for i in range(len(want)) if want[i] != got[i]]
+    print(f"check, {OVS[kind]}: {sum(got)} frames, {denied} denied, micro_acl denied "
+          f"{files.expect['denied']}; {len(bad)} of {len(want)} rules differ", file=sys.stderr)
+    if bad:
+        raise Failure("not the same ACL: rule, micro_acl, ovs: "
+                      + "; ".join(f"{i + 1}, {want[i]}, {got[i]}" for i in bad[:5]))
+
+
+def check(o, files):
+    work = tempfile.mkdtemp(prefix="nethv-bench-")
+    try:
+        with ovs(work, o.core) as (ctl, process):
+            s = Switch(o, work, ctl, process)
+            for kind in o.ovs:
+                if kind != "base":
+                    check_one(s, o, files, kind)
+    finally:
+        keep_or_remove(o, work)
+
+
+def keep_or_remove(o, work):
+    if o.keep:
+        print(f"   logs in {work}", file=sys.stderr)
+    else:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def rounds(o, files):
+    samples = {(k, n): [] for k in [*MICRO, *o.ovs] for n in FLOWS}
+    failed = 0
+    for r in range(o.rounds):
+        jobs = [lambda: run_micro(o, samples), lambda: run_ovs(o, files, samples)]
+        random.shuffle(jobs)
+        print(f"round {r + 1} of {o.rounds}", file=sys.stderr)
+        for job in jobs:
+            try:
+                job()
+            except (Failure, subprocess.SubprocessError) as e:
+                failed += 1
+                print(f"   failed: {e}", file=sys.stderr)
+    return samples, failed
+
+
+def summarise(o, samples):
+    rows = []
+    for n in FLOWS:
+        med = {k: statistics.median([m["cycles"] for m in samples[k, n]])
+               for k in [*MICRO, *o.ovs] if samples[k, n]}
+        for k, name in [*MICRO.items(), *((k, OVS[k]) for k in o.ovs)]:
+            row = {"system": name, "flows": n, "starts": len(samples[k, n]), "samples": samples[k, n]}
+            if k in med:
+                got = [m["cycles"] for m in samples[k, n]]
+                row.update(median=med[k], min=min(got), max=max(got))
+                if "rte_acl" in med:
+                    row["to_rte_acl"] = med[k] / med["rte_acl"]
+                if k in ("acl", "ct") and "base" in med:
+                    row["above_base"] = med[k] - med["base"]
+            rows.append(row)
+    return rows
+
+
+def table(o, rows):
+    print(f"\nacl: {cpu_model()}, core {o.core}, 1,000 rules, {o.rounds} starts each; "
+          "TSC cycles a packet")
+    print(f"{'flows':>7}  {'system':<27} {'median':>7} {'min':>7} {'max':>7} {'to rte_acl':>11} "
+          f"{'above base':>11}")
+    for r in rows:
+        if not r["starts"]:
+            print(f"{r['flows']:>7}  {r['system']:<27} no start succeeded")
+            continue
+        ratio = f"{r['to_rte_acl']:.2f} x" if "to_rte_acl" in r else ""
+        above = f"{r['above_base']:.0f}" if "above_base" in r else ""
+        print(f"{r['flows']:>7}  {r['system']:<27} {r['median']:>7.0f} {r['min']:>7.0f} "
+              f"{r['max']:>7.0f} {ratio:>11} {above:>11}")
+
+
+def report(o, rows, files):
+    head = {"benchmark": "acl", "unit": "TSC cycles a packet", "cpu": cpu_model(),
+            "kernel": platform.release(), "core": o.core, "rules": 1000, "seconds": o.secs,
+            "commit": run("git", "-C", ROOT, "rev-parse", "--short", "HEAD").strip(),
+            "rounds": o.rounds, "frames_checked": files.expect["check"],
+            "frames_denied": files.expect["denied"], "rows": rows}
+    table(o, rows)
+    with open(o.json, "w") as f:
+        json.dump(head, f, indent=1)
+    print(f"every sample: {o.json}")
+
+
+def options():
+    p = argparse.ArgumentParser(prog="./dev bench acl", description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--rounds", type=int, default=5, help="process starts of each system (5)")
+    p.add_argument("--secs", type=float, default=2, help="seconds measured of OVS (2)")
+    p.add_argument("--warm", type=float, default=2, help="seconds before that, at least (2)")
+    p.add_argument("--warm-max", type=float, default=30, help="and at most (30)")
+    p.add_argument("--ovs", nargs="*", default=list(OVS), choices=list(OVS), help="OVS's rule sets")
+    p.add_argument("--core", type=int, default=0, help="where both are measured (0)")
+    p.add_argument("--build", default="build", help="directory of the build (build)")
+    p.add_argument("--json", default="build/acl.json", help="where all samples go")
+    p.add_argument("--keep", action="store_true", help="keep OVS's logs")
+    o = p.parse_args()
+    o.micro = os.path.join(ROOT, o.build, "bench/micro_acl")
+    return o
+
+
+def main():
+    o = options()
+    if os.geteuid() != 0:
+        sys.exit("acl: needs root: OVS wants huge pages and a network namespace")
+    had = huge_pages(PAGES)
+    work = tempfile.mkdtemp(prefix="nethv-bench-")
+    try:
+        files = Files(o, work)
+        check(o, files)
+        samples, failed = rounds(o, files)
+    except (Failure, subprocess.SubprocessError) as e:
+        sys.exit(f"acl: {e}")
+    finally:
+        for p in list(Process.alive):
+            p.end(signal.SIGKILL)
+        with open(HUGE, "w") as f:
+            f.write(str(had))
+        shutil.rmtree(work, ignore_errors=True)
+    report(o, summarise(o, samples), files)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
