@@ -3,7 +3,7 @@
 # samples.sh ROOT NETHV-EXT: each sample is built out of tree by its own Makefile, with nothing but the SDK's
 # header, and put through the rules by `nethv ext check`. TAP.
 root=$1
-ext=$2
+ext=$(readlink -f "$2")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/sdk"
