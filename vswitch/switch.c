@@ -284,8 +284,11 @@ void vsw_stop(struct vsw *sw)
 void vsw_quiesce(struct vsw *sw)
 {
 	const struct timespec nap = {0, NAP_NS};
-	uint64_t token = rte_rcu_qsbr_start(sw->qsbr);
+	uint64_t token;
 
+	if (sw->is_parking)
+		return; /* nobody is inside a vector, and they come back without a snapshot */
+	token = rte_rcu_qsbr_start(sw->qsbr);
 	while (rte_rcu_qsbr_check(sw->qsbr, token, false) == 0)
 		nanosleep(&nap, NULL);
 }

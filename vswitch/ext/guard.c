@@ -14,7 +14,8 @@
 
 #include "base/err.h"
 
-#define STACK_SIZE (64u * 1024)
+#define STACK_SIZE (256u * 1024) /* room for the reports of sanitizers, too */
+#define STACK_ROOM (64u * 1024)	 /* for calls of the switch */
 #define SAMPLE_NS  250000
 #define GRACE_NS   200000
 #define QUIET	   40 /* samples without a callback, then the watchdog sleeps */
@@ -26,21 +27,39 @@ static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, VSW_SIG_B
 static struct sigaction before[NR_FAULTS];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static __thread struct vsw_guard *mine;
+static __thread stack_t stack_before; /* the thread's signal stack without us */
+static __thread uintptr_t stack_low;
 
 struct vsw_guard *vsw_guard_mine(void)
 {
 	return mine;
 }
 
-static void jump(struct vsw_guard *g)
+/* The callback is over, before anything else is done: a budget's signal that comes meanwhile finds nobody
+ * inside. What sanitizers do before a jump takes long, and locks. */
+static inline __attribute__((always_inline)) void over(struct vsw_guard *g)
 {
 	__atomic_store_n(&g->seq, g->seq + 1, __ATOMIC_RELEASE);
-	siglongjmp(g->env, 1);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 void vsw_guard_due(struct vsw_guard *g)
 {
-	jump(g);
+	over(g);
+	siglongjmp(g->env, 1);
+}
+
+void vsw_guard_overflow(struct vsw_guard *g)
+{
+	if (g->depth)
+		return;
+	g->fault = (struct vsw_fault){
+		.sig = SIGSEGV,
+		.addr = (uintptr_t)__builtin_frame_address(0),
+		.ip = (uintptr_t)__builtin_return_address(0),
+	};
+	over(g);
+	siglongjmp(g->env, 1);
 }
 
 static uint64_t cpu_ns(clockid_t clock)
@@ -50,6 +69,35 @@ static uint64_t cpu_ns(clockid_t clock)
 	if (clock_gettime(clock, &t))
 		return 0;
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void vsw_guard_push(struct vsw_guard *g, struct vsw_guard_kept *k)
+{
+	uint64_t spent = cpu_ns(CLOCK_THREAD_CPUTIME_ID) - g->since_ns;
+
+	memcpy(&k->env, &g->env, sizeof(k->env));
+	k->ext = g->ext;
+	k->callback = g->callback;
+	k->depth = g->depth;
+	k->budget_ns = g->budget_ns > spent ? g->budget_ns - spent : 0;
+	__atomic_store_n(&g->seq, g->seq + 1, __ATOMIC_RELEASE);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	k->is_due = g->is_due; /* nothing changes it any more */
+	k->fault = g->fault;
+}
+
+void vsw_guard_pop(struct vsw_guard *g, const struct vsw_guard_kept *k, bool ends)
+{
+	memcpy(&g->env, &k->env, sizeof(g->env));
+	g->ext = k->ext;
+	g->callback = k->callback;
+	g->depth = k->depth;
+	g->is_due = k->is_due || ends;
+	g->fault = k->fault;
+	g->since_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+	__atomic_store_n(&g->budget_ns, k->budget_ns, __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	__atomic_store_n(&g->seq, g->seq + 1, __ATOMIC_RELEASE);
 }
 
 /* Nobody's callback: what would have happened without us. */
@@ -63,6 +111,10 @@ static void hand_on(int sig, siginfo_t *info, void *uc)
 			sa = &before[i];
 	if (sa && (sa->sa_flags & SA_SIGINFO)) {
 		sa->sa_sigaction(sig, info, uc);
+		return;
+	}
+	if (sa && sa->sa_handler != SIG_DFL && sa->sa_handler != SIG_IGN) {
+		sa->sa_handler(sig);
 		return;
 	}
 	signal(sig, SIG_DFL);
@@ -96,23 +148,25 @@ static void on_signal(int sig, siginfo_t *info, void *uc)
 			return;
 		g->fault = (struct vsw_fault){.sig = sig, .budget_ns = g->budget_ns};
 		g->fault.ip = (uintptr_t)u->uc_mcontext.gregs[REG_RIP];
-		if (g->depth)
+		if (g->depth) {
 			g->is_due = true;
-		else
-			jump(g);
-		return;
+			return;
+		}
+		over(g);
+		siglongjmp(g->env, 1);
 	}
 	if (!is_inside || g->depth) {
 		hand_on(sig, info, uc);
 		return;
 	}
+	over(g);
 	g->fault = (struct vsw_fault){
 		.sig = sig,
 		.code = info->si_code,
 		.addr = (uintptr_t)info->si_addr,
 		.ip = (uintptr_t)u->uc_mcontext.gregs[REG_RIP],
 	};
-	jump(g);
+	siglongjmp(g->env, 1);
 }
 
 /* SA_NODEFER: after a jump out of the handler the signal must not stay blocked. */
@@ -120,7 +174,7 @@ static void install(void)
 {
 	struct sigaction sa = {
 		.sa_sigaction = on_signal,
-		.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK,
+		.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK | SA_RESTART,
 	};
 	size_t i;
 
@@ -150,10 +204,25 @@ void vsw_guard_fini(struct vsw_guard *g)
 	g->stack = NULL;
 }
 
+/* Where the thread's stack ends, and some more. 0: not known. */
+static uintptr_t stack_low_find(void)
+{
+	pthread_attr_t attr;
+	void *at = NULL;
+	size_t size = 0;
+
+	if (pthread_getattr_np(pthread_self(), &attr))
+		return 0;
+	pthread_attr_getstack(&attr, &at, &size);
+	pthread_attr_destroy(&attr);
+	return (uintptr_t)at + STACK_ROOM;
+}
+
 void vsw_guard_attach(struct vsw_guard *g)
 {
-	stack_t st = {.ss_flags = SS_DISABLE};
+	stack_t st = {0};
 	sigset_t set;
+	clockid_t clock;
 
 	if (mine == g)
 		return;
@@ -161,15 +230,19 @@ void vsw_guard_attach(struct vsw_guard *g)
 		__atomic_store_n(&mine->is_attached, false, __ATOMIC_RELEASE);
 	if (g) {
 		st = (stack_t){.ss_sp = g->stack, .ss_size = STACK_SIZE};
-		g->thread = pthread_self();
-		pthread_getcpuclockid(g->thread, &g->clock);
+		if (!stack_low)
+			stack_low = stack_low_find();
+		g->stack_low = stack_low;
+		pthread_getcpuclockid(pthread_self(), &clock);
+		__atomic_store_n(&g->thread, pthread_self(), __ATOMIC_RELAXED);
+		__atomic_store_n(&g->clock, clock, __ATOMIC_RELAXED);
 		__atomic_store_n(&g->is_attached, true, __ATOMIC_RELEASE);
 		sigemptyset(&set);
 		for (size_t i = 0; i < NR_FAULTS; i++)
 			sigaddset(&set, faults[i]);
 		pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	}
-	sigaltstack(&st, NULL);
+	sigaltstack(g ? &st : &stack_before, mine ? NULL : &stack_before);
 	mine = g;
 }
 
@@ -202,12 +275,12 @@ static bool look(struct watched *w)
 		w->seq = 0;
 		return false;
 	}
-	now = cpu_ns(g->clock);
+	now = cpu_ns(__atomic_load_n(&g->clock, __ATOMIC_RELAXED));
 	if (seq != w->seq) {
 		w->seq = seq;
 		w->since = now;
 	} else if (now - w->since >= __atomic_load_n(&g->budget_ns, __ATOMIC_RELAXED)) {
-		pthread_sigqueue(g->thread, VSW_SIG_BUDGET, v);
+		pthread_sigqueue(__atomic_load_n(&g->thread, __ATOMIC_RELAXED), VSW_SIG_BUDGET, v);
 	}
 	return true;
 }

@@ -6,7 +6,8 @@
  * the watchdog sends when the same odd number is older than the budget, in CPU time of that thread; the second
  * one, since time is also taken by hosts and interrupts.
  * Inside a call of the switch (depth > 0) nothing jumps: a fault there is the switch's own and ends the
- * process, and the budget's signal waits for the call's end. */
+ * process, and the budget's signal waits for the call's end. On ctl such a call may lead to callbacks
+ * of other instances: each has its own place to jump to. */
 #pragma once
 
 #include <pthread.h>
@@ -38,11 +39,25 @@ struct vsw_guard {
 	uint64_t warned_ns;   /* CPU time then */
 	struct vsw_fault fault;
 	struct vsw_lcore *owner; /* NULL: ctl's */
+	uint64_t since_ns;   /* ctl: the thread's CPU time when the callback began, or went on */
+	uintptr_t stack_low; /* calls of the switch need what is above, of the thread's stack */
 
+	/* The watchdog reads these; atomic. */
 	pthread_t thread;
 	clockid_t clock; /* CPU time of the thread */
 	bool is_attached;
-	void *stack;
+	void *stack; /* of signals */
+};
+
+/* A callback that waits while another one runs inside of it: events that its own call led to. */
+struct vsw_guard_kept {
+	sigjmp_buf env;
+	struct vsw_ext *ext;
+	const char *callback;
+	uint32_t depth;
+	bool is_due;
+	uint64_t budget_ns; /* what is left of it */
+	struct vsw_fault fault;
 };
 
 #define VSW_SIG_BUDGET SIGVTALRM
@@ -73,9 +88,19 @@ static inline void vsw_guard_leave(struct vsw_guard *g)
 	__atomic_store_n(&g->seq, g->seq + 1, __ATOMIC_RELEASE);
 }
 
-/* A call from the extension into the switch. */
+/* ctl.  Between the two, @g can guard another callback. @ends: the one that waited is to end, because its
+ * instance was detached meanwhile. Time that others took is not taken from its budget. */
+void vsw_guard_push(struct vsw_guard *g, struct vsw_guard_kept *k);
+void vsw_guard_pop(struct vsw_guard *g, const struct vsw_guard_kept *k, bool ends);
+
+void vsw_guard_overflow(struct vsw_guard *g); /* jumps */
+
+/* A call from the extension into the switch. Who has no stack left for it faults before it begins: in
+ * the middle, the fault would be ours. */
 static inline void vsw_guard_in(struct vsw_guard *g)
 {
+	if (__builtin_expect((uintptr_t)__builtin_frame_address(0) < g->stack_low, 0))
+		vsw_guard_overflow(g);
 	g->depth++;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }

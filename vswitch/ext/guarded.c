@@ -1,33 +1,60 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ctl's callbacks of an instance, each contained: one that faults or takes too long ends here, and the
- * instance is detached. */
+ * instance is detached. They nest: a call of one may send events, which are callbacks of others. */
+#include <time.h>
+
 #include "vswitch/ext/priv.h"
 #include "vswitch/priv.h"
 
 typedef void (*body_fn)(struct vsw_ctl_call *c);
 
-/* A function of its own, so that nothing that lives across the jump is in a register of ours. */
-static __attribute__((noinline)) bool contained(struct vsw_ctl_call *c, body_fn body)
+static bool is_faulted(const struct vsw_ext *e)
 {
-	struct vsw_exts *x = c->e->sw->exts;
-	struct vsw_guard *g = &x->guard;
-	struct vsw_guard *before = vsw_guard_mine();
+	return __atomic_load_n(&e->is_faulted, __ATOMIC_ACQUIRE);
+}
 
-	if (__atomic_load_n(&c->e->is_faulted, __ATOMIC_ACQUIRE))
-		return false;
-	vsw_guard_attach(g);
-	if (x->watchdog)
-		vsw_watchdog_need(x->watchdog);
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* A function of its own, so that nothing that lives across the jump is in a register of ours. */
+static __attribute__((noinline)) bool guarded(struct vsw_ctl_call *c, body_fn body,
+					      struct vsw_guard *g)
+{
 	if (sigsetjmp(g->env, 0)) {
 		vsw_ext_faulted(c->e, g, (uint16_t)c->e->host.nr_lcores, 0);
-		vsw_guard_attach(before);
 		return false;
 	}
+	g->since_ns = cpu_ns();
 	vsw_guard_enter(g, c->e, c->name, c->budget_ns ? c->budget_ns : CTL_BUDGET_NS);
 	body(c);
 	vsw_guard_leave(g);
-	vsw_guard_attach(before);
 	return true;
+}
+
+static bool contained(struct vsw_ctl_call *c, body_fn body)
+{
+	struct vsw_exts *x = c->e->sw->exts;
+	struct vsw_guard *before = vsw_guard_mine();
+	struct vsw_guard_kept kept;
+	bool is_inside = before == &x->guard && (x->guard.seq & 1), is_ok;
+
+	if (is_faulted(c->e))
+		return false;
+	if (is_inside)
+		vsw_guard_push(&x->guard, &kept);
+	vsw_guard_attach(&x->guard);
+	if (x->watchdog)
+		vsw_watchdog_need(x->watchdog);
+	is_ok = guarded(c, body, &x->guard);
+	if (is_inside)
+		vsw_guard_pop(&x->guard, &kept, is_faulted(kept.ext));
+	vsw_guard_attach(before);
+	return is_ok;
 }
 
 static void do_create(struct vsw_ctl_call *c)

@@ -12,15 +12,16 @@
 #include "vswitch/ext/priv.h"
 #include "vswitch/priv.h"
 
-/* From an extension's callback on ctl. False: from an lcore, where none of this may be called. */
-static bool begin(const struct nethv_host *h)
+/* The instance in whose callback on ctl we are, whatever @h a caller may have. NULL: not in one, as on an
+ * lcore, where none of this may be called. */
+struct vsw_ext *vsw_host_begin(void)
 {
 	struct vsw_guard *g = vsw_guard_mine();
 
 	if (!g || g->owner || !(g->seq & 1))
-		return false;
+		return NULL;
 	vsw_guard_in(g);
-	return true;
+	return g->ext;
 }
 
 static void end(void)
@@ -58,11 +59,12 @@ fail:
 
 static void *call_alloc(const struct nethv_host *h, size_t size)
 {
+	struct vsw_ext *e = vsw_host_begin();
 	void *p;
 
-	if (!begin(h))
+	if (!e)
 		return NULL;
-	p = mem_map(ext_of(h), size);
+	p = mem_map(e, size);
 	end();
 	return p;
 }
@@ -84,9 +86,11 @@ static void mem_free(struct vsw_ext *e, const void *p)
 
 static void call_free(const struct nethv_host *h, void *p)
 {
-	if (!begin(h))
+	struct vsw_ext *e = vsw_host_begin();
+
+	if (!e)
 		return;
-	mem_free(ext_of(h), p);
+	mem_free(e, p);
 	end();
 }
 
@@ -117,10 +121,10 @@ static void text_take(char *to, size_t max, const char *text)
 
 static void call_log(const struct nethv_host *h, int level, const char *text)
 {
-	struct vsw_ext *e = ext_of(h);
+	struct vsw_ext *e = vsw_host_begin();
 	char line[400];
 
-	if (!begin(h))
+	if (!e)
 		return;
 	text_take(line, sizeof(line), text);
 	switch (level) {
@@ -134,42 +138,44 @@ static void call_log(const struct nethv_host *h, int level, const char *text)
 
 static int call_fail(const struct nethv_host *h, const char *text)
 {
-	struct vsw_ext *e = ext_of(h);
+	struct vsw_ext *e = vsw_host_begin();
 
-	if (!begin(h))
+	if (!e)
 		return -1;
 	text_take(e->fail, sizeof(e->fail), text);
 	end();
 	return -1;
 }
 
-static json_t *value(const struct nethv_host *h, const char *key)
+static json_t *value(const struct vsw_ext *e, const char *key)
 {
 	char path[128];
 
 	text_take(path, sizeof(path), key);
-	return vsw_keys_get(ext_of(h)->cfg, path);
+	return vsw_keys_get(e->cfg, path);
 }
 
 static const char *call_cfg_text(const struct nethv_host *h, const char *key)
 {
+	struct vsw_ext *e = vsw_host_begin();
 	const char *text;
 
-	if (!begin(h))
+	if (!e)
 		return "";
-	text = json_string_value(value(h, key));
+	text = json_string_value(value(e, key));
 	end();
 	return text ? text : "";
 }
 
 static int64_t call_cfg_int(const struct nethv_host *h, const char *key)
 {
+	struct vsw_ext *e = vsw_host_begin();
 	const json_t *v;
 	int64_t n;
 
-	if (!begin(h))
+	if (!e)
 		return 0;
-	v = value(h, key);
+	v = value(e, key);
 	n = json_is_true(v) ? 1 : json_integer_value(v);
 	end();
 	return n;
@@ -177,22 +183,24 @@ static int64_t call_cfg_int(const struct nethv_host *h, const char *key)
 
 static double call_cfg_real(const struct nethv_host *h, const char *key)
 {
+	struct vsw_ext *e = vsw_host_begin();
 	double n;
 
-	if (!begin(h))
+	if (!e)
 		return 0;
-	n = json_number_value(value(h, key));
+	n = json_number_value(value(e, key));
 	end();
 	return n;
 }
 
 static uint32_t call_cfg_count(const struct nethv_host *h, const char *key)
 {
+	struct vsw_ext *e = vsw_host_begin();
 	size_t n;
 
-	if (!begin(h))
+	if (!e)
 		return 0;
-	n = json_array_size(value(h, key));
+	n = json_array_size(value(e, key));
 	end();
 	return (uint32_t)n;
 }
@@ -201,20 +209,23 @@ static uint32_t call_cfg_count(const struct nethv_host *h, const char *key)
 
 static void call_quiesce(const struct nethv_host *h)
 {
-	if (!begin(h))
+	struct vsw_ext *e = vsw_host_begin();
+
+	if (!e)
 		return;
-	if (ext_of(h)->sw->is_started)
-		vsw_quiesce(ext_of(h)->sw);
+	if (e->sw->is_started)
+		vsw_quiesce(e->sw);
 	end();
 }
 
 static void *call_lcore_data(const struct nethv_host *h, uint16_t lcore)
 {
+	struct vsw_ext *e = vsw_host_begin();
 	void *p;
 
-	if (!begin(h))
+	if (!e)
 		return NULL;
-	p = lcore < h->nr_lcores ? ext_of(h)->lane[lcore].data : NULL;
+	p = lcore < e->sw->nr_lcores ? e->lane[lcore].data : NULL;
 	end();
 	return p;
 }

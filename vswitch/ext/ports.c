@@ -143,15 +143,11 @@ void vsw_ext_port_removed(const struct vsw_port *p)
 
 /* ---- Calls of extensions ------------------------------------------------------------------- */
 
-/* From a callback on ctl. NULL: from elsewhere, where none of this may be called. */
-static struct vsw_objs *begin(const struct nethv_host *h)
+/* The objects of the switch that @e's callback is in, which is told to @e. NULL: in none. */
+static struct vsw_objs *begin(struct vsw_ext **e)
 {
-	struct vsw_guard *g = vsw_guard_mine();
-
-	if (!g || g->owner || !(g->seq & 1))
-		return NULL;
-	vsw_guard_in(g);
-	return ext_of(h)->sw->exts->objs;
+	*e = vsw_host_begin();
+	return *e ? (*e)->sw->exts->objs : NULL;
 }
 
 static int end(int rc)
@@ -162,7 +158,8 @@ static int end(int rc)
 
 static bool call_port_next(const struct nethv_host *h, uint16_t from, struct nethv_port_info *out)
 {
-	struct vsw_objs *o = begin(h);
+	struct vsw_ext *e;
+	struct vsw_objs *o = begin(&e);
 	struct nethv_port_info info;
 
 	if (!o || !end(vsw_objs_port_next(o, from, &info)))
@@ -173,41 +170,46 @@ static bool call_port_next(const struct nethv_host *h, uint16_t from, struct net
 
 static uint16_t call_port_find(const struct nethv_host *h, const char *name)
 {
+	struct vsw_ext *e;
 	struct vsw_objs *o;
 	char want[32] = "";
 
 	strncpy(want, name, sizeof(want) - 1);
-	o = begin(h);
+	o = begin(&e);
 
 	return o ? (uint16_t)end(vsw_objs_port_find(o, want)) : NETHV_PORT_DEFAULT;
 }
 
 static int call_port_ref(const struct nethv_host *h, uint16_t port)
 {
-	struct vsw_objs *o = begin(h);
+	struct vsw_ext *e;
+	struct vsw_objs *o = begin(&e);
 
-	return o ? end(vsw_objs_ref(o, ext_of(h)->id, port, VSW_NIC_NONE)) : NETHV_EPERM;
+	return o ? end(vsw_objs_ref(o, e->id, port, VSW_NIC_NONE)) : NETHV_EPERM;
 }
 
 static int call_port_unref(const struct nethv_host *h, uint16_t port)
 {
-	struct vsw_objs *o = begin(h);
+	struct vsw_ext *e;
+	struct vsw_objs *o = begin(&e);
 
-	return o ? end(vsw_objs_unref(o, ext_of(h)->id, port, VSW_NIC_NONE)) : NETHV_EPERM;
+	return o ? end(vsw_objs_unref(o, e->id, port, VSW_NIC_NONE)) : NETHV_EPERM;
 }
 
 static int call_nic_ref(const struct nethv_host *h, uint16_t port, uint16_t nic)
 {
-	struct vsw_objs *o = begin(h);
+	struct vsw_ext *e;
+	struct vsw_objs *o = begin(&e);
 
-	return o ? end(vsw_objs_ref(o, ext_of(h)->id, port, nic)) : NETHV_EPERM;
+	return o ? end(vsw_objs_ref(o, e->id, port, nic)) : NETHV_EPERM;
 }
 
 static int call_nic_unref(const struct nethv_host *h, uint16_t port, uint16_t nic)
 {
-	struct vsw_objs *o = begin(h);
+	struct vsw_ext *e;
+	struct vsw_objs *o = begin(&e);
 
-	return o ? end(vsw_objs_unref(o, ext_of(h)->id, port, nic)) : NETHV_EPERM;
+	return o ? end(vsw_objs_unref(o, e->id, port, nic)) : NETHV_EPERM;
 }
 
 static bool call_property(const struct nethv_host *h, uint16_t port, const struct nethv_guid *id,
@@ -215,11 +217,12 @@ static bool call_property(const struct nethv_host *h, uint16_t port, const struc
 {
 	struct nethv_guid want = {{0}};
 	struct nethv_property p;
+	struct vsw_ext *e;
 	struct vsw_objs *o;
 
 	if (id)
 		want = *id;
-	o = begin(h);
+	o = begin(&e);
 	if (!o || !end(vsw_objs_property(o, port, id ? &want : NULL, n, &p)))
 		return false;
 	*out = p;
@@ -228,19 +231,53 @@ static bool call_property(const struct nethv_host *h, uint16_t port, const struc
 
 static int call_remove_vf(const struct nethv_host *h, uint16_t port)
 {
-	struct vsw_objs *o = begin(h);
+	struct vsw_ext *e;
+	struct vsw_objs *o = begin(&e);
 
-	return o ? end(vsw_objs_remove_vf(o, ext_of(h)->id, port)) : NETHV_EPERM;
+	return o ? end(vsw_objs_remove_vf(o, e->id, port)) : NETHV_EPERM;
 }
 
-/* The event is the extension's own memory; what comes of it may call back into it. */
+/* Memory that others will use in our name: if it is not there, that is its owner's fault, here and now. */
+static void touch(void *at, size_t len, bool is_written)
+{
+	volatile char *p = at;
+	size_t off;
+
+	for (off = 0; off < len; off = off + 4096 < len || off == len - 1 ? off + 4096 : len - 1) {
+		char c = p[off];
+
+		if (is_written)
+			p[off] = c;
+	}
+}
+
+/* The event and what it points to are the extension's own memory: copied, or touched, outside of our code.
+ * What comes of it may call back into the extension. */
 static int call_request(const struct nethv_host *h, struct nethv_event *ev)
 {
 	struct nethv_event mine = *ev;
-	struct vsw_objs *o = begin(h);
-	int rc = o ? end(vsw_objs_request(o, ext_of(h)->id, &mine)) : NETHV_EPERM;
+	struct nethv_port_info info = {0};
+	char why[VSW_VETO_TEXT] = "";
+	struct vsw_objs *o;
+	struct vsw_ext *e;
+	int rc;
 
-	*ev = mine;
+	if (mine.in_len > VSW_ANSWER_MAX || mine.out_max > VSW_ANSWER_MAX)
+		return NETHV_ERANGE;
+	touch((void *)mine.in, mine.in_len, false);
+	touch(mine.out, mine.out_max, true);
+	if (mine.port) {
+		info.port = mine.port->port;
+		mine.port = &info;
+	}
+	mine.text = why;
+	mine.text_max = sizeof(why);
+	o = begin(&e);
+	rc = o ? end(vsw_objs_request(o, e->id, &mine)) : NETHV_EPERM;
+	ev->number = mine.number;
+	ev->out_len = mine.out_len;
+	if (ev->text && ev->text_max)
+		snprintf(ev->text, ev->text_max, "%s", why);
 	return rc;
 }
 

@@ -130,6 +130,7 @@ int vsw_desc_check(const struct nethv_ext *d, const char *path);
 /* calls.c: the lcores' half of struct nethv_host; host.c: ctl's half. */
 void vsw_calls_fill(struct nethv_host *h);
 void vsw_host_objs_fill(struct nethv_host *h); /* objs.c: ports, references, properties */
+struct vsw_ext *vsw_host_begin(void);	       /* ctl's calls; then vsw_guard_out() */
 int vsw_host_init(struct vsw_ext *e);
 void vsw_host_free_all(struct vsw_ext *e);
 

@@ -18,6 +18,8 @@
 #define STATE_MAX (64u << 20)
 #define NAP_NS	  20000
 
+static struct vsw_ext_code *stay; /* code that faulted: what it left undone, nobody knows */
+
 /* ---- The list ------------------------------------------------------------------------------ */
 
 static unsigned int class_first(const struct vsw_exts *x, uint32_t cls)
@@ -291,8 +293,12 @@ static void instance_end(struct vsw_ext *e)
 		report(e);
 	vsw_objs_owner_gone(e->sw->exts->objs, e->id);
 	vsw_host_free_all(e);
-	if (e->code && !is_faulted(e))
+	if (e->code && !is_faulted(e)) {
 		e->code->close(e->code);
+	} else if (e->code) {
+		e->code->next = stay;
+		stay = e->code;
+	}
 	e->code = NULL;
 	grave_dig(e);
 }
