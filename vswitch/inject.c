@@ -19,6 +19,11 @@ void *vsw_scratch(struct vsw_lcore *lc, uint32_t len)
 	return q->scratch + at;
 }
 
+uint32_t vsw_inj_room(const struct vsw_lcore *lc)
+{
+	return VSW_INJ_QUEUE - lc->inj.n;
+}
+
 /* The pieces of @from's backing in @v become pieces in the queue. */
 static bool take_pieces(struct vsw_inject *q, struct vsw_slot *s, const struct vsw_vec *v)
 {

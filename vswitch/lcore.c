@@ -26,6 +26,7 @@
 #define OUT_SIZE     RTE_ALIGN_CEIL(sizeof(struct vsw_ext_out), PAGE)
 #define SLEEP_POLLED_NS \
 	200000 /* when a queue cannot wake us: TAPs without interrupts, monitored channels */
+#define SLEEP_HELD_NS	 50000 /* while an extension holds packets, which it releases in poll() */
 #define SLEEP_EVENTS_MAX 16
 #define PARK_SPINS	 1000u /* some 20 us */
 #define PARK_NAP_NS	 5000
@@ -238,9 +239,9 @@ static bool arm_all(const struct vsw_lcore *lc, const struct vsw_snap *sn, int64
 	const struct vsw_poll *po = sn->poll + sn->lcore[lc->index].first;
 	uint32_t i;
 
-	*ns = -1;
+	*ns = lc->hold.nr_held ? SLEEP_HELD_NS : -1;
 	for (i = 0; i < sn->lcore[lc->index].n; i++) {
-		if (is_silent(&po[i]))
+		if (is_silent(&po[i]) && *ns < 0)
 			*ns = SLEEP_POLLED_NS;
 		if (can_wake(&po[i]) && po[i].port->ops->arm(po[i].port->be, po[i].q))
 			return false;

@@ -210,6 +210,7 @@ void vsw_port_detach(struct vsw_port *p)
 	}
 	p->is_attached = false;
 	vsw_republish(p->sw);
+	vsw_hold_port_gone(p->sw, p->id);
 	for (q = 0; q < VSW_QUEUES_MAX; q++) {
 		if (was_on[q])
 			queue_settle(p, q);

@@ -12,6 +12,7 @@
 #include "vswitch/packet.h"
 #include "vswitch/stages.h"
 
+struct vsw;
 struct vsw_lcore;
 struct vsw_snap;
 struct vsw_port;
@@ -82,6 +83,8 @@ struct vsw_inject {
 /* A packet that an extension keeps. */
 struct vsw_held {
 	uint32_t owner; /* id of the extension; 0: free */
+	uint32_t gen;	/* of the handle: the place is used again */
+	bool is_void;	/* dropped and counted already; its holder does not know yet */
 	uint32_t chunk[VSW_CHUNKS_MAX];
 	uint32_t nr_chunks;
 	uint32_t next_free;
@@ -161,7 +164,9 @@ struct vsw_run {
 	uint16_t nr_sub;
 	const uint16_t *sub; /* slots of the burst: sub_room, or vsw_in_order */
 	const struct nethv_pkt *const *pkt;
+	uint64_t gone; /* bit per packet of the burst: held, or from another source now */
 	uint16_t nr_ops;
+	uint16_t nr_places; /* that the operations will take in the queue of injected packets */
 	struct vsw_op op[VSW_OPS_MAX];
 	uint16_t sub_room[VSW_VEC_SIZE];
 	const struct nethv_pkt *pkt_room[VSW_VEC_SIZE];
@@ -218,26 +223,33 @@ void vsw_hold_undo(struct vsw_run *r);
 void vsw_stage_moved(struct vsw_run *r, uint16_t i);
 #define VSW_MOVED 0xFFFFu /* pkt.drop_reason of a packet that goes on elsewhere: not a drop */
 
-/* ext/hold.c, lcore.  The handle, or a negative enum nethv_result. Copies the packet. */
+/* ext/hold.c, lcore.  Room for packet @i: its handle, or -1. Then the packet as it has become. */
 int64_t vsw_hold_take(struct vsw_run *r, uint16_t i, uint32_t owner);
-/* What was taken is packet @i as it is now. False: no room, and the handle is void. */
-bool vsw_hold_renew(struct vsw_run *r, uint16_t i, uint32_t handle);
+bool vsw_hold_fill(struct vsw_run *r, uint16_t i, uint32_t handle); /* false: no room */
 bool vsw_hold_is(const struct vsw_lcore *lc, uint32_t handle, uint32_t owner);
-/* Back into the stages; false: no room now. */
-bool vsw_hold_release(struct vsw_lcore *lc, uint32_t handle);
-void vsw_hold_drop(struct vsw_lcore *lc, uint32_t handle);   /* counted as filtered */
+bool vsw_hold_is_void(const struct vsw_lcore *lc, uint32_t handle);
+/* Whether one more release will find room, behind what the callback at hand asked for already. */
+bool vsw_hold_can_release(const struct vsw_run *r);
+/* Back into the stages, behind r->x as the list is now; false: no room now. */
+bool vsw_hold_release(struct vsw_run *r, uint32_t handle);
+void vsw_hold_drop(struct vsw_lcore *lc, uint32_t handle, enum vsw_drop why); /* counted */
 void vsw_hold_forget(struct vsw_lcore *lc, uint32_t handle); /* as if it had not been taken */
-/* All of @owner, in the order in which they were taken, counted in @nr; false: some are left. */
-bool vsw_hold_release_all(struct vsw_lcore *lc, uint32_t owner, uint64_t *nr);
+/* The handle stays, of a packet that is lost and counted. */
+void vsw_hold_void(struct vsw_lcore *lc, uint32_t handle);
+/* All of r->x, in the order in which they were taken; false: some are left. */
+bool vsw_hold_release_all(struct vsw_run *r);
 void vsw_hold_after(struct vsw_lcore *lc); /* the injections are over */
 /* ctl. */
 int vsw_hold_create(struct vsw_hold *h);
 void vsw_hold_destroy(struct vsw_hold *h);
+/* The port is in no snapshot any more: held packets do not name it afterwards. */
+void vsw_hold_port_gone(struct vsw *sw, uint16_t port);
 
 /* inject.c, lcore.  As vsw_inject_clone(), without counting. @from is in @v; NULL: it is in one piece. NULL:
  * no room. */
 struct vsw_inj *vsw_inj_put(struct vsw_lcore *lc, const struct vsw_slot *from,
 			    const struct vsw_vec *v, struct vsw_resume at, uint16_t acct);
+uint32_t vsw_inj_room(const struct vsw_lcore *lc); /* places that are free */
 /* The next ones that may be one vector, as r->v etc. False: none. */
 bool vsw_inj_next(struct vsw_lcore *lc, struct vsw_run *r);
 

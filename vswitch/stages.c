@@ -426,7 +426,8 @@ static void forward(struct vsw_run *r)
 
 /* ---- Egress -------------------------------------------------------------------------------- */
 
-static void group_add(struct vsw_work *w, uint16_t port, uint16_t i, uint32_t d)
+/* False: the packet is in it already. */
+static bool group_add(struct vsw_work *w, uint16_t port, uint16_t i, uint32_t d)
 {
 	struct vsw_group *g;
 
@@ -436,8 +437,18 @@ static void group_add(struct vsw_work *w, uint16_t port, uint16_t i, uint32_t d)
 		w->group_of[port] = (uint8_t)++w->nr_groups;
 	}
 	g = &w->group[w->group_of[port] - 1];
+	if (g->n && g->idx[g->n - 1] == i)
+		return false;
 	g->dst[g->n] = d;
 	g->idx[g->n++] = i;
+	return true;
+}
+
+/* A monitor port that is the packet's destination, too. */
+static void drop_second(struct vsw_run *r, uint32_t d)
+{
+	r->lc->dstv[d].flags |= NETHV_DST_EXCLUDED;
+	stat_add(&r->st->drops[VSW_DROP_excluded], 1);
 }
 
 /* By destination port, in the order of arrival. No packet names a port twice. */
@@ -452,8 +463,9 @@ static void group(struct vsw_run *r)
 		uint32_t d;
 
 		for (d = p->dst_first; d < p->dst_first + p->ndst; d++)
-			if (!(r->lc->dstv[d].flags & NETHV_DST_EXCLUDED))
-				group_add(w, r->lc->dstv[d].port, r->live[k], d);
+			if (!(r->lc->dstv[d].flags & NETHV_DST_EXCLUDED) &&
+			    !group_add(w, r->lc->dstv[d].port, r->live[k], d))
+				drop_second(r, d);
 	}
 	for (k = 0; k < w->nr_groups; k++)
 		w->group_of[w->group[k].port] = 0;

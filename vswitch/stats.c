@@ -54,13 +54,17 @@ static void stats_fold(struct vsw_port_stats *to, const struct vsw_port_stats *f
 		to->drops[i] += stat_get(&from->drops[i]);
 }
 
-/* Gives the slot of a name that no port has any more to @name; what it counted stays in the sums. */
-static void slot_recycle(struct vsw_stats *st, unsigned int slot, const char *name)
+/* Gives the slot of a name that no port has any more to @name; what it counted stays in the sums. Lcores
+ * count into those, too: what extensions send in nobody's name. */
+static void slot_recycle(struct vsw *sw, unsigned int slot, const char *name)
 {
+	struct vsw_stats *st = sw->stats;
 	unsigned int l;
 
+	vsw_park(sw);
 	for (l = 0; l < VSW_STATS_LANES; l++)
 		stats_fold(&st->port[SLOT_GONE].lcore[l], &st->port[slot].lcore[l]);
+	vsw_unpark(sw);
 	memset(&st->port[slot], 0, sizeof(st->port[slot]));
 	strcpy(st->port[slot].name, name);
 }
@@ -87,7 +91,7 @@ int vsw_stats_slot(struct vsw *sw, const char *name)
 	if (fresh >= 0)
 		strcpy(sw->stats->port[fresh].name, name);
 	else if (unused >= 0)
-		slot_recycle(sw->stats, unused, name);
+		slot_recycle(sw, unused, name);
 	else
 		return err_set(-ENOSPC, "port %s: the switch has %u ports, the limit", name,
 			       PORTS_REAL);
@@ -120,7 +124,8 @@ void vsw_totals_get(const struct vsw *sw, struct vsw_totals *out)
 	}
 }
 
-/* One lcore works on packets of one port at a time, so whatever is open on it belongs there. */
+/* One lcore works on packets of one port at a time, so whatever is open on it belongs there, or is held by
+ * an extension. */
 static uint64_t close_lcore(struct vsw_stats *st, unsigned int l)
 {
 	uint64_t out = 0, delivered = 0, open, lost = 0;

@@ -150,7 +150,7 @@ int vsw_create(struct vsw **out, const struct vsw_cfg *cfg)
 	sw->event_fd = sw->timer_fd = sw->events_epfd = -1;
 	sw->start_tsc = rte_rdtsc();
 	sw->tsc_hz = rte_get_tsc_hz();
-	sw->ns_mult = (1000000000ull << 32) / sw->tsc_hz;
+	sw->ns_mult = (1000000000ull << 32) / sw->tsc_hz + 1; /* a second is no less */
 	rc = parts_create(sw);
 	if (rc) {
 		vsw_destroy(sw);

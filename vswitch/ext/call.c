@@ -86,7 +86,8 @@ static void burst_fill(struct vsw_run *r)
 	} else if (x->cls == NETHV_FORWARD) {
 		b->route = lc->out->route;
 	}
-	r->nr_ops = 0;
+	r->nr_ops = r->nr_places = 0;
+	r->gone = 0;
 	if (x->cls == NETHV_CAPTURE)
 		return;
 	memset(lc->out->verdict, 0, (b->n + 3u) / 4 * 8);
@@ -163,7 +164,8 @@ static uint32_t exclude_some(struct vsw_run *r, uint16_t i, const uint8_t *exclu
 	return left;
 }
 
-/* A packet without a destination is gone: each was counted when it was excluded (EX-1). */
+/* A packet without a destination is gone: each was counted when it was excluded (EX-1). Those that were
+ * dropped are counted already, those that are held keep what they have. */
 static void take_exclusions(struct vsw_run *r)
 {
 	uint16_t k;
@@ -204,6 +206,8 @@ static void take_ports(struct vsw_run *r, uint16_t i, const struct nethv_route *
 		uint16_t port = ro->dst[k].port;
 		const struct vsw_port *to = port < VSW_PORTS_MAX ? r->sn->port[port] : NULL;
 
+		if (is_among(dst, n, port))
+			continue;
 		if (!to) {
 			vsw_rule_broken(r->x->e, r->lc->index, VSW_RULE_dst);
 			continue;
@@ -442,7 +446,7 @@ static void flush(struct vsw_run *r, struct vsw_guard *g, uint32_t wanted)
 
 	if (e->code->desc.flush && !__atomic_load_n(&e->is_faulted, __ATOMIC_RELAXED))
 		poll_call(r, g, "flush", e->code->desc.flush);
-	if (vsw_hold_release_all(r->lc, e->id, &e->lane[r->lc->index].c.released))
+	if (vsw_hold_release_all(r))
 		__atomic_store_n(&lane->flushed, wanted, __ATOMIC_RELEASE);
 }
 
@@ -452,12 +456,12 @@ static void poll_one(struct vsw_run *r, struct vsw_guard *g)
 	uint32_t wanted = __atomic_load_n(&e->flush_wanted, __ATOMIC_ACQUIRE);
 
 	poll_fill(r, r->x);
-	if (unlikely(wanted != e->lane[r->lc->index].flushed))
+	if (unlikely((wanted & 1) && wanted != e->lane[r->lc->index].flushed))
 		flush(r, g, wanted);
 	else if (r->x->poll && !__atomic_load_n(&e->is_faulted, __ATOMIC_RELAXED))
 		poll_call(r, g, "poll", r->x->poll);
 	else if (__atomic_load_n(&e->is_faulted, __ATOMIC_RELAXED))
-		vsw_hold_release_all(r->lc, e->id, &e->lane[r->lc->index].c.released);
+		vsw_hold_release_all(r);
 }
 
 void vsw_ext_poll(struct vsw_lcore *lc, const struct vsw_snap *sn)

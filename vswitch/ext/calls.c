@@ -45,6 +45,12 @@ static struct vsw_slot *slot_of(struct vsw_run *r, uint16_t i)
 	return i < r->nr_sub ? &r->v->slot[r->sub[i]] : NULL;
 }
 
+/* Packet @i of the burst is held, or goes on from another source: nothing more can be asked for it. */
+static bool is_gone(const struct vsw_run *r, uint16_t i)
+{
+	return r->gone >> i & 1;
+}
+
 /* What changes packets is for filters and forwarders, on ingress. 0 or the call's result. */
 static int may_change(struct vsw_run *r, uint16_t i)
 {
@@ -54,6 +60,8 @@ static int may_change(struct vsw_run *r, uint16_t i)
 		broken(r, VSW_RULE_index);
 		return NETHV_ERANGE;
 	}
+	if (is_gone(r, i))
+		return NETHV_ERANGE;
 	return r->is_egress ? broken(r, VSW_RULE_filter_ingress) : NETHV_OK;
 }
 
@@ -231,7 +239,7 @@ static int call_set_mark(struct nethv_burst *b, uint16_t i, uint32_t mark)
 		return NETHV_EPERM;
 	if (r->x->cls == NETHV_CAPTURE)
 		rc = broken(r, VSW_RULE_capture_writes);
-	else if (i >= r->nr_sub)
+	else if (i >= r->nr_sub || is_gone(r, i))
 		rc = NETHV_ERANGE;
 	return end(r, rc ? rc : note_value(r, VSW_OP_MARK, i, (int32_t)mark));
 }
@@ -242,19 +250,43 @@ static bool is_source(const struct vsw_run *r, uint16_t port)
 	return port == NETHV_PORT_DEFAULT || (port < VSW_PORTS_MAX && r->sn->port[port]);
 }
 
+/* What will take a place in the queue of injected packets; with those that were asked for before. */
+static int note_place(struct vsw_run *r, enum vsw_op_kind kind, uint16_t i, int32_t value)
+{
+	int rc = vsw_inj_room(r->lc) > r->nr_places ? note_value(r, kind, i, value) : no_room(r);
+
+	r->nr_places += rc == NETHV_OK;
+	return rc;
+}
+
+static bool may_make(const struct vsw_run *r)
+{
+	return r->lc->inj.made + r->nr_places < VSW_INJECT_MAX;
+}
+
+static int set_source(struct vsw_run *r, uint16_t i, uint16_t port)
+{
+	int rc = may_change(r, i);
+
+	if (rc)
+		return rc;
+	if (!is_source(r, port)) {
+		broken(r, VSW_RULE_source);
+		return NETHV_ERANGE;
+	}
+	if (port == r->src_id)
+		return NETHV_OK;
+	rc = note_place(r, VSW_OP_SOURCE, i, port);
+	if (!rc)
+		r->gone |= 1ull << i;
+	return rc;
+}
+
 static int call_set_source(struct nethv_burst *b, uint16_t i, uint16_t port)
 {
 	struct vsw_run *r = begin();
-	int rc;
 
-	if (!r)
-		return NETHV_EPERM;
-	rc = may_change(r, i);
-	if (!rc && !is_source(r, port)) {
-		broken(r, VSW_RULE_source);
-		rc = NETHV_ERANGE;
-	}
-	return end(r, rc ? rc : note_value(r, VSW_OP_SOURCE, i, port));
+	return r ? end(r, set_source(r, i, port)) : NETHV_EPERM;
 }
 
 /* ---- More packets, and fewer --------------------------------------------------------------- */
@@ -269,11 +301,11 @@ static int call_clone(struct nethv_burst *b, uint16_t i)
 	s = slot_of(r, i);
 	if (r->x->cls == NETHV_CAPTURE)
 		return end(r, broken(r, VSW_RULE_capture_writes));
-	if (!s)
+	if (!s || is_gone(r, i))
 		return end(r, NETHV_ERANGE);
-	if (r->lc->inj.made >= VSW_INJECT_MAX || (r->is_egress && s->pkt.ndst > VSW_INJ_DSTS))
+	if (!may_make(r) || (r->is_egress && s->pkt.ndst > VSW_INJ_DSTS))
 		return end(r, no_room(r));
-	return end(r, note_value(r, VSW_OP_CLONE, i, 0));
+	return end(r, note_place(r, VSW_OP_CLONE, i, 0));
 }
 
 static int call_originate(struct nethv_burst *b, uint16_t src_port, const void *frame, uint32_t len)
@@ -288,12 +320,14 @@ static int call_originate(struct nethv_burst *b, uint16_t src_port, const void *
 		return end(r, broken(r, VSW_RULE_originate));
 	if (len < VSW_FRAME_MIN || len > VSW_FRAME_MAX)
 		return end(r, NETHV_ERANGE);
-	if (r->lc->inj.made >= VSW_INJECT_MAX)
+	if (!may_make(r) || vsw_inj_room(r->lc) <= r->nr_places)
 		return end(r, no_room(r));
 	op = op_new(r, VSW_OP_ORIGINATE, UINT16_MAX);
 	rc = note_bytes(r, op, frame, len);
-	if (!rc)
+	if (!rc) {
 		op->port = src_port;
+		r->nr_places++;
+	}
 	return end(r, rc);
 }
 
@@ -303,17 +337,18 @@ static int hold(struct vsw_run *r, uint16_t i, uint32_t *handle)
 
 	if (r->x->cls == NETHV_CAPTURE)
 		return broken(r, VSW_RULE_capture_writes);
-	if (!(r->x->flags & NETHV_EXT_HOLDS) || r->x->cls != NETHV_FILTER || r->is_poll ||
-	    (__atomic_load_n(&r->x->e->flush_wanted, __ATOMIC_RELAXED) & 1))
+	if (!(r->x->flags & NETHV_EXT_HOLDS) || r->x->cls != NETHV_FILTER || r->is_poll)
 		return broken(r, VSW_RULE_hold);
-	if (i >= r->nr_sub)
+	if (i >= r->nr_sub || is_gone(r, i))
 		return NETHV_ERANGE;
-	if (r->nr_ops == VSW_OPS_MAX)
+	if (r->nr_ops == VSW_OPS_MAX ||
+	    (__atomic_load_n(&r->x->e->flush_wanted, __ATOMIC_RELAXED) & 1))
 		return no_room(r);
 	at = vsw_hold_take(r, r->sub[i], r->x->e->id);
 	if (at < 0)
 		return no_room(r);
 	note_value(r, VSW_OP_HOLD, i, (int32_t)at);
+	r->gone |= 1ull << i;
 	*handle = (uint32_t)at;
 	return NETHV_OK;
 }
@@ -343,11 +378,14 @@ static int held_call(enum vsw_op_kind kind, uint32_t handle, uint16_t reason)
 		broken(r, VSW_RULE_handle);
 		return end(r, NETHV_ERANGE);
 	}
+	if (kind == VSW_OP_RELEASE && !vsw_hold_can_release(r))
+		return end(r, no_room(r));
 	op = op_new(r, kind, UINT16_MAX);
 	if (!op)
 		return end(r, no_room(r));
 	op->value = (int32_t)handle;
 	op->port = reason;
+	r->nr_places += kind == VSW_OP_RELEASE;
 	return end(r, NETHV_OK);
 }
 
@@ -390,42 +428,74 @@ static struct vsw_resume resume_at(const struct vsw_run *r)
 	return (struct vsw_resume){r->station, (uint16_t)(r->pos + 1)};
 }
 
+static void vlan_put(const struct vsw_run *r, struct nethv_pkt *p, int32_t tci)
+{
+	uint16_t vid = tci < 0 ? 0 : tci & 0xFFF;
+
+	p->flags = (uint16_t)((p->flags & ~NETHV_PKT_VLAN) | (tci < 0 ? 0 : NETHV_PKT_VLAN));
+	p->vlan_tci = tci < 0 ? 0 : (uint16_t)tci;
+	p->vlan = vid || !r->src ? vid : r->src->pvid;
+}
+
+/* Other bytes than before: a tag among them goes out of band, as with all packets. */
+static void look_anew(struct vsw_run *r, uint16_t i)
+{
+	struct vsw_slot *s = &r->v->slot[i];
+	bool had_tag = s->pkt.flags & NETHV_PKT_VLAN;
+	uint16_t lost = vsw_admit(r->v, s);
+
+	if (lost) {
+		vsw_stage_drop(r, i, lost, r->x, NULL);
+		return;
+	}
+	if (!had_tag && (s->pkt.flags & NETHV_PKT_VLAN))
+		vlan_put(r, &s->pkt, s->pkt.vlan_tci);
+	s->pkt.flags &= (uint16_t)~NETHV_PKT_PARSED;
+	vsw_parse(&s->pkt);
+}
+
+/* A head that was replaced before may have left fewer private bytes. */
 static void do_edit(struct vsw_run *r, const struct vsw_op *op)
 {
-	struct nethv_pkt *p = &r->v->slot[op->i].pkt;
+	struct vsw_slot *s = &r->v->slot[op->i];
+	uint32_t to = op->off + op->len;
 
-	memcpy(vsw_hdr(p) + op->off, op->bytes, op->len);
-	p->flags &= (uint16_t)~NETHV_PKT_PARSED;
-	vsw_parse(p);
+	if (to > s->pkt.len || !vsw_slot_pull(r->v, s, to)) {
+		vsw_rule_broken(r->x->e, r->lc->index, VSW_RULE_bytes);
+		return;
+	}
+	memcpy(vsw_hdr(&s->pkt) + op->off, op->bytes, op->len);
+	look_anew(r, op->i);
 }
 
 static void do_head(struct vsw_run *r, const struct vsw_op *op)
 {
 	struct vsw_slot *s = &r->v->slot[op->i];
 
-	if (vsw_head_replace(r->lc, s, op->off, op->bytes, op->len))
+	if (s->pkt.len + op->len > op->off + VSW_FRAME_MAX)
+		vsw_stage_drop(r, op->i, VSW_DROP_too_big, r->x, NULL);
+	else if (vsw_head_replace(r->lc, s, op->off, op->bytes, op->len))
 		vsw_stage_drop(r, op->i, VSW_DROP_no_room, r->x, NULL);
 	else
-		vsw_parse(&s->pkt);
+		look_anew(r, op->i);
 }
 
 static void do_vlan(struct vsw_run *r, const struct vsw_op *op)
 {
-	struct nethv_pkt *p = &r->v->slot[op->i].pkt;
-	uint16_t vid = op->value < 0 ? 0 : op->value & 0xFFF;
-
-	p->flags = (uint16_t)((p->flags & ~NETHV_PKT_VLAN) | (op->value < 0 ? 0 : NETHV_PKT_VLAN));
-	p->vlan_tci = op->value < 0 ? 0 : (uint16_t)op->value;
-	p->vlan = vid || !r->src ? vid : r->src->pvid;
+	vlan_put(r, &r->v->slot[op->i].pkt, op->value);
 }
 
 /* Leaves this run, which has one source. */
 static void do_source(struct vsw_run *r, const struct vsw_op *op)
 {
 	struct vsw_slot *s = &r->v->slot[op->i];
-	struct vsw_inj *e = vsw_inj_put(r->lc, s, r->v, resume_at(r), r->acct);
+	struct vsw_inj *e = NULL;
 
+	/* A forwarder gets it again, and could do that for ever. */
+	if (r->x->cls != NETHV_FORWARD || r->lc->inj.made++ < VSW_INJECT_MAX)
+		e = vsw_inj_put(r->lc, s, r->v, resume_at(r), r->acct);
 	if (!e) {
+		no_room(r);
 		vsw_stage_drop(r, op->i, VSW_DROP_no_room, r->x, NULL);
 		return;
 	}
@@ -490,24 +560,26 @@ static void do_discard(struct vsw_run *r, const struct vsw_op *op)
 	stat_add(&c->released, 1);
 	if (op->port < NETHV_REASONS_MAX)
 		stat_add(&c->drops[op->port], 1);
-	vsw_hold_drop(r->lc, (uint32_t)op->value);
+	vsw_hold_drop(r->lc, (uint32_t)op->value, VSW_DROP_filtered);
 }
 
+/* There was room when it was asked for; should that be gone, the packet is, too: it left its holder. */
 static void do_release(struct vsw_run *r, const struct vsw_op *op)
 {
-	struct vsw_ext_counts *c = &r->x->e->lane[r->lc->index].c;
-
-	if (vsw_hold_release(r->lc, (uint32_t)op->value))
-		stat_add(&c->released, 1);
-	else
+	if (!vsw_hold_release(r, (uint32_t)op->value)) {
 		no_room(r);
+		vsw_hold_drop(r->lc, (uint32_t)op->value, VSW_DROP_no_room);
+	}
+	stat_add(&r->x->e->lane[r->lc->index].c.released, 1);
 }
 
 static void do_held(struct vsw_run *r, const struct vsw_op *op)
 {
 	if (!vsw_hold_is(r->lc, (uint32_t)op->value, r->x->e->id))
 		return; /* named twice */
-	if (op->kind == VSW_OP_RELEASE)
+	if (vsw_hold_is_void(r->lc, (uint32_t)op->value))
+		vsw_hold_forget(r->lc, (uint32_t)op->value);
+	else if (op->kind == VSW_OP_RELEASE)
 		do_release(r, op);
 	else
 		do_discard(r, op);
@@ -519,12 +591,10 @@ static void do_hold(struct vsw_run *r, const struct vsw_op *op)
 {
 	struct nethv_pkt *p = &r->v->slot[op->i].pkt;
 
-	if (p->drop_reason) {
-		vsw_hold_forget(r->lc, (uint32_t)op->value);
-		return;
-	}
-	if (!vsw_hold_renew(r, op->i, (uint32_t)op->value)) {
+	if (!p->drop_reason && !vsw_hold_fill(r, op->i, (uint32_t)op->value))
 		vsw_stage_drop(r, op->i, VSW_DROP_no_room, r->x, NULL);
+	if (p->drop_reason) { /* what was asked for before has cost it its life */
+		vsw_hold_void(r->lc, (uint32_t)op->value);
 		return;
 	}
 	vsw_stage_moved(r, op->i);
@@ -550,15 +620,13 @@ void vsw_ops_do(struct vsw_run *r)
 {
 	uint16_t k, n = r->nr_ops;
 
-	r->nr_ops = 0;
+	r->nr_ops = r->nr_places = 0;
 	r->is_whole = false;
 	for (k = 0; k < n; k++) {
 		const struct vsw_op *op = &r->op[k];
-		bool is_packets = op->kind <= VSW_OP_CLONE || op->kind == VSW_OP_HOLD;
 
-		if (is_packets && op->kind != VSW_OP_ORIGINATE && op->kind != VSW_OP_HOLD &&
-		    r->v->slot[op->i].pkt.drop_reason)
-			continue; /* it went elsewhere already */
+		if (op->kind <= VSW_OP_CLONE && r->v->slot[op->i].pkt.drop_reason)
+			continue; /* it was dropped on the way */
 		do_one(r, op);
 	}
 }

@@ -11,7 +11,7 @@ struct vsw_ext_code {
 	struct nethv_ext
 		desc; /* ours: what the extension said, checked, with missing members zero */
 	bool is_tainted;
-	struct vsw_ext_code *next; /* of code that stays for ever: it faulted */
+	struct vsw_ext_code *next;	       /* of code that stays for ever: it faulted */
 	void (*close)(struct vsw_ext_code *c); /* frees @c, too. Not called after a fault */
 };
 

@@ -67,7 +67,7 @@ static void copy_in(struct vsw_run *r, const struct vsw_slot *s, struct vsw_held
 {
 	uint32_t k, at = 0;
 
-	for (k = 0; k < e->nr_chunks; k++) {
+	for (k = 0; k < e->nr_chunks && at < s->pkt.len; k++) {
 		uint32_t len = s->pkt.len - at < VSW_CHUNK ? s->pkt.len - at : VSW_CHUNK;
 
 		vsw_slot_copy(r->v, s, at, r->lc->hold.mem + (size_t)e->chunk[k] * VSW_CHUNK, len);
@@ -75,21 +75,35 @@ static void copy_in(struct vsw_run *r, const struct vsw_slot *s, struct vsw_held
 	}
 }
 
-static void fill(struct vsw_run *r, const struct vsw_slot *s, struct vsw_held *e)
+static struct vsw_held *held_of(const struct vsw_lcore *lc, uint32_t handle)
 {
+	return &lc->hold.held[handle % VSW_HELD_MAX];
+}
+
+bool vsw_hold_fill(struct vsw_run *r, uint16_t i, uint32_t handle)
+{
+	const struct vsw_slot *s = &r->v->slot[i];
+	struct vsw_held *e = held_of(r->lc, handle);
 	struct vsw_inj *j = &e->inj;
 
+	if (s->pkt.len > e->nr_chunks * VSW_CHUNK)
+		return false;
+	copy_in(r, s, e);
+	while (e->nr_chunks > 1 && (e->nr_chunks - 1) * VSW_CHUNK >= s->pkt.len)
+		chunk_put(&r->lc->hold, e->chunk[--e->nr_chunks]);
 	j->slot = *s;
 	j->slot.data = NULL;
 	j->slot.mbuf = NULL;
 	j->slot.sg_off = 0;
 	j->slot.pkt.flags |= NETHV_PKT_SAFE;
-	j->at = (struct vsw_resume){r->station, (uint16_t)(r->pos + 1)};
+	j->at.station = r->station;
 	j->acct = r->acct;
 	j->ndst = vsw_dsts_left(r, &s->pkt, j->dst);
 	e->order = r->lc->hold.order++;
+	return true;
 }
 
+/* Its head may still grow before the callback's wishes are done. */
 int64_t vsw_hold_take(struct vsw_run *r, uint16_t i, uint32_t owner)
 {
 	const struct vsw_slot *s = &r->v->slot[i];
@@ -100,60 +114,102 @@ int64_t vsw_hold_take(struct vsw_run *r, uint16_t i, uint32_t owner)
 	if (!h->held || !at || s->pkt.len > VSW_FRAME_MAX || s->pkt.ndst > VSW_INJ_DSTS)
 		return -1;
 	e = &h->held[at - 1];
-	if (!chunks_get(h, e, s->pkt.len))
+	if (!chunks_get(h, e, s->pkt.len + VSW_SNAP_SIZE))
 		return -1;
 	h->free_held = e->next_free;
 	h->nr_held++;
 	e->owner = owner;
-	copy_in(r, s, e);
-	fill(r, s, e);
-	return at - 1;
+	e->is_void = false;
+	e->gen++;
+	return (uint32_t)(e->gen * VSW_HELD_MAX + at - 1);
 }
 
 bool vsw_hold_is(const struct vsw_lcore *lc, uint32_t handle, uint32_t owner)
 {
-	return lc->hold.held && handle < VSW_HELD_MAX && lc->hold.held[handle].owner == owner;
+	const struct vsw_held *e = lc->hold.held ? held_of(lc, handle) : NULL;
+
+	return e && e->owner == owner &&
+	       handle / VSW_HELD_MAX == e->gen % (UINT32_MAX / VSW_HELD_MAX + 1);
 }
 
-static void slot_put(struct vsw_hold *h, uint32_t handle)
+bool vsw_hold_is_void(const struct vsw_lcore *lc, uint32_t handle)
 {
-	h->held[handle].owner = 0;
-	h->held[handle].next_free = h->free_held;
-	h->free_held = handle + 1;
+	return held_of(lc, handle)->is_void;
+}
+
+static void slot_put(struct vsw_hold *h, uint32_t at)
+{
+	h->held[at].owner = 0;
+	h->held[at].next_free = h->free_held;
+	h->free_held = at + 1;
 	h->nr_held--;
+}
+
+static void chunks_put(struct vsw_hold *h, struct vsw_held *e)
+{
+	while (e->nr_chunks)
+		chunk_put(h, e->chunk[--e->nr_chunks]);
 }
 
 void vsw_hold_forget(struct vsw_lcore *lc, uint32_t handle)
 {
-	struct vsw_held *e = &lc->hold.held[handle];
-
-	while (e->nr_chunks)
-		chunk_put(&lc->hold, e->chunk[--e->nr_chunks]);
-	slot_put(&lc->hold, handle);
+	chunks_put(&lc->hold, held_of(lc, handle));
+	slot_put(&lc->hold, handle % VSW_HELD_MAX);
 }
 
-void vsw_hold_drop(struct vsw_lcore *lc, uint32_t handle)
+void vsw_hold_void(struct vsw_lcore *lc, uint32_t handle)
 {
-	const struct vsw_inj *j = &lc->hold.held[handle].inj;
-	struct vsw_port_stats *st = &lc->sw->stats->port[j->acct].lcore[lc->index];
+	struct vsw_held *e = held_of(lc, handle);
 
-	stat_add(&st->drops[VSW_DROP_filtered], j->ndst ? j->ndst : 1u);
+	chunks_put(&lc->hold, e);
+	e->is_void = true;
+}
+
+static void count_drop(const struct vsw_lcore *lc, const struct vsw_inj *j, enum vsw_drop why,
+		       uint32_t n)
+{
+	stat_add(&lc->sw->stats->port[j->acct].lcore[lc->index].drops[why], n);
+}
+
+void vsw_hold_drop(struct vsw_lcore *lc, uint32_t handle, enum vsw_drop why)
+{
+	const struct vsw_inj *j = &held_of(lc, handle)->inj;
+
+	count_drop(lc, j, why, j->ndst ? j->ndst : 1u);
 	vsw_hold_forget(lc, handle);
 }
 
-/* The chunks are the packet's bytes until it was delivered: they are given back after that. */
-bool vsw_hold_release(struct vsw_lcore *lc, uint32_t handle)
+bool vsw_hold_can_release(const struct vsw_run *r)
 {
-	struct vsw_hold *h = &lc->hold;
-	struct vsw_held *e = &h->held[handle];
-	struct vsw_inject *q = &lc->inj;
+	const struct vsw_hold *h = &r->lc->hold;
+	uint32_t n = r->nr_places + 1u, pieces = n * VSW_CHUNKS_MAX;
+
+	return n <= vsw_inj_room(r->lc) && r->lc->inj.nr_sg + pieces <= VSW_INJ_SG &&
+	       h->nr_late + pieces <= sizeof(h->late) / sizeof(h->late[0]);
+}
+
+/* The list may have changed since the packet was taken: where it goes on is told by its holder's place. */
+static uint16_t below_holder(const struct vsw_run *r, enum vsw_station station)
+{
+	const struct vsw_ext_list *l = &r->sn->ext.filter;
+	uint16_t at = (uint16_t)(r->x - l->x);
+
+	return station == VSW_AT_filter_out ? l->n - at : at + 1u;
+}
+
+/* The chunks are the packet's bytes until it was delivered: they are given back after that. */
+static bool release(struct vsw_run *r, struct vsw_held *e)
+{
+	struct vsw_hold *h = &r->lc->hold;
+	struct vsw_inject *q = &r->lc->inj;
 	uint32_t k, left = e->inj.slot.pkt.len;
 	struct vsw_inj *j;
 
 	if (q->nr_sg + e->nr_chunks > VSW_INJ_SG ||
 	    h->nr_late + e->nr_chunks > sizeof(h->late) / sizeof(h->late[0]))
 		return false;
-	j = vsw_inj_put(lc, &e->inj.slot, NULL, e->inj.at, e->inj.acct);
+	e->inj.at.below = below_holder(r, e->inj.at.station);
+	j = vsw_inj_put(r->lc, &e->inj.slot, NULL, e->inj.at, e->inj.acct);
 	if (!j)
 		return false;
 	j->ndst = e->inj.ndst;
@@ -167,28 +223,15 @@ bool vsw_hold_release(struct vsw_lcore *lc, uint32_t handle)
 		h->late[h->nr_late++] = e->chunk[k];
 		left -= len;
 	}
-	slot_put(h, handle);
+	e->nr_chunks = 0;
 	return true;
 }
 
-bool vsw_hold_renew(struct vsw_run *r, uint16_t i, uint32_t handle)
+bool vsw_hold_release(struct vsw_run *r, uint32_t handle)
 {
-	const struct vsw_slot *s = &r->v->slot[i];
-	struct vsw_held *e = &r->lc->hold.held[handle];
-
-	if (e->inj.slot.pkt.len == s->pkt.len) {
-		vsw_slot_copy(r->v, s, 0, r->lc->hold.mem + (size_t)e->chunk[0] * VSW_CHUNK,
-			      s->pkt.hdr_len);
-	} else {
-		while (e->nr_chunks)
-			chunk_put(&r->lc->hold, e->chunk[--e->nr_chunks]);
-		if (s->pkt.len > VSW_FRAME_MAX || !chunks_get(&r->lc->hold, e, s->pkt.len)) {
-			slot_put(&r->lc->hold, handle);
-			return false;
-		}
-		copy_in(r, s, e);
-	}
-	fill(r, s, e);
+	if (!release(r, held_of(r->lc, handle)))
+		return false;
+	slot_put(&r->lc->hold, handle % VSW_HELD_MAX);
 	return true;
 }
 
@@ -205,17 +248,21 @@ static int64_t oldest(const struct vsw_hold *h, uint32_t owner)
 	return best;
 }
 
-bool vsw_hold_release_all(struct vsw_lcore *lc, uint32_t owner, uint64_t *nr)
+bool vsw_hold_release_all(struct vsw_run *r)
 {
+	struct vsw_ext *e = r->x->e;
 	int64_t at;
 
-	while (lc->hold.nr_held) {
-		at = oldest(&lc->hold, owner);
+	while (r->lc->hold.nr_held) {
+		at = oldest(&r->lc->hold, e->id);
 		if (at < 0)
 			return true;
-		if (!vsw_hold_release(lc, (uint32_t)at))
+		if (vsw_hold_is_void(r->lc, (uint32_t)at))
+			vsw_hold_forget(r->lc, (uint32_t)at);
+		else if (vsw_hold_release(r, (uint32_t)at))
+			stat_add(&e->lane[r->lc->index].c.released, 1);
+		else
 			return false;
-		stat_add(nr, 1);
 	}
 	return true;
 }
@@ -226,4 +273,65 @@ void vsw_hold_after(struct vsw_lcore *lc)
 
 	while (h->nr_late)
 		chunk_put(h, h->late[--h->nr_late]);
+}
+
+/* ---- A port that goes ---------------------------------------------------------------------- */
+
+static void count_lost(struct vsw_lcore *lc, uint32_t owner)
+{
+	const struct vsw_exts *x = lc->sw->exts;
+	unsigned int i;
+
+	for (i = 0; i < x->n; i++)
+		if (x->e[i]->id == owner)
+			stat_add(&x->e[i]->lane[lc->index].c.released, 1);
+}
+
+static void dsts_leave(const struct vsw_lcore *lc, struct vsw_inj *j, uint16_t port)
+{
+	uint16_t k, n = 0;
+
+	for (k = 0; k < j->ndst; k++)
+		if (j->dst[k].port != port)
+			j->dst[n++] = j->dst[k];
+	if (n < j->ndst)
+		count_drop(lc, j, VSW_DROP_port_down, j->ndst - n);
+	j->ndst = n;
+}
+
+/* Its number may be another port's tomorrow, and its books, too. So the packet is counted now. */
+static void port_leaves(struct vsw_lcore *lc, uint32_t at, uint16_t port)
+{
+	struct vsw_held *e = &lc->hold.held[at];
+	struct vsw_inj *j = &e->inj;
+	bool had_dsts = j->ndst;
+
+	if (!e->owner || e->is_void)
+		return;
+	if (j->acct == port || j->slot.pkt.src_port == port) {
+		count_drop(lc, j, VSW_DROP_port_down, j->ndst ? j->ndst : 1u);
+	} else {
+		dsts_leave(lc, j, port);
+		if (j->ndst || !had_dsts)
+			return;
+	}
+	vsw_hold_void(lc, at);
+	count_lost(lc, e->owner);
+}
+
+void vsw_hold_port_gone(struct vsw *sw, uint16_t port)
+{
+	bool has_holders = false;
+	unsigned int i;
+	uint32_t k;
+
+	for (i = 0; i < sw->nr_lcores; i++)
+		has_holders |= sw->lcore[i]->hold.held != NULL;
+	if (!has_holders)
+		return;
+	vsw_park(sw);
+	for (i = 0; i < sw->nr_lcores; i++)
+		for (k = 0; sw->lcore[i]->hold.nr_held && k < VSW_HELD_MAX; k++)
+			port_leaves(sw->lcore[i], k, port);
+	vsw_unpark(sw);
 }

@@ -34,7 +34,8 @@ struct vsw_ext_view;
 	X(hold, "SDK-2", "packets are held only with NETHV_EXT_HOLDS, and not while unloading")   \
 	X(handle, "SDK-3", "a handle stands for one held packet, until it is released")           \
 	X(moment, "SDK-4", "this call does not belong into this callback")                        \
-	X(index, "SDK-5", "a packet index must be below burst->n")
+	X(index, "SDK-5", "a packet index must be below burst->n")                                \
+	X(bytes, "SDK-6", "bytes that a new head took away cannot be edited")
 
 enum vsw_rule {
 #define X(word, id, text) VSW_RULE_##word,
@@ -73,6 +74,7 @@ struct vsw_ext {
 	uint16_t fault_burst;
 
 	uint32_t flush_wanted; /* atomic; odd: being unloaded, holds nothing more */
+	uint32_t nr_posted;    /* atomic; events of post() that wait */
 
 	/* ctl only */
 	bool is_created;

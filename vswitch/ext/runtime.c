@@ -17,6 +17,7 @@
 
 #define STATE_MAX (64u << 20)
 #define NAP_NS	  20000
+#define POSTS_MAX 256u /* events of one instance that wait */
 
 static struct vsw_ext_code *stay; /* code that faulted: what it left undone, nobody knows */
 
@@ -203,6 +204,7 @@ void vsw_ext_faulted(struct vsw_ext *e, const struct vsw_guard *g, uint16_t lcor
 static void holds_end(struct vsw_ext *e)
 {
 	const struct timespec nap = {0, NAP_NS};
+	struct vsw_guard *before = vsw_guard_mine();
 	struct vsw *sw = e->sw;
 	uint32_t wanted;
 	unsigned int i;
@@ -221,6 +223,13 @@ static void holds_end(struct vsw_ext *e)
 				vsw_ext_poll(sw->lcore[i], sw->snap);
 		}
 	}
+	vsw_guard_attach(before);
+}
+
+/* It may hold again. */
+static void holds_begin(struct vsw_ext *e)
+{
+	__atomic_store_n(&e->flush_wanted, e->flush_wanted & ~1u, __ATOMIC_RELEASE);
 }
 
 static void report(struct vsw_ext *e)
@@ -244,15 +253,21 @@ static void detach(struct vsw_ext *e)
 	vsw_objs_owner_gone(e->sw->exts->objs, e->id);
 }
 
+/* The queue has room for others, and ctl has time for them. */
 bool vsw_ext_post(struct vsw_ext *e, uint64_t arg)
 {
-	return vsw_event_post(e->sw, vsw_ext_on_notify, e, arg);
+	if (__atomic_fetch_add(&e->nr_posted, 1, __ATOMIC_RELAXED) < POSTS_MAX &&
+	    vsw_event_post(e->sw, vsw_ext_on_notify, e, arg))
+		return true;
+	__atomic_fetch_sub(&e->nr_posted, 1, __ATOMIC_RELAXED);
+	return false;
 }
 
 void vsw_ext_on_notify(void *ctx, uint64_t arg)
 {
 	struct vsw_ctl_call c = {.e = ctx, .arg = arg};
 
+	__atomic_fetch_sub(&c.e->nr_posted, 1, __ATOMIC_RELAXED);
 	if (!c.e->is_dead)
 		vsw_ctl_notify(&c);
 }
@@ -492,12 +507,12 @@ static int set_disabled(struct vsw_ext *e, bool is_disabled)
 	if (is_disabled)
 		holds_end(e);
 	else
-		e->flush_wanted &= ~1u;
+		holds_begin(e);
 	e->is_disabled = is_disabled;
 	rc = vsw_publish(e->sw);
 	if (rc) {
 		e->is_disabled = !is_disabled;
-		e->flush_wanted &= ~1u;
+		holds_begin(e);
 		return rc;
 	}
 	pause_end(e, is_disabled ? "disable" : "enable");
@@ -715,7 +730,7 @@ int vsw_ext_upgrade(struct vsw_ext *e, const struct vsw_ext_cfg *cfg)
 	}
 	free(s.at);
 	if (rc) {
-		e->flush_wanted &= ~1u;
+		holds_begin(e);
 		instance_end(to);
 		return rc;
 	}
