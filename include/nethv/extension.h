@@ -314,9 +314,17 @@ enum nethv_log_level { NETHV_LOG_ERROR, NETHV_LOG_WARN, NETHV_LOG_INFO, NETHV_LO
 
 struct rte_mbuf;
 
-/* The calls of one instance. Results: 0 or more is success; -1 means that the class, the direction or
- * the moment does not allow it (the broken rule is counted and shown), -2 that an argument is out of
- * range, -3 that there is no room (counted; try again with the next burst). */
+/* The calls of one instance. Results: 0 or more is success; EPERM means that the class, the direction or
+ * the moment does not allow it (where a rule is broken, it is counted and shown), ERANGE that an argument
+ * is out of range, ENOROOM that there is no room (counted; try again with the next burst).
+ *
+ * A call knows by itself whose callback it is in: the burst or host that it is given is not looked at, and
+ * outside of a callback, or in one of the other kind (lcore, ctl), it does nothing and returns EPERM, NULL,
+ * 0 or false. Wrong pointers among the arguments are a fault of the extension.
+ *
+ * What changes packets is noted, up to 256 times in one callback, with a copy of the bytes, and done in
+ * that order when the callback has returned; nothing of it when it faulted. A packet that was held or
+ * given another source is not there any more: calls that name it later in the callback return ERANGE. */
 enum nethv_result { NETHV_OK = 0, NETHV_EPERM = -1, NETHV_ERANGE = -2, NETHV_ENOROOM = -3 };
 
 struct nethv_host {
@@ -331,36 +339,48 @@ struct nethv_host {
 
 	/* Copies frame bytes [@off, @off + @len) to @dst, wherever they lie. */
 	int (*copy)(struct nethv_burst *b, uint16_t i, uint32_t off, void *dst, uint32_t len);
-	/* Makes at least min(@n, frame) bytes private; up to NETHV_PRIVATE_MAX less what tags took.
-	 * ERANGE: not so many. The packet's pointer stays, hdr_len grows. */
+	/* Makes at least min(@n, frame) bytes private, up to NETHV_PRIVATE_MAX. ERANGE: not so many.
+	 * The packet's pointer stays, hdr_len grows; nethv_bytes() may be elsewhere afterwards. */
 	int (*pull)(struct nethv_burst *b, uint16_t i, uint32_t n);
-	/* Filter, forwarder; ingress. Overwrites @len private bytes at @off; done when the callback
-	 * returned. Checksums are the extension's own matter. */
+	/* Filter, forwarder; ingress. Overwrites @len private bytes at @off. Checksums are the
+	 * extension's own matter. An 802.1Q tag that comes to stand behind the addresses is taken out
+	 * of band, as set_vlan() would set it. */
 	int (*edit)(struct nethv_burst *b, uint16_t i, uint32_t off, const void *bytes,
 		    uint32_t len);
 	/* Filter, forwarder; ingress. Replaces the first @strip private bytes of the frame by @len
-	 * others: encapsulates, decapsulates, rewrites. Needs NETHV_EXT_PLAIN. */
+	 * others (up to NETHV_PRIVATE_MAX): encapsulates, decapsulates, rewrites. Needs NETHV_EXT_PLAIN.
+	 * ERANGE: the frame would have less than 14 or more than 9234 bytes. */
 	int (*set_head)(struct nethv_burst *b, uint16_t i, uint32_t strip, const void *bytes,
 			uint32_t len);
-	/* Filter, forwarder; ingress. The tag: @tci, or -1 for none. */
+	/* Filter, forwarder; ingress. The tag, and with it the packet's VLAN: @tci, or -1 for none; then,
+	 * and with VLAN 0, the source port's own VLAN. */
 	int (*set_vlan)(struct nethv_burst *b, uint16_t i, int32_t tci);
+	/* Filter, forwarder; both ways. */
 	int (*set_mark)(struct nethv_burst *b, uint16_t i, uint32_t mark);
-	/* Filter, forwarder; ingress. The only way to change a packet's source (SRC-1). */
+	/* Filter, forwarder; ingress. The only way to change a packet's source (SRC-1): a connected port,
+	 * or NETHV_PORT_DEFAULT. The packet goes on below this extension, behind this burst; from a
+	 * forwarder it comes to that forwarder again. */
 	int (*set_source)(struct nethv_burst *b, uint16_t i, uint16_t port);
 	/* Filter, forwarder. A copy of packet @i with its context and without destinations goes into
-	 * the ingress path, behind this burst, to the extensions below this one (DP-11). */
+	 * the ingress path, behind this burst, to the extensions below this one (DP-11); a forwarder gets
+	 * its own again. On egress it keeps the destinations that are not excluded, up to 8 (ENOROOM:
+	 * more), and goes to the extensions that follow. */
 	int (*clone)(struct nethv_burst *b, uint16_t i);
 	/* Any class; ingress or poll(). A new packet from @src_port, likewise. From
-	 * NETHV_PORT_DEFAULT it is trusted: no port policy applies (DP-10). */
+	 * NETHV_PORT_DEFAULT it is trusted: no port policy applies (DP-10). 14 to 9234 bytes. */
 	int (*originate)(struct nethv_burst *b, uint16_t src_port, const void *frame, uint32_t len);
-	/* Filter with NETHV_EXT_HOLDS. Takes packet @i out; *@handle stands for it until release() or
-	 * discard(). release() puts it back where it was taken out; in any burst of the same lcore. */
+	/* Filter with NETHV_EXT_HOLDS; both ways. Takes packet @i out, as it is when the callback has
+	 * returned; *@handle stands for it until release() or discard(), on the same lcore. ENOROOM: too
+	 * many are held, the packet has more than 8 destinations, or the extension is to give back all.
+	 * release() puts it back behind this extension, in any callback with a burst; ENOROOM: it is
+	 * still held. A packet whose source or last destination is removed meanwhile is dropped by the
+	 * switch; its handle stays good. ERANGE: no such handle. */
 	int (*hold)(struct nethv_burst *b, uint16_t i, uint32_t *handle);
 	int (*release)(struct nethv_burst *b, uint32_t handle);
 	int (*discard)(struct nethv_burst *b, uint32_t handle, uint16_t reason);
 	/* nethv/extension_dpdk.h: the buffer of a packet that came from an uplink, or NULL. */
 	const struct rte_mbuf *(*mbuf)(struct nethv_burst *b, uint16_t i);
-	/* lcore. notify(@arg) will run on ctl. ENOROOM when too many wait. */
+	/* lcore. notify(@arg) will run on ctl. ENOROOM when too many wait: 256 of one instance. */
 	int (*post)(struct nethv_burst *b, uint64_t arg);
 
 	/* ctl. */
@@ -400,7 +420,8 @@ struct nethv_host {
 	/* ctl; forwarders. Takes the VF away from @port, so that policies apply again (IOV-9). */
 	int (*remove_vf)(const struct nethv_host *h, uint16_t port);
 	/* ctl; sends an event down the stack from below this extension (NIC_REQUEST), or up from
-	 * above it (NIC_STATUS). */
+	 * above it (NIC_STATUS). Others' event() run inside of this call, and may lead to one's own;
+	 * their time is not counted. in and out: up to 1 MiB each. */
 	int (*request)(const struct nethv_host *h, struct nethv_event *e);
 };
 
@@ -487,7 +508,9 @@ struct nethv_ext {
 	/* lcore: */
 	void (*ingress)(void *inst, struct nethv_burst *b);
 	void (*egress)(void *inst, struct nethv_burst *b);
-	void (*poll)(void *inst, struct nethv_burst *b);  /* each loop; with NETHV_EXT_HOLDS */
+	/* Each loop; with NETHV_EXT_HOLDS. An lcore that sleeps has no loops; while packets are held it
+	 * sleeps for 50 us at most. */
+	void (*poll)(void *inst, struct nethv_burst *b);
 	void (*flush)(void *inst, struct nethv_burst *b); /* release or discard all that is held */
 };
 

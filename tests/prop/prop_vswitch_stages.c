@@ -466,7 +466,8 @@ static void model_ingress(struct thing t, unsigned int level)
 		t.vlan = new_vlan(h);
 		t.is_tagged = true;
 	}
-	if (is_source(act)) { /* where the tag may be none that it may send */
+	if (is_source(act) &&
+	    t.src != new_source(h)) { /* where the tag may be none that it may send */
 		t.src = new_source(h);
 		if (t.vlan != pvid[t.src])
 			t.vlan = t.is_tagged ? VLAN_NONE : pvid[t.src];

@@ -9,7 +9,8 @@
 #include "base/err.h"
 #include "vswitch/ext/priv.h"
 
-#define BUILTIN "builtin:"
+#define BUILTIN	 "builtin:"
+#define KEYS_MAX 1024u
 
 static bool is_name(const char *s)
 {
@@ -35,8 +36,41 @@ static int check_class(const struct nethv_ext *d, const char *path)
 	return 0;
 }
 
+static int check_reasons(const struct nethv_ext *d, const char *path)
+{
+	uint32_t i;
+
+	if (d->nr_reasons > NETHV_REASONS_MAX || (d->nr_reasons && !d->reasons))
+		return err_set(-EINVAL, "%s: %u drop reasons, want up to %u", path, d->nr_reasons,
+			       NETHV_REASONS_MAX);
+	for (i = 0; i < d->nr_reasons; i++)
+		if (!d->reasons[i])
+			return err_set(-EINVAL, "%s: drop reason %u has no text", path, i);
+	return 0;
+}
+
+static int check_keys(const struct nethv_ext *d, const char *path)
+{
+	const struct nethv_key *k;
+	unsigned int n = 0;
+
+	for (k = d->keys; k && k->name; k++) {
+		if (k->kind < NETHV_KEY_TEXT || k->kind > NETHV_KEY_LIST)
+			return err_set(-EINVAL, "%s: key %.40s is of kind %u, want text to list",
+				       path, k->name, k->kind);
+		if (++n > KEYS_MAX)
+			return err_set(-EINVAL,
+				       "%s: more than %u keys; does the table end with a name "
+				       "that is NULL?",
+				       path, KEYS_MAX);
+	}
+	return 0;
+}
+
 int vsw_desc_check(const struct nethv_ext *d, const char *path)
 {
+	int rc;
+
 	static const struct nethv_guid none;
 
 	if (!is_name(d->name))
@@ -45,13 +79,13 @@ int vsw_desc_check(const struct nethv_ext *d, const char *path)
 		return err_set(-EINVAL, "%s: version and summary are needed", path);
 	if (memcmp(&d->guid, &none, sizeof(none)) == 0)
 		return err_set(-EINVAL, "%s: its GUID is zero; `nethv ext new` makes one", path);
-	if (d->nr_reasons > NETHV_REASONS_MAX || (d->nr_reasons && !d->reasons))
-		return err_set(-EINVAL, "%s: %u drop reasons, want up to %u", path, d->nr_reasons,
-			       NETHV_REASONS_MAX);
 	if (d->lcore_size > 1u << 30)
 		return err_set(-EINVAL, "%s: %u bytes for each lcore, want up to 1 GiB", path,
 			       d->lcore_size);
-	return check_class(d, path);
+	rc = check_reasons(d, path);
+	if (!rc)
+		rc = check_keys(d, path);
+	return rc ? rc : check_class(d, path);
 }
 
 static void builtin_close(struct vsw_ext_code *c)

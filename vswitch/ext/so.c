@@ -259,6 +259,8 @@ static int open_copy(struct so *so, const char *path, void *at, size_t len, cons
 	return so->handle ? 0 : err_set(-ENOEXEC, "%s: %s", path, dlerror());
 }
 
+/* Some objects stay although they are closed (a destructor of a thread, a unique symbol of C++). Then the
+ * number stays taken, too: the next object of that name would turn out to be this one. */
 static void so_close(struct vsw_ext_code *c)
 {
 	struct so *so = (struct so *)c;
