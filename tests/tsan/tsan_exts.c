@@ -12,7 +12,8 @@
 #include "tests/tsan/spring.h"
 #include "vswitch/ext/ext.h"
 
-#define PORTS 4u
+#define PORTS	  4u
+#define BUDGET_US 1000000u /* what is slow under a sanitizer is no fault */
 
 static struct vsw *sw;
 static struct spring *port[PORTS];
@@ -34,7 +35,7 @@ static const char *module(const char *name)
 
 static struct vsw_ext *load(const char *name, const char *as, const char *config)
 {
-	struct vsw_ext_cfg cfg = {.path = module(name), .config = config};
+	struct vsw_ext_cfg cfg = {.path = module(name), .config = config, .budget_us = BUDGET_US};
 	struct vsw_ext *e = NULL;
 
 	snprintf(cfg.name, sizeof(cfg.name), "%s", as);
@@ -44,7 +45,7 @@ static struct vsw_ext *load(const char *name, const char *as, const char *config
 
 static void upgrade(const char *as, const char *name, const char *config)
 {
-	struct vsw_ext_cfg cfg = {.path = module(name), .config = config};
+	struct vsw_ext_cfg cfg = {.path = module(name), .config = config, .budget_us = BUDGET_US};
 
 	check(vsw_ext_upgrade(vsw_ext_find(sw, as), &cfg) == 0);
 }

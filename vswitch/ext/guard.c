@@ -204,6 +204,16 @@ void vsw_guard_fini(struct vsw_guard *g)
 	g->stack = NULL;
 }
 
+void vsw_guard_listen(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < NR_FAULTS; i++)
+		sigaddset(&set, faults[i]);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 /* Where the thread's stack ends, and some more. 0: not known. */
 static uintptr_t stack_low_find(void)
 {
@@ -221,7 +231,6 @@ static uintptr_t stack_low_find(void)
 void vsw_guard_attach(struct vsw_guard *g)
 {
 	stack_t st = {0};
-	sigset_t set;
 	clockid_t clock;
 
 	if (mine == g)
@@ -237,10 +246,7 @@ void vsw_guard_attach(struct vsw_guard *g)
 		__atomic_store_n(&g->thread, pthread_self(), __ATOMIC_RELAXED);
 		__atomic_store_n(&g->clock, clock, __ATOMIC_RELAXED);
 		__atomic_store_n(&g->is_attached, true, __ATOMIC_RELEASE);
-		sigemptyset(&set);
-		for (size_t i = 0; i < NR_FAULTS; i++)
-			sigaddset(&set, faults[i]);
-		pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+		vsw_guard_listen();
 	}
 	sigaltstack(g ? &st : &stack_before, mine ? NULL : &stack_before);
 	mine = g;

@@ -69,6 +69,10 @@ void vsw_guard_fini(struct vsw_guard *g);
 /* any.  Makes @g the guard of the calling thread, if it is not so yet; NULL: none any more. */
 void vsw_guard_attach(struct vsw_guard *g);
 
+/* any.  The calling thread gets the signals of faults. After a jump, too: others may have put a handler of
+ * their own before ours (sanitizers do), during which all are blocked. */
+void vsw_guard_listen(void);
+
 /* Around a callback, in the function (or one that outlives it) that called sigsetjmp(g->env, 0). */
 static inline void vsw_guard_enter(struct vsw_guard *g, struct vsw_ext *e, const char *callback,
 				   uint64_t budget_ns)

@@ -186,6 +186,7 @@ void vsw_ext_faulted(struct vsw_ext *e, const struct vsw_guard *g, uint16_t lcor
 {
 	bool no = false;
 
+	vsw_guard_listen();
 	if (!__atomic_compare_exchange_n(&e->is_told, &no, true, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE))
 		return;
