@@ -62,6 +62,13 @@ struct vsw_guard_kept {
 
 #define VSW_SIG_BUDGET SIGVTALRM
 
+/* Instrumented code takes its time. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define VSW_BUDGET_SCALE 20u
+#else
+#define VSW_BUDGET_SCALE 1u
+#endif
+
 /* ctl.  0 or -errno (text set). */
 int vsw_guard_init(struct vsw_guard *g);
 void vsw_guard_fini(struct vsw_guard *g);

@@ -107,7 +107,7 @@ static void view_fill(struct vsw_ext_view *v, struct vsw_ext *e)
 		.name = e->name,
 		.cls = d->cls,
 		.flags = d->flags,
-		.budget_ns = e->budget_us * 1000ull,
+		.budget_ns = e->budget_us * 1000ull * VSW_BUDGET_SCALE,
 		.is_fail_closed = e->is_fail_closed,
 	};
 }
