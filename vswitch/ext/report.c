@@ -29,12 +29,20 @@ static void place_text(const struct vsw_ext *e, char *to, size_t max)
 			 (unsigned long)(e->fault.ip - (uintptr_t)info.dli_fbase));
 }
 
+/* As it was asked for: that of a callback on ctl is not ours to stretch. */
+static unsigned int budget_us(const struct vsw_ext *e)
+{
+	uint64_t us = e->fault.budget_ns / 1000;
+
+	return (unsigned int)(e->fault.budget_ns == CTL_BUDGET_NS ? us : us / VSW_BUDGET_SCALE);
+}
+
 static void what_text(const struct vsw_ext *e, char *to, size_t max)
 {
 	switch (e->fault.sig) {
 	case VSW_SIG_BUDGET:
 		snprintf(to, max, "did not return within its budget of %u us of CPU time",
-			 (unsigned int)(e->fault.budget_ns / 1000));
+			 budget_us(e));
 		break;
 	case SIGABRT: snprintf(to, max, "called abort()"); break;
 	case SIGSEGV:
