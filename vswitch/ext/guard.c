@@ -84,6 +84,11 @@ void vsw_guard_push(struct vsw_guard *g, struct vsw_guard_kept *k)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	k->is_due = g->is_due; /* nothing changes it any more */
 	k->fault = g->fault;
+	if (k->budget_ns || k->is_due)
+		return;
+	/* Who calls on and on is never seen twice at the same place by the watchdog. */
+	k->is_due = true;
+	k->fault = (struct vsw_fault){.sig = VSW_SIG_BUDGET, .budget_ns = g->budget_ns};
 }
 
 void vsw_guard_pop(struct vsw_guard *g, const struct vsw_guard_kept *k, bool ends)
