@@ -159,9 +159,9 @@ class Storm:
         return [n for n, e in sorted(self.list().items(), key=lambda i: i[1]["position"])]
 
     def peaceful(self, n):
-        self.load("pass", "passthrough")
-        self.load("count", "state-v1", before="pass")
         self.load("hold", "crash", **HOLDS)
+        self.load("pass", "passthrough")  # the last one is on top
+        self.load("count", "state-v1", before="pass")
         assert self.order() == ["count", "pass", "hold"], self.order()
         self.change("moved", "ext_move", name="count", before="hold")
         assert self.order() == ["pass", "count", "hold"], self.order()
