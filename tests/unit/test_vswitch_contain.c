@@ -64,7 +64,7 @@ static int ask_for_queue(struct hooks *k)
 
 static void crash(void)
 {
-	volatile int *volatile nowhere = NULL;
+	volatile int *volatile nowhere = (int *)16; /* not NULL: UBSan would be first */
 
 	*nowhere = 1;
 }

@@ -86,7 +86,8 @@ static uint8_t *take_bytes(struct vsw_run *r, const void *bytes, uint32_t len)
 	if (!to)
 		return NULL;
 	vsw_guard_out(&r->lc->guard);
-	memcpy(to, bytes, len);
+	if (len) /* set_head() may take away only */
+		memcpy(to, bytes, len);
 	vsw_guard_in(&r->lc->guard);
 	return to;
 }
