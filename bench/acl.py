@@ -131,6 +131,8 @@ class Switch:
                          "simple match hits", "miss with success upcall", "miss with failed upcall")}
         m = re.search(r"processing cycles: *(\d+)", text)
         got["cycles"] = int(m[1]) if m else 0
+        masks = re.search(r"lookups per megaflow hit: *([0-9.]+)", text)
+        got["lookups"] = float(masks[1]) * got["megaflow hits"]
         got["wall"], got["cpu"] = wall, cpu
         return got
 
@@ -138,7 +140,8 @@ class Switch:
 def settle(s, o):
     """Waits until no packet is new to OVS; the difference of two readings of its counters then."""
     end = time.monotonic() + o.warm_max
-    time.sleep(o.warm)
+    s.app("dpif-netdev/pmd-stats-clear")  # its thread does it, some time later
+    time.sleep(max(1, o.warm))
     while True:
         a = s.sample()
         time.sleep(o.secs)
@@ -149,11 +152,12 @@ def settle(s, o):
             return d
 
 
-def measure(s, o, flows):
+def measure(s, o, kind, flows):
     """OVS learns some thousand flows a second. While it does, it must not forget the first before
-    they come again; then it must, for what only a connection's first packet needed is in the way."""
-    if flows > 1:
-        s.forget_after(600000)
+    they come again. With connections it must, later: what only their first packets needed is in the
+    way. Without, a round through all flows may take longer than its usual memory, and it never ends."""
+    s.forget_after(600000 if flows > 1 else IDLE_MS)
+    if flows > 1 and kind == "ct":
         settle(s, o)
         s.forget_after(IDLE_MS)
         time.sleep(IDLE_MS / 1000 + 3)
@@ -166,6 +170,7 @@ def measure(s, o, flows):
             "packets": n, "cpu_share": d["cpu"] / d["wall"], "settled": d["settled"],
             "emc": d["emc hits"] / n, "megaflow": d["megaflow hits"] / n,
             "simple_match": d["simple match hits"] / n, "upcalls": d["miss with success upcall"],
+            "masks_tried": d["lookups"] / max(1, d["megaflow hits"]),
             "megaflows": s.app("dpctl/dump-flows").count("actions:")}
 
 
@@ -179,13 +184,14 @@ def run_ovs(o, files, samples):
             for kind, flows in cases:
                 s.rules(files.rules[kind])
                 s.pcap(files.pcap[flows], ",infinite_rx=1")
-                m = measure(s, o, flows)
+                m = measure(s, o, kind, flows)
                 if s.taken()[1]:
                     raise Failure(f"ovs, {kind}: denied frames that are permitted")
                 s.no_pcap()
                 samples[kind, flows].append(m)
                 print(f"   {OVS[kind]}, {flows} flows: {m['cycles']:.0f} ({m['own_counter']:.0f} by "
                       f"its counter), EMC {m['emc']:.0%}, {m['megaflows']} megaflows, "
+                      f"{m['masks_tried']:.0f} masks tried, "
                       f"{m['upcalls']} upcalls{'' if m['settled'] else ': STILL LEARNING'}", file=sys.stderr)
     finally:
         keep_or_remove(o, work)
@@ -200,28 +206,37 @@ def run_micro(o, samples):
             raise Failure("micro_acl denied frames that are permitted")
 
 
-def check_one(s, o, files, kind):
-    """Aimed frames once; rule by rule the same counts as DPDK's classification has."""
-    want = files.expect["by_rule"]
+def aimed_once(s, o, files, kind):
+    """Frames that aim at the rules, once; how many each rule took when the counters stand still."""
     s.rules(files.rules[kind])
     s.pcap(files.aimed)
-    end = time.monotonic() + 120
-    while True:
+    last, still = -1, 0
+    while last < files.expect["check"] and still < 10:
         time.sleep(1)
         by, denied = s.taken()
-        if sum(by.values()) >= files.expect["check"] or time.monotonic() > end:
-            break
-    lost = re.findall(r"failed upcall: *(\d+)", s.app("dpif-netdev/pmd-stats-show"))[0]
+        still = still + 1 if last == sum(by.values()) > 0 else 0
+        last = sum(by.values())
     s.no_pcap()
-    got = [by.get(i + 1, 0) for i in range(len(want))]
+    got = [by.get(i + 1, 0) for i in range(len(files.expect["by_rule"]))]
     got[-1] += by.get(0, 0)
-    bad = [i for i in range(len(want)) if want[i] != got[i]]
-    print(f"check, {OVS[kind]}: {sum(got)} frames, {denied} denied, micro_acl denied "
-          f"{files.expect['denied']}; {lost} upcalls failed, {len(bad)} of "
-          f"{len(want)} rules differ", file=sys.stderr)
-    if bad:
-        raise Failure("not the same ACL: rule, micro_acl, ovs: "
-                      + "; ".join(f"{i + 1}, {want[i]}, {got[i]}" for i in bad[:5]))
+    return got, denied
+
+
+def check_one(s, o, files, kind):
+    """Rule by rule the counts of DPDK's classification. OVS forgets to count a frame now and then,
+    so a few that miss are worth another try; one that another rule took is not."""
+    want = files.expect["by_rule"]
+    for _ in range(4):
+        got, denied = aimed_once(s, o, files, kind)
+        bad = [i for i in range(len(want)) if want[i] != got[i]]
+        print(f"check, {OVS[kind]}: {sum(got)} frames, {denied} denied, micro_acl denied "
+              f"{files.expect['denied']}; {len(bad)} of {len(want)} rules differ", file=sys.stderr)
+        if not bad:
+            return
+        if any(got[i] > want[i] for i in bad) or sum(got) < 0.999 * sum(want):
+            break
+    raise Failure("not the same ACL: rule, micro_acl, ovs: "
+                  + "; ".join(f"{i + 1}, {want[i]}, {got[i]}" for i in bad[:5]))
 
 
 def check(o, files):
@@ -253,6 +268,9 @@ def rounds(o, files):
         for job in jobs:
             try:
                 job()
+            except KeyboardInterrupt:
+                print("interrupted: what there is so far", file=sys.stderr)
+                return samples, failed + 1
             except (Failure, subprocess.SubprocessError) as e:
                 failed += 1
                 print(f"   failed: {e}", file=sys.stderr)
@@ -289,8 +307,10 @@ def table(o, rows):
             continue
         ratio = f"{r['to_rte_acl']:.2f} x" if "to_rte_acl" in r else ""
         above = f"{r['above_base']:.0f}" if "above_base" in r else ""
+        learning = sum(not m.get("settled", True) for m in r["samples"])
+        note = f"  still learning in {learning} of {r['starts']} starts" if learning else ""
         print(f"{r['flows']:>7}  {r['system']:<27} {r['median']:>7.0f} {r['min']:>7.0f} "
-              f"{r['max']:>7.0f} {ratio:>11} {above:>11}")
+              f"{r['max']:>7.0f} {ratio:>11} {above:>11}{note}")
 
 
 def report(o, rows, files):
