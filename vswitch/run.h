@@ -182,8 +182,8 @@ void vsw_stage_exclude(struct vsw_run *r, uint16_t i, uint32_t d, uint16_t why,
 		       const struct vsw_ext_view *x);
 /* Counts and tells that a copy of packet @i towards @port is lost; the packet itself goes on. */
 void vsw_stage_lose(struct vsw_run *r, uint16_t i, uint16_t port, uint16_t why);
-/* Takes from live[] those whose why[] is not 0; they were dropped. */
-void vsw_stage_compact(struct vsw_run *r);
+/* Takes from live[] those that were dropped or moved. */
+void vsw_stage_sweep(struct vsw_run *r);
 /* Puts packet @i's destinations into dstv and counts its copies. */
 void vsw_stage_route(struct vsw_run *r, uint16_t i, const struct nethv_dst *dst, uint16_t n);
 void vsw_stage_flood(struct vsw_run *r, uint16_t i);
@@ -253,6 +253,18 @@ uint32_t vsw_inj_room(const struct vsw_lcore *lc); /* places that are free */
 /* The next ones that may be one vector, as r->v etc. False: none. */
 bool vsw_inj_next(struct vsw_lcore *lc, struct vsw_run *r);
 
-/* stages.c, lcore.  All that was injected, until nothing is left. */
+/* The second half of a packet, which is the same for all that come from one port. */
+#define VSW_CONTEXT_AT	offsetof(struct nethv_pkt, src_port)
+#define VSW_CONTEXT_LEN (sizeof(struct nethv_pkt) - VSW_CONTEXT_AT)
+_Static_assert(VSW_CONTEXT_AT == 32, "half a line");
+
+/* stages_quick.c, lcore.  False: the vector is not one for it, and is as it was but for what vsw_stages_run()
+ * sets anyhow. */
+bool vsw_stages_quick(struct vsw_run *r);
+
+/* stages.c, lcore.  From behind all of @station on, the way is the usual one. */
+void vsw_stages_from(struct vsw_run *r, enum vsw_station station);
+/* All that was injected, until nothing is left; finish: and gives back what served them. */
 void vsw_stages_drain(struct vsw_lcore *lc, const struct vsw_snap *sn);
+void vsw_stages_finish(struct vsw_lcore *lc, const struct vsw_snap *sn);
 void vsw_stages_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src);

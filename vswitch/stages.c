@@ -9,16 +9,12 @@
 #include <rte_branch_prediction.h>
 
 #include "vswitch/offload.h"
-#include "vswitch/parse.h"
 #include "vswitch/overlay/overlay.h"
 #include "vswitch/policy/policy.h"
 #include "vswitch/priv.h"
 #include "vswitch/see/tap.h"
 
-#define VID_MASK    0x0FFFu
-#define ETH_IP4_BE  0x0008u /* 0x0800 as it lies in memory */
-#define IP4_FRAG_BE 0xFF3Fu /* more fragments, offset; likewise */
-#define IP_NO_NEXT  59u
+#define VID_MASK 0x0FFFu
 
 static inline struct nethv_pkt *pkt_of(const struct vsw_run *r, uint16_t i)
 {
@@ -43,15 +39,22 @@ static void tell_drop(const struct vsw_run *r, uint16_t i, uint16_t port, uint16
 		vsw_tap_drop(r->sn->tap, &d);
 }
 
+static uint32_t nr_left(const struct vsw_run *r, const struct nethv_pkt *p)
+{
+	uint32_t d, left = 0;
+
+	for (d = p->dst_first; d < p->dst_first + p->ndst; d++)
+		left += !(r->lc->dstv[d].flags & NETHV_DST_EXCLUDED);
+	return left;
+}
+
 /* Once for each packet: it may have some destinations less already. */
 void vsw_stage_drop(struct vsw_run *r, uint16_t i, uint16_t why, const struct vsw_ext_view *x,
 		    const char *text)
 {
 	struct nethv_pkt *p = pkt_of(r, i);
-	uint32_t d, left = p->ndst ? 0 : 1;
+	uint32_t left = p->ndst ? nr_left(r, p) : 1;
 
-	for (d = p->dst_first; d < p->dst_first + p->ndst; d++)
-		left += !(r->lc->dstv[d].flags & NETHV_DST_EXCLUDED);
 	if (left)
 		stat_add(&r->st->drops[why], left);
 	if (unlikely(r->sn->mirror != NULL) && !p->drop_reason)
@@ -87,7 +90,8 @@ void vsw_stage_lose(struct vsw_run *r, uint16_t i, uint16_t port, uint16_t why)
 	tell_drop(r, i, port, why, NULL, NULL);
 }
 
-void vsw_stage_compact(struct vsw_run *r)
+/* Takes from live[] those whose why[] is not 0. */
+static void compact(struct vsw_run *r)
 {
 	uint16_t k, n = 0;
 
@@ -99,6 +103,18 @@ void vsw_stage_compact(struct vsw_run *r)
 	r->n = n;
 }
 
+void vsw_stage_sweep(struct vsw_run *r)
+{
+	uint16_t k;
+
+	if (likely(!r->has_gone))
+		return;
+	r->has_gone = false;
+	for (k = 0; k < r->n; k++)
+		r->why[k] = pkt_of(r, r->live[k])->drop_reason;
+	compact(r);
+}
+
 static void drop_marked(struct vsw_run *r)
 {
 	uint16_t k;
@@ -106,7 +122,7 @@ static void drop_marked(struct vsw_run *r)
 	for (k = 0; k < r->n; k++)
 		if (r->why[k])
 			vsw_stage_drop(r, r->live[k], r->why[k], NULL, NULL);
-	vsw_stage_compact(r);
+	compact(r);
 }
 
 static void tap_station(const struct vsw_run *r, enum vsw_station station)
@@ -125,14 +141,9 @@ static void tap_station(const struct vsw_run *r, enum vsw_station station)
 
 /* ---- Entry --------------------------------------------------------------------------------- */
 
-/* The second half of a packet, for all that come from one port. */
-#define CONTEXT_AT  offsetof(struct nethv_pkt, src_port)
-#define CONTEXT_LEN (sizeof(struct nethv_pkt) - CONTEXT_AT)
-_Static_assert(CONTEXT_AT == 32, "half a line");
-
 static void fresh(struct vsw_run *r, struct nethv_pkt *p)
 {
-	memset((uint8_t *)p + CONTEXT_AT, 0, CONTEXT_LEN);
+	memset((uint8_t *)p + VSW_CONTEXT_AT, 0, VSW_CONTEXT_LEN);
 	p->src_port = r->src_id;
 	p->flags &= NETHV_PKT_VLAN | NETHV_PKT_CSUM | NETHV_PKT_LSO | NETHV_PKT_CSUM_OK;
 	if (r->src->cfg.kind == VSW_PORT_UPLINK)
@@ -345,13 +356,16 @@ static void take(struct vsw_run *r, uint16_t i, uint16_t decided)
 		vsw_stage_drop(r, i, decided - DST_DROP, NULL, NULL);
 }
 
+static uint16_t decide(const struct vsw_run *r, const struct nethv_pkt *p)
+{
+	if (p->vlan == VLAN_NONE)
+		return DST_DROP + VSW_DROP_vlan_denied;
+	return vsw_decide(r->lc, r->sn, r->src, p, p->vlan);
+}
+
 void vsw_stage_normal(struct vsw_run *r, uint16_t i)
 {
-	const struct nethv_pkt *p = pkt_of(r, i);
-
-	take(r, i,
-	     p->vlan == VLAN_NONE ? DST_DROP + VSW_DROP_vlan_denied
-				  : vsw_decide(r->lc, r->sn, r->src, p, p->vlan));
+	take(r, i, decide(r, pkt_of(r, i)));
 }
 
 /* As long as addresses and VLAN repeat, so does the decision. */
@@ -370,9 +384,7 @@ static void forward_normal(struct vsw_run *r)
 			continue;
 		}
 		if (!last || p->vlan != vlan || memcmp(last, vsw_hdr(p), 12) != 0) {
-			decided = p->vlan == VLAN_NONE
-					  ? DST_DROP + VSW_DROP_vlan_denied
-					  : vsw_decide(r->lc, r->sn, r->src, p, p->vlan);
+			decided = decide(r, p);
 			last = vsw_hdr(p);
 			vlan = p->vlan;
 		}
@@ -398,15 +410,6 @@ static void guard_source(struct vsw_run *r, bool forwarder_has_vlan)
 	drop_marked(r);
 }
 
-static void drop_gone(struct vsw_run *r)
-{
-	uint16_t k;
-
-	for (k = 0; k < r->n; k++)
-		r->why[k] = pkt_of(r, r->live[k])->drop_reason;
-	vsw_stage_compact(r);
-}
-
 static void forward(struct vsw_run *r)
 {
 	const struct vsw_ext_list *l = &r->sn->ext.forward;
@@ -419,7 +422,7 @@ static void forward(struct vsw_run *r)
 	if (r->sn->overlay)
 		vsw_stage_overlay_route(r);
 	forward_normal(r);
-	drop_gone(r);
+	vsw_stage_sweep(r);
 	if (unlikely(r->sn->mirror != NULL))
 		vsw_stage_mirror(r);
 }
@@ -498,15 +501,9 @@ static void drop_excluded(struct vsw_run *r)
 {
 	uint16_t k;
 
-	for (k = 0; k < r->n; k++) {
-		const struct nethv_pkt *p = pkt_of(r, r->live[k]);
-		uint32_t d, left = 0;
-
-		for (d = p->dst_first; d < p->dst_first + p->ndst; d++)
-			left += !(r->lc->dstv[d].flags & NETHV_DST_EXCLUDED);
-		r->why[k] = left == 0;
-	}
-	vsw_stage_compact(r);
+	for (k = 0; k < r->n; k++)
+		r->why[k] = nr_left(r, pkt_of(r, r->live[k])) == 0;
+	compact(r);
 }
 
 /* Tags that an extension wants kept leave as they came, one packet after the other. */
@@ -637,6 +634,18 @@ static void egress(struct vsw_run *r)
 	}
 }
 
+void vsw_stages_from(struct vsw_run *r, enum vsw_station station)
+{
+	uint16_t k;
+
+	for (k = 0; k < r->n && !r->sn->ext.wants_parsed; k++)
+		vsw_parse(pkt_of(r, r->live[k]));
+	r->from = station;
+	r->below = VSW_EXTS_MAX;
+	ingress(r);
+	egress(r);
+}
+
 /* What comes before the first extension. False: the packets went another way. */
 static bool begin(struct vsw_run *r)
 {
@@ -678,151 +687,24 @@ void vsw_stages_drain(struct vsw_lcore *lc, const struct vsw_snap *sn)
 	}
 }
 
-/* ---- The quick way ------------------------------------------------------------------------- */
-
-/* The common packet: IPv4 without options, not a fragment. Else as vsw_parse() says. */
-static inline void parse_quick(struct nethv_pkt *p)
+void vsw_stages_finish(struct vsw_lcore *lc, const struct vsw_snap *sn)
 {
-	const uint8_t *h = vsw_hdr(p);
-	uint16_t type, frag;
-
-	memcpy(&type, h + 12, sizeof(type));
-	memcpy(&frag, h + 20, sizeof(frag));
-	if (unlikely(type != ETH_IP4_BE || h[14] != 0x45 || (frag & IP4_FRAG_BE) ||
-		     h[23] == IP_NO_NEXT || p->hdr_len < 34 + VSW_L4_MIN)) {
-		vsw_parse(p);
-		return;
-	}
-	p->ether_type = 0x0800;
-	p->l3_off = 14;
-	p->l4_off = 34;
-	p->l4_proto = h[23];
-	p->l3_version = 4;
-	p->flags |= NETHV_PKT_PARSED;
-}
-
-/* As enter(), for a vector in which each packet can be looked at as it is. False: this one is not. */
-static inline __attribute__((always_inline)) bool enter_all(struct vsw_run *r, bool wants_parsed)
-{
-	const uint16_t safe = r->src->cfg.kind == VSW_PORT_UPLINK ? NETHV_PKT_SAFE : 0;
-	const uint32_t vlan_ndst = r->src->pvid; /* vlan, and ndst behind it: none */
-	const uint16_t n = r->v->n;
-	const struct nethv_pkt like = {.src_port = r->src_id};
-	uint64_t bytes = 0;
-	uint16_t i;
-
-	for (i = 0; i < n; i++) {
-		struct nethv_pkt *p = &r->v->slot[i].pkt;
-
-		if (unlikely(vsw_is_rare(p)))
-			return false;
-		bytes += p->len;
-		memcpy((uint8_t *)p + CONTEXT_AT, (uint8_t *)&like + CONTEXT_AT, CONTEXT_LEN);
-		p->dst_first = i; /* where commit_whole() puts its destination */
-		if (unlikely(safe))
-			p->flags |= safe;
-		memcpy(&p->vlan, &vlan_ndst, sizeof(vlan_ndst));
-		if (unlikely(p->flags & NETHV_PKT_VLAN))
-			p->vlan = vsw_source_vlan(r->src, p);
-		if (wants_parsed)
-			parse_quick(p);
-	}
-	stat_add(&r->st->in_bytes, bytes);
-	memcpy(r->live, vsw_in_order, sizeof(r->live));
-	r->n = n;
-	r->is_whole = true;
-	return true;
-}
-
-_Static_assert(offsetof(struct nethv_pkt, ndst) == offsetof(struct nethv_pkt, vlan) + 2, "");
-
-static bool enter_whole(struct vsw_run *r)
-{
-	return r->sn->ext.wants_parsed ? enter_all(r, true) : enter_all(r, false);
-}
-
-/* All to one port: what egress wants to see of that. */
-static void commit_whole(struct vsw_run *r)
-{
-	const struct nethv_dst to = {.port = r->lc->work.dst[0]};
-	uint16_t i;
-
-	for (i = 0; i < r->n; i++)
-		r->v->slot[i].pkt.ndst = 1;
-	for (i = 0; i < r->n; i++)
-		r->lc->dstv[i] = to;
-	r->nr_dst = r->n;
-}
-
-/* From behind all of @station on, the way is the usual one. */
-static void go_on(struct vsw_run *r, enum vsw_station station)
-{
-	uint16_t k;
-
-	for (k = 0; k < r->n && !r->sn->ext.wants_parsed; k++)
-		vsw_parse(pkt_of(r, r->live[k]));
-	r->from = station;
-	r->below = VSW_EXTS_MAX;
-	ingress(r);
-	egress(r);
-}
-
-static void forward_whole(struct vsw_run *r)
-{
-	const struct vsw_ext_set *x = &r->sn->ext;
-	enum vsw_station behind = VSW_AT_filter_out;
-	struct vsw_lcore *lc = r->lc;
-
-	vsw_look_up(lc, r->sn, r->src);
-	if (!x->filter.has_out && !x->capture.has_out) {
-		if (likely(lc->work.is_uniform))
-			vsw_deliver(lc, r->v, r->st, r->sn->port[lc->work.dst[0]], vsw_in_order,
-				    r->n);
-		else
-			vsw_scatter(lc, r->sn, r->src);
-		return;
-	}
-	if (!lc->work.is_uniform) {
-		go_on(r, VSW_AT_policy_in);
-		return;
-	}
-	commit_whole(r);
-	if (x->filter.has_out)
-		vsw_ext_run(r, &x->filter, true, 0, VSW_AT_filter_out);
-	if (likely(r->is_whole) && x->capture.has_out) {
-		behind = VSW_AT_capture_out;
-		vsw_ext_run(r, &x->capture, true, 0, VSW_AT_capture_out);
-	}
-	if (likely(r->is_whole))
-		vsw_deliver(lc, r->v, r->st, r->sn->port[lc->work.dst[0]], vsw_in_order, r->n);
-	else
-		go_on(r, behind);
-}
-
-/* With extensions only, and as long as none of them drops or changes anything, forwarding is that of the
- * short way. */
-static void run_whole(struct vsw_run *r)
-{
-	const struct vsw_ext_set *x = &r->sn->ext;
-	enum vsw_station behind = VSW_AT_capture_in;
-
-	if (x->capture.has_in)
-		vsw_ext_run(r, &x->capture, false, 0, VSW_AT_capture_in);
-	if (likely(r->is_whole) && x->filter.has_in) {
-		behind = VSW_AT_filter_in;
-		vsw_ext_run(r, &x->filter, false, 0, VSW_AT_filter_in);
-	}
-	if (likely(r->is_whole))
-		forward_whole(r);
-	else
-		go_on(r, behind);
-}
-
-static void release(struct vsw_lcore *lc)
-{
+	vsw_stages_drain(lc, sn);
 	lc->inj.scratch_used = 0;
 	if (lc->hold.nr_late)
 		vsw_hold_after(lc);
+}
+
+static void run(struct vsw_run *r)
+{
+	enter(r, true);
+	if (unlikely(r->sn->tap != NULL))
+		vsw_tap_enter(r->sn->tap, r->v, r->live, r->n);
+	tap_station(r, VSW_AT_in);
+	if (begin(r)) {
+		ingress(r);
+		egress(r);
+	}
 }
 
 void vsw_stages_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src)
@@ -841,20 +723,7 @@ void vsw_stages_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const struc
 	r->has_gone = false;
 	r->is_whole = false;
 	lc->inj.made = 0;
-	if (sn->is_quick && enter_whole(r)) {
-		run_whole(r);
-		vsw_stages_drain(lc, sn);
-		release(lc);
-		return;
-	}
-	enter(r, true);
-	if (unlikely(sn->tap != NULL))
-		vsw_tap_enter(sn->tap, r->v, r->live, r->n);
-	tap_station(r, VSW_AT_in);
-	if (begin(r)) {
-		ingress(r);
-		egress(r);
-	}
-	vsw_stages_drain(lc, sn);
-	release(lc);
+	if (!sn->is_quick || !vsw_stages_quick(r))
+		run(r);
+	vsw_stages_finish(lc, sn);
 }

@@ -53,13 +53,10 @@ static void guard(struct vsw_run *r)
 	for (k = 0; k < r->n; k++) {
 		const struct nethv_pkt *p = &r->v->slot[r->live[k]].pkt;
 
-		r->why[k] = 0;
-		if (vsw_mac_num(vsw_hdr(p) + 6) == r->src->mac)
-			continue;
-		r->why[k] = VSW_DROP_spoofed_mac;
-		vsw_stage_drop(r, r->live[k], VSW_DROP_spoofed_mac, NULL, NULL);
+		if (vsw_mac_num(vsw_hdr(p) + 6) != r->src->mac)
+			vsw_stage_drop(r, r->live[k], VSW_DROP_spoofed_mac, NULL, NULL);
 	}
-	vsw_stage_compact(r);
+	vsw_stage_sweep(r);
 }
 
 /* Of the others it is known already. */
@@ -87,9 +84,7 @@ static void take_results(struct vsw_run *r, const struct vsw_overlay_io *io, con
 		else
 			vsw_parse(p);
 	}
-	for (k = 0; k < r->n; k++)
-		r->why[k] = r->v->slot[r->live[k]].pkt.drop_reason;
-	vsw_stage_compact(r);
+	vsw_stage_sweep(r);
 }
 
 static void enter(struct vsw_run *r)
@@ -229,6 +224,5 @@ void vsw_stage_overlay_tick(struct vsw_lcore *lc, const struct vsw_snap *sn)
 	r->st = &lc->sw->stats->port[VSW_ACCT_SELF].lcore[lc->index];
 	lc->inj.made = 0;
 	send_own(r);
-	vsw_stages_drain(lc, sn);
-	lc->inj.scratch_used = 0;
+	vsw_stages_finish(lc, sn);
 }

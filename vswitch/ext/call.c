@@ -206,8 +206,6 @@ static void take_ports(struct vsw_run *r, uint16_t i, const struct nethv_route *
 		uint16_t port = ro->dst[k].port;
 		const struct vsw_port *to = port < VSW_PORTS_MAX ? r->sn->port[port] : NULL;
 
-		if (is_among(dst, n, port))
-			continue;
 		if (!to) {
 			vsw_rule_broken(r->x->e, r->lc->index, VSW_RULE_dst);
 			continue;
@@ -258,18 +256,6 @@ static void take_routes(struct vsw_run *r)
 	}
 }
 
-static void take_gone(struct vsw_run *r)
-{
-	uint16_t k;
-
-	if (likely(!r->has_gone))
-		return;
-	r->has_gone = false;
-	for (k = 0; k < r->n; k++)
-		r->why[k] = r->v->slot[r->live[k]].pkt.drop_reason;
-	vsw_stage_compact(r);
-}
-
 static void tell_tap(const struct vsw_run *r)
 {
 	static const uint16_t passed[VSW_VEC_SIZE];
@@ -304,19 +290,16 @@ static void results(struct vsw_run *r)
 	count(r);
 	if (unlikely(r->sn->tap != NULL))
 		tell_tap(r);
-	if (r->x->cls == NETHV_CAPTURE) {
-		if (r->nr_ops)
-			vsw_ops_do(r);
-		return;
-	}
 	if (r->nr_ops)
 		vsw_ops_do(r);
+	if (r->x->cls == NETHV_CAPTURE)
+		return;
 	take_verdicts(r);
 	if (r->is_egress)
 		take_exclusions(r);
 	else if (r->x->cls == NETHV_FORWARD)
 		take_routes(r);
-	take_gone(r);
+	vsw_stage_sweep(r);
 }
 
 /* ---- Calls --------------------------------------------------------------------------------- */
@@ -331,7 +314,7 @@ static void pass_by(struct vsw_run *r)
 	for (k = 0; k < r->nr_sub; k++)
 		vsw_stage_drop(r, r->sub[k], VSW_DROP_filtered, r->x,
 			       "faulted: the extension is detached and fails closed");
-	take_gone(r);
+	vsw_stage_sweep(r);
 }
 
 static bool is_timed(struct vsw_run *r)
@@ -490,8 +473,5 @@ void vsw_ext_poll(struct vsw_lcore *lc, const struct vsw_snap *sn)
 		if (r->x->flags & NETHV_EXT_HOLDS)
 			poll_one(r, g);
 	}
-	vsw_stages_drain(lc, sn);
-	lc->inj.scratch_used = 0;
-	if (lc->hold.nr_late)
-		vsw_hold_after(lc);
+	vsw_stages_finish(lc, sn);
 }
