@@ -183,3 +183,26 @@ Test(vsw_bpfcode, native_code_does_what_the_interpreter_does, .timeout = 200)
 	}
 	cr_assert_gt(ran, steps / 2);
 }
+
+/* What librte_bpf would work out with an instruction that traps. */
+Test(vsw_bpfcode, the_lowest_number_is_divided_by_minus_one)
+{
+	static const uint8_t ops[] = {BPF_DIV, BPF_MOD};
+	static struct maker m;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		m.n = 0;
+		put(&m, BPF_LD | BPF_IMM | EBPF_DW, EBPF_REG_0, 0, 0, 0);
+		put(&m, 0, 0, 0, 0, INT32_MIN);
+		put(&m, EBPF_ALU64 | EBPF_MOV | BPF_K, EBPF_REG_2, 0, 0, -1);
+		put(&m, BPF_JMP | EBPF_JNE | BPF_K, EBPF_REG_2, 0, 1, -1);
+		if (i & 1)
+			put(&m, EBPF_ALU64 | ops[i / 2] | BPF_X, EBPF_REG_0, EBPF_REG_2, 0, 0);
+		else
+			put(&m, EBPF_ALU64 | ops[i / 2] | BPF_K, EBPF_REG_0, 0, 0, -1);
+		put(&m, EBPF_ALU64 | EBPF_ARSH | BPF_K, EBPF_REG_0, 0, 0, 62);
+		put(&m, BPF_JMP | EBPF_EXIT, 0, 0, 0, 0);
+		cr_assert_eq(try_one(&m, i), 1);
+	}
+}
