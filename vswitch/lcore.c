@@ -24,6 +24,7 @@
 #define PAGE	     4096u
 #define LCORE_SIZE   RTE_ALIGN_CEIL(sizeof(struct vsw_lcore), PAGE)
 #define OUT_SIZE     RTE_ALIGN_CEIL(sizeof(struct vsw_ext_out), PAGE)
+#define OUT_MAP_SIZE (2 * OUT_SIZE + VSW_SCRATCH + 4 * PAGE)
 #define SLEEP_POLLED_NS \
 	200000 /* when a queue cannot wake us: TAPs without interrupts, monitored channels */
 #define SLEEP_HELD_NS	 50000 /* while an extension holds packets, which it releases in poll() */
@@ -90,11 +91,11 @@ static int memory_map(struct vsw_lcore **out, unsigned int eal_id)
 }
 
 /* What extensions write results into: pages without access around it, so that who writes too far is
- * stopped there. Captures get the second one, which takes no writes. */
+ * stopped there. Captures get the second one, which takes no writes. Behind them lies the scratch
+ * memory of what is injected. */
 static int out_map(struct vsw_lcore *lc)
 {
-	char *at =
-		mmap(NULL, 2 * OUT_SIZE + 3 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *at = mmap(NULL, OUT_MAP_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (at == MAP_FAILED)
 		return err_sys(-errno, "lcore %u: its memory", lc->eal_id);
@@ -103,8 +104,10 @@ static int out_map(struct vsw_lcore *lc)
 	if (mprotect(lc->out, OUT_SIZE, PROT_READ | PROT_WRITE) ||
 	    mprotect((void *)lc->no_out, OUT_SIZE, PROT_READ))
 		return err_sys(-errno, "lcore %u: its memory", lc->eal_id);
-	lc->inj.scratch = malloc(VSW_SCRATCH);
-	return lc->inj.scratch ? 0 : err_set(-ENOMEM, "lcore %u: out of memory", lc->eal_id);
+	lc->inj.scratch = (uint8_t *)(at + 2 * OUT_SIZE + 3 * PAGE);
+	if (mprotect(lc->inj.scratch, VSW_SCRATCH, PROT_READ | PROT_WRITE))
+		return err_sys(-errno, "lcore %u: its memory", lc->eal_id);
+	return 0;
 }
 
 int vsw_lcore_create(struct vsw_lcore **out, struct vsw *sw, uint16_t index, unsigned int eal_id)
@@ -142,9 +145,8 @@ void vsw_lcore_destroy(struct vsw_lcore *lc)
 	fd_close(&lc->wake_fd);
 	vsw_guard_fini(&lc->guard);
 	vsw_hold_destroy(&lc->hold);
-	free(lc->inj.scratch);
 	if (lc->out)
-		munmap((char *)lc->out - PAGE, 2 * OUT_SIZE + 3 * PAGE);
+		munmap((char *)lc->out - PAGE, OUT_MAP_SIZE);
 	munmap((char *)lc + lc->ro, LCORE_SIZE);
 	munmap(lc, LCORE_SIZE);
 }
