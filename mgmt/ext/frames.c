@@ -55,7 +55,8 @@ int frames_add(struct frames *f, const void *bytes, uint32_t len, uint64_t ts_ns
 	if (rc)
 		return rc;
 	f->frame[f->n++] = (struct frame){f->nr_bytes, len, len, ts_ns, port};
-	memcpy(f->bytes + f->nr_bytes, bytes, len);
+	if (len) /* an empty frame may have no bytes at all */
+		memcpy(f->bytes + f->nr_bytes, bytes, len);
 	f->nr_bytes += len;
 	return 0;
 }
