@@ -100,6 +100,8 @@ int exthost_create(struct exthost *x, const char *config)
 	x->has_cfg = false;
 	if (rc) {
 		x->inst = NULL; /* half made: never called again */
+		json_decref(x->cfg);
+		x->cfg = NULL;
 		cr_assert_neq(x->text[0], 0, "create() failed without a word");
 	}
 	return rc;

@@ -10,16 +10,18 @@ static struct vsw_vec vec; /* only one is in work at a time */
 static uint8_t *receive(struct ovbed *b, struct vsw_slot *s, const uint8_t *frame, uint32_t len)
 {
 	uint8_t *back = malloc(len);
-	uint32_t at;
+	uint32_t at, piece = b->piece;
 
 	memcpy(back, frame, len);
 	s->pkt.len = len;
 	s->pkt.hdr_off = VSW_SNAP_OFF;
 	s->pkt.hdr_len = (uint16_t)(len < b->privates ? len : b->privates);
 	memcpy(s->snap, back, s->pkt.hdr_len);
-	s->data = b->piece ? NULL : back;
-	for (at = 0; b->piece && at < len; at += b->piece) {
-		uint32_t n = len - at < b->piece ? len - at : b->piece;
+	s->data = piece ? NULL : back;
+	if (piece && len > piece * VSW_SG_MAX) /* not more pieces than a vector has room for */
+		piece = (len + VSW_SG_MAX - 1) / VSW_SG_MAX;
+	for (at = 0; piece && at < len; at += piece) {
+		uint32_t n = len - at < piece ? len - at : piece;
 
 		vec.sg[s->sg_count++] = (struct vsw_sg){back + at, n};
 	}

@@ -15,7 +15,7 @@ struct ovbed {
 	struct vsw_overlay *ov;
 	uint32_t now_s;
 	uint16_t privates; /* private bytes of a received frame at most: 64..128 */
-	uint32_t piece;	   /* bytes of each piece that a received frame lies in; 0: all in one */
+	uint32_t piece;	   /* bytes at least of each piece of a received frame; 0: all in one */
 	uint16_t in_flags; /* of a received packet, besides NETHV_PKT_VLAN */
 	uint16_t in_csum;
 	/* Of the last frame: */
