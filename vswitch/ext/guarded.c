@@ -8,11 +8,6 @@
 
 typedef void (*body_fn)(struct vsw_ctl_call *c);
 
-static bool is_faulted(const struct vsw_ext *e)
-{
-	return __atomic_load_n(&e->is_faulted, __ATOMIC_ACQUIRE);
-}
-
 static uint64_t cpu_ns(void)
 {
 	struct timespec t;
@@ -43,7 +38,7 @@ static bool contained(struct vsw_ctl_call *c, body_fn body)
 	struct vsw_guard_kept kept;
 	bool is_inside = before == &x->guard && (x->guard.seq & 1), is_ok;
 
-	if (is_faulted(c->e))
+	if (ext_is_faulted(c->e))
 		return false;
 	if (is_inside)
 		vsw_guard_push(&x->guard, &kept);
@@ -52,7 +47,7 @@ static bool contained(struct vsw_ctl_call *c, body_fn body)
 		vsw_watchdog_need(x->watchdog);
 	is_ok = guarded(c, body, &x->guard);
 	if (is_inside)
-		vsw_guard_pop(&x->guard, &kept, is_faulted(kept.ext));
+		vsw_guard_pop(&x->guard, &kept, ext_is_faulted(kept.ext));
 	vsw_guard_attach(before);
 	return is_ok;
 }

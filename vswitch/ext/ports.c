@@ -22,7 +22,7 @@ static unsigned int op_stack(void *ctx, struct vsw_objs_ext *out)
 	for (i = 0; i < x->n; i++) {
 		const struct vsw_ext *e = x->e[i];
 
-		if (e->is_disabled || __atomic_load_n(&e->is_faulted, __ATOMIC_ACQUIRE))
+		if (e->is_disabled || ext_is_faulted(e))
 			continue;
 		out[n] = (struct vsw_objs_ext){
 			.owner = e->id,

@@ -126,6 +126,12 @@ static inline struct vsw_ext *ext_of(const struct nethv_host *h)
 	return h->priv;
 }
 
+/* any.  True: its fault is complete, too (pairs with vsw_ext_faulted()). */
+static inline bool ext_is_faulted(const struct vsw_ext *e)
+{
+	return __atomic_load_n(&e->is_faulted, __ATOMIC_ACQUIRE);
+}
+
 /* code.c, ctl.  0 or -EINVAL (text set). */
 int vsw_desc_check(const struct nethv_ext *d, const char *path);
 
@@ -176,6 +182,22 @@ void vsw_ext_faulted(struct vsw_ext *e, const struct vsw_guard *g, uint16_t lcor
 int vsw_ext_why(const struct vsw_ext *e, const char *callback);
 /* runtime.c, ctl.  The event behind host->post(). */
 void vsw_ext_on_notify(void *ctx, uint64_t arg);
+
+/* runtime.c, ctl.  Of what loading, unloading and upgrading are made. An instance with its code; the error of
+ * opening it or of its create() (text set). */
+int vsw_ext_create(struct vsw_ext **out, struct vsw *sw, const struct vsw_ext_cfg *cfg);
+/* Not in the list, not seen by lcores. Events may still name it: it is freed a while later. */
+void vsw_ext_end(struct vsw_ext *e);
+/* Its index in x->e; x->n: it is not there. */
+unsigned int vsw_exts_place(const struct vsw_exts *x, const struct vsw_ext *e);
+/* -EBUSY (text set): another one than @e forwards. */
+int vsw_ext_check_forwarder(const struct vsw_exts *x, const struct vsw_ext *e);
+/* Holders give back what they hold, in their lcores; nothing new is held until holds_begin(). */
+void vsw_ext_holds_end(struct vsw_ext *e);
+void vsw_ext_holds_begin(struct vsw_ext *e);
+/* Around a change: the longest pause of an lcore meanwhile is shown as that of @change. */
+void vsw_ext_pause_begin(const struct vsw *sw);
+void vsw_ext_pause_end(struct vsw_ext *e, const char *change);
 
 /* report.c, ctl.  The fault of an instance in one sentence. */
 void vsw_fault_text(const struct vsw_ext *e, char *to, size_t max);

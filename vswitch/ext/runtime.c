@@ -15,7 +15,6 @@
 #include "vswitch/ext/priv.h"
 #include "vswitch/priv.h"
 
-#define STATE_MAX (64u << 20)
 #define NAP_NS	  20000
 #define POSTS_MAX 256u /* events of one instance that wait */
 
@@ -41,7 +40,7 @@ static unsigned int class_count(const struct vsw_exts *x, uint32_t cls)
 	return n;
 }
 
-static unsigned int place_of(const struct vsw_exts *x, const struct vsw_ext *e)
+unsigned int vsw_exts_place(const struct vsw_exts *x, const struct vsw_ext *e)
 {
 	unsigned int i = 0;
 
@@ -52,7 +51,7 @@ static unsigned int place_of(const struct vsw_exts *x, const struct vsw_ext *e)
 
 static void list_remove(struct vsw_exts *x, const struct vsw_ext *e)
 {
-	unsigned int i = place_of(x, e);
+	unsigned int i = vsw_exts_place(x, e);
 
 	if (i == x->n)
 		return;
@@ -80,15 +79,10 @@ struct vsw_ext *vsw_ext_find(struct vsw *sw, const char *name)
 	return NULL;
 }
 
-static bool is_faulted(const struct vsw_ext *e)
-{
-	return __atomic_load_n(&e->is_faulted, __ATOMIC_ACQUIRE);
-}
-
 /* Whether lcores are to see it. */
 static bool is_on(const struct vsw_ext *e)
 {
-	return !e->is_disabled && !(is_faulted(e) && e->report[0] && !e->is_fail_closed);
+	return !e->is_disabled && !(ext_is_faulted(e) && e->report[0] && !e->is_fail_closed);
 }
 
 /* ---- Snapshots ----------------------------------------------------------------------------- */
@@ -141,7 +135,7 @@ void vsw_exts_snapshot(const struct vsw *sw, struct vsw_ext_set *out)
 
 /* ---- Pauses -------------------------------------------------------------------------------- */
 
-static void pause_begin(const struct vsw *sw)
+void vsw_ext_pause_begin(const struct vsw *sw)
 {
 	unsigned int i;
 
@@ -149,7 +143,7 @@ static void pause_begin(const struct vsw *sw)
 		vsw_lcore_gap_begin(sw->lcore[i]);
 }
 
-static void pause_end(struct vsw_ext *e, const char *change)
+void vsw_ext_pause_end(struct vsw_ext *e, const char *change)
 {
 	struct vsw *sw = e->sw;
 	uint64_t max = 0;
@@ -201,8 +195,7 @@ void vsw_ext_faulted(struct vsw_ext *e, const struct vsw_guard *g, uint16_t lcor
 	vsw_event_post(e->sw, on_fault, e, 0);
 }
 
-/* Holders give back what they hold, in their lcores; nothing new is held meanwhile. */
-static void holds_end(struct vsw_ext *e)
+void vsw_ext_holds_end(struct vsw_ext *e)
 {
 	const struct timespec nap = {0, NAP_NS};
 	struct vsw_guard *before = vsw_guard_mine();
@@ -227,8 +220,7 @@ static void holds_end(struct vsw_ext *e)
 	vsw_guard_attach(before);
 }
 
-/* It may hold again. */
-static void holds_begin(struct vsw_ext *e)
+void vsw_ext_holds_begin(struct vsw_ext *e)
 {
 	__atomic_store_n(&e->flush_wanted, e->flush_wanted & ~1u, __ATOMIC_RELEASE);
 }
@@ -243,15 +235,21 @@ static void report(struct vsw_ext *e)
 /* Takes a faulted instance out of the pipeline. Its code stays mapped, and is never called again. */
 static void detach(struct vsw_ext *e)
 {
-	if (!is_faulted(e) || e->report[0])
+	if (!ext_is_faulted(e) || e->report[0])
 		return;
 	if (e->fault_lcore >= e->sw->nr_lcores)
-		pause_begin(e->sw);
-	holds_end(e);
+		vsw_ext_pause_begin(e->sw);
+	vsw_ext_holds_end(e);
 	report(e);
 	vsw_republish(e->sw);
-	pause_end(e, "fault");
+	vsw_ext_pause_end(e, "fault");
 	vsw_objs_owner_gone(e->sw->exts->objs, e->id);
+}
+
+void vsw_rule_broken(struct vsw_ext *e, uint16_t lcore, enum vsw_rule rule)
+{
+	stat_add(&e->lane[lcore].c.broken, 1);
+	__atomic_store_n(&e->lane[lcore].last_broken, (uint32_t)rule, __ATOMIC_RELAXED);
 }
 
 /* The queue has room for others, and ctl has time for them. */
@@ -298,18 +296,17 @@ static void ext_free(struct vsw_ext *e)
 	free(e);
 }
 
-/* Not in the list, not seen by lcores. Events may still name it: it is freed a while later. */
-static void instance_end(struct vsw_ext *e)
+void vsw_ext_end(struct vsw_ext *e)
 {
 	struct vsw_ctl_call c = {.e = e};
 
 	if (e->is_created)
 		vsw_ctl_destroy(&c);
-	if (e->is_created && is_faulted(e) && !e->report[0]) /* at its very end */
+	if (e->is_created && ext_is_faulted(e) && !e->report[0]) /* at its very end */
 		report(e);
 	vsw_objs_owner_gone(e->sw->exts->objs, e->id);
 	vsw_host_free_all(e);
-	if (e->code && !is_faulted(e)) {
+	if (e->code && !ext_is_faulted(e)) {
 		e->code->close(e->code);
 	} else if (e->code) {
 		e->code->next = stay;
@@ -360,7 +357,7 @@ int vsw_ext_why(const struct vsw_ext *e, const char *callback)
 {
 	char text[512];
 
-	if (is_faulted(e)) {
+	if (ext_is_faulted(e)) {
 		vsw_fault_text(e, text, sizeof(text));
 		return err_set(-EFAULT, "%s: %s", e->name, text);
 	}
@@ -393,7 +390,7 @@ static int watchdog_start(struct vsw_exts *x)
 	return vsw_watchdog_start(&x->watchdog, g, i + 1);
 }
 
-static int instance_create(struct vsw_ext **out, struct vsw *sw, const struct vsw_ext_cfg *cfg)
+int vsw_ext_create(struct vsw_ext **out, struct vsw *sw, const struct vsw_ext_cfg *cfg)
 {
 	struct vsw_exts *x = sw->exts;
 	struct vsw_ext *e = calloc(1, sizeof(*e));
@@ -418,7 +415,7 @@ static int instance_create(struct vsw_ext **out, struct vsw *sw, const struct vs
 		rc = e->is_created ? 0 : vsw_ext_why(e, "create");
 	}
 	if (rc) {
-		instance_end(e);
+		vsw_ext_end(e);
 		return rc;
 	}
 	*out = e;
@@ -427,7 +424,7 @@ static int instance_create(struct vsw_ext **out, struct vsw *sw, const struct vs
 
 /* ---- Load, order, unload ------------------------------------------------------------------- */
 
-static int check_forwarder(const struct vsw_exts *x, const struct vsw_ext *e)
+int vsw_ext_check_forwarder(const struct vsw_exts *x, const struct vsw_ext *e)
 {
 	unsigned int i;
 
@@ -435,7 +432,7 @@ static int check_forwarder(const struct vsw_exts *x, const struct vsw_ext *e)
 		const struct vsw_ext *o = x->e[i];
 
 		if (o != e && o->code->desc.cls == NETHV_FORWARD && !o->is_disabled &&
-		    !is_faulted(o))
+		    !ext_is_faulted(o))
 			return err_set(-EBUSY,
 				       "%s: %s forwards already, and only one may (EXT-3); disable "
 				       "or unload it first",
@@ -457,28 +454,29 @@ static int check_new(const struct vsw_exts *x, const struct vsw_ext *e)
 	if (x->n == VSW_EXTS_MAX)
 		return err_set(-ENOSPC, "%s: the switch has %u extensions, the limit", e->name,
 			       VSW_EXTS_MAX);
-	return e->code->desc.cls == NETHV_FORWARD && !e->is_disabled ? check_forwarder(x, e) : 0;
+	return e->code->desc.cls == NETHV_FORWARD && !e->is_disabled ? vsw_ext_check_forwarder(x, e)
+								     : 0;
 }
 
 int vsw_ext_load(struct vsw_ext **out, struct vsw *sw, const struct vsw_ext_cfg *cfg)
 {
 	struct vsw_ext *e;
-	int rc = instance_create(&e, sw, cfg);
+	int rc = vsw_ext_create(&e, sw, cfg);
 
 	if (rc)
 		return rc;
 	rc = check_new(sw->exts, e);
 	if (!rc) {
 		list_insert(sw->exts, e, 0);
-		pause_begin(sw);
+		vsw_ext_pause_begin(sw);
 		rc = vsw_publish(sw);
 	}
 	if (rc) {
 		list_remove(sw->exts, e);
-		instance_end(e);
+		vsw_ext_end(e);
 		return rc;
 	}
-	pause_end(e, "load");
+	vsw_ext_pause_end(e, "load");
 	log_info(e->name, "%s %s loaded%s", e->code->desc.name, e->code->desc.version,
 		 e->is_tainted ? "; it may call functions that taint the switch" : "");
 	*out = e;
@@ -489,13 +487,13 @@ void vsw_ext_unload(struct vsw_ext *e)
 {
 	struct vsw *sw = e->sw;
 
-	pause_begin(sw);
-	holds_end(e);
+	vsw_ext_pause_begin(sw);
+	vsw_ext_holds_end(e);
 	list_remove(sw->exts, e);
 	vsw_republish(sw);
-	pause_end(e, "unload");
+	vsw_ext_pause_end(e, "unload");
 	log_info(e->name, "unloaded");
-	instance_end(e);
+	vsw_ext_end(e);
 }
 
 static int set_disabled(struct vsw_ext *e, bool is_disabled)
@@ -504,19 +502,19 @@ static int set_disabled(struct vsw_ext *e, bool is_disabled)
 
 	if (e->is_disabled == is_disabled)
 		return 0;
-	pause_begin(e->sw);
+	vsw_ext_pause_begin(e->sw);
 	if (is_disabled)
-		holds_end(e);
+		vsw_ext_holds_end(e);
 	else
-		holds_begin(e);
+		vsw_ext_holds_begin(e);
 	e->is_disabled = is_disabled;
 	rc = vsw_publish(e->sw);
 	if (rc) {
 		e->is_disabled = !is_disabled;
-		holds_begin(e);
+		vsw_ext_holds_begin(e);
 		return rc;
 	}
-	pause_end(e, is_disabled ? "disable" : "enable");
+	vsw_ext_pause_end(e, is_disabled ? "disable" : "enable");
 	return 0;
 }
 
@@ -524,11 +522,11 @@ int vsw_ext_enable(struct vsw_ext *e)
 {
 	int rc = 0;
 
-	if (is_faulted(e))
+	if (ext_is_faulted(e))
 		return err_set(-EINVAL, "%s: detached after a fault; unload or upgrade it",
 			       e->name);
 	if (e->is_disabled && e->code->desc.cls == NETHV_FORWARD)
-		rc = check_forwarder(e->sw->exts, e);
+		rc = vsw_ext_check_forwarder(e->sw->exts, e);
 	return rc ? rc : set_disabled(e, false);
 }
 
@@ -541,7 +539,7 @@ int vsw_ext_move(struct vsw_ext *e, unsigned int position)
 {
 	struct vsw_exts *x = e->sw->exts;
 	unsigned int n = class_count(x, e->code->desc.cls);
-	unsigned int before = place_of(x, e) - class_first(x, e->code->desc.cls);
+	unsigned int before = vsw_exts_place(x, e) - class_first(x, e->code->desc.cls);
 	int rc;
 
 	if (position >= n)
@@ -551,202 +549,15 @@ int vsw_ext_move(struct vsw_ext *e, unsigned int position)
 			       e->name, position, n - 1);
 	list_remove(x, e);
 	list_insert(x, e, position);
-	pause_begin(e->sw);
+	vsw_ext_pause_begin(e->sw);
 	rc = vsw_publish(e->sw);
 	if (rc) {
 		list_remove(x, e);
 		list_insert(x, e, before);
 		return rc;
 	}
-	pause_end(e, "move");
+	vsw_ext_pause_end(e, "move");
 	return 0;
-}
-
-/* ---- Configure, upgrade -------------------------------------------------------------------- */
-
-static int reload(struct vsw_ext *e, const char *config)
-{
-	struct vsw_ext_cfg cfg = {
-		.path = e->path,
-		.is_disabled = e->is_disabled,
-		.is_fail_closed = e->is_fail_closed,
-		.is_for_ports = e->is_for_ports,
-		.budget_us = e->budget_us,
-		.config = config,
-		.imports = (const char *const *)e->imports,
-	};
-
-	memcpy(cfg.name, e->name, sizeof(cfg.name));
-	memcpy(cfg.ports, e->ports, sizeof(cfg.ports));
-	return vsw_ext_upgrade(e, &cfg);
-}
-
-int vsw_ext_configure(struct vsw_ext *e, const char *config)
-{
-	struct vsw_ctl_call c = {.e = e};
-	json_t *before = e->cfg, *now;
-	char *text;
-	int rc;
-
-	if (is_faulted(e))
-		return err_set(-EINVAL, "%s: detached after a fault; unload or upgrade it",
-			       e->name);
-	rc = vsw_keys_check(&now, &e->code->desc, config);
-	if (rc)
-		return rc;
-	if (!e->code->desc.configure) {
-		json_decref(now);
-		return reload(e, config);
-	}
-	text = strdup(config && config[0] ? config : "{}");
-	e->cfg = now;
-	e->fail[0] = 0;
-	pause_begin(e->sw);
-	if (text && vsw_ctl_configure(&c) && c.rc == 0) {
-		free(e->config);
-		e->config = text;
-		json_decref(before);
-		pause_end(e, "configure");
-		return 0;
-	}
-	e->cfg = before;
-	json_decref(now);
-	free(text);
-	return vsw_ext_why(e, "configure");
-}
-
-struct state {
-	struct nethv_writer w;
-	uint8_t *at;
-	size_t len, max;
-	bool is_full;
-};
-
-static int state_put(struct nethv_writer *w, const void *data, size_t len)
-{
-	struct state *s = w->priv;
-	size_t want = s->len + len;
-
-	if (len > STATE_MAX || want > STATE_MAX || want > s->max) {
-		s->is_full = true;
-		return NETHV_ENOROOM;
-	}
-	memcpy(s->at + s->len, data, len);
-	s->len = want;
-	return NETHV_OK;
-}
-
-/* The room is there before lcores stop: an untouched page costs nothing. */
-static int state_create(struct state *s)
-{
-	memset(s, 0, sizeof(*s));
-	s->w = (struct nethv_writer){.size = sizeof(s->w), .priv = s, .put = state_put};
-	s->max = STATE_MAX;
-	s->at = malloc(s->max);
-	return s->at ? 0 : err_set(-ENOMEM, "extension: out of memory for its state");
-}
-
-/* The old one is not running, the new one not yet. Lcores stand still meanwhile, so the time is that of
- * their calls; who hands more over is given a larger budget. */
-static int hand_over(struct vsw_ext *from, struct vsw_ext *to, struct state *s)
-{
-	uint32_t us = from->budget_us > to->budget_us ? from->budget_us : to->budget_us;
-	struct vsw_ctl_call save = {
-		.e = from, .w = &s->w, .budget_ns = us * 1000ull * VSW_BUDGET_SCALE};
-	struct vsw_ctl_call restore = {.e = to, .budget_ns = us * 1000ull};
-
-	if (is_faulted(from) || !from->code->desc.save || !to->code->desc.restore)
-		return 0;
-	if (!vsw_ctl_save(&save) || save.rc || s->is_full) {
-		if (s->is_full)
-			return err_set(-ENOSPC, "%s: its state has more than %u MiB", from->name,
-				       STATE_MAX >> 20);
-		return vsw_ext_why(from, "save");
-	}
-	restore.in = s->at;
-	restore.in_len = s->len;
-	restore.version = from->code->desc.state_version;
-	if (!vsw_ctl_restore(&restore) || restore.rc)
-		return vsw_ext_why(to, "restore");
-	return 0;
-}
-
-static int check_upgrade(const struct vsw_ext *from, const struct vsw_ext *to)
-{
-	const struct nethv_ext *a = &from->code->desc, *b = &to->code->desc;
-
-	if (memcmp(&a->guid, &b->guid, sizeof(a->guid)) != 0 || a->cls != b->cls)
-		return err_set(-EINVAL,
-			       "%s: %s is another extension than %s: their GUIDs or classes "
-			       "differ; unload and load instead",
-			       from->name, b->name, a->name);
-	return b->cls == NETHV_FORWARD && is_faulted(from) && !to->is_disabled
-		       ? check_forwarder(from->sw->exts, from)
-		       : 0;
-}
-
-/* The new snapshot is ready before lcores stop; they stop for as long as the state is handed over. */
-static int swap(struct vsw_ext *from, struct vsw_ext *to, struct state *s)
-{
-	struct vsw_exts *x = from->sw->exts;
-	unsigned int at = place_of(x, from);
-	struct vsw_snap *sn;
-	int rc;
-
-	x->e[at] = to;
-	rc = vsw_snap_build(&sn, from->sw);
-	if (rc) {
-		x->e[at] = from;
-		return rc;
-	}
-	vsw_park(from->sw);
-	rc = hand_over(from, to, s);
-	if (rc)
-		x->e[at] = from;
-	else
-		sn = vsw_snap_exchange(from->sw, sn);
-	vsw_unpark(from->sw);
-	vsw_snap_retire(from->sw, sn);
-	return rc;
-}
-
-int vsw_ext_upgrade(struct vsw_ext *e, const struct vsw_ext_cfg *cfg)
-{
-	struct vsw_ext *to;
-	struct state s;
-	int rc = state_create(&s);
-
-	if (rc)
-		return rc;
-	rc = instance_create(&to, e->sw, cfg);
-	if (rc) {
-		free(s.at);
-		return rc;
-	}
-	memcpy(to->name, e->name, sizeof(to->name));
-	rc = check_upgrade(e, to);
-	pause_begin(e->sw);
-	if (!rc) {
-		holds_end(e);
-		rc = swap(e, to, &s);
-	}
-	free(s.at);
-	if (rc) {
-		holds_begin(e);
-		instance_end(to);
-		return rc;
-	}
-	pause_end(to, "upgrade");
-	to->faults = e->faults;
-	log_info(to->name, "%s instead of %s", to->code->desc.version, e->code->desc.version);
-	instance_end(e);
-	return 0;
-}
-
-void vsw_rule_broken(struct vsw_ext *e, uint16_t lcore, enum vsw_rule rule)
-{
-	stat_add(&e->lane[lcore].c.broken, 1);
-	__atomic_store_n(&e->lane[lcore].last_broken, (uint32_t)rule, __ATOMIC_RELAXED);
 }
 
 /* ---- Life of the list ---------------------------------------------------------------------- */
@@ -786,7 +597,7 @@ void vsw_exts_destroy(struct vsw *sw)
 	if (!x)
 		return;
 	while (x->n)
-		instance_end(x->e[--x->n]);
+		vsw_ext_end(x->e[--x->n]);
 	graves_clear(x, 0);
 	vsw_watchdog_stop(x->watchdog);
 	vsw_objs_destroy(x->objs);

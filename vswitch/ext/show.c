@@ -64,9 +64,9 @@ void vsw_ext_walk(struct vsw *sw, void (*fn)(const struct vsw_ext_status *st, vo
 			.name = e->name,
 			.path = e->path,
 			.ext = &e->code->desc,
-			.state = __atomic_load_n(&e->is_faulted, __ATOMIC_ACQUIRE) ? VSW_EXT_FAULTED
-				 : e->is_disabled ? VSW_EXT_DISABLED
-						  : VSW_EXT_ENABLED,
+			.state = ext_is_faulted(e) ? VSW_EXT_FAULTED
+				 : e->is_disabled  ? VSW_EXT_DISABLED
+						   : VSW_EXT_ENABLED,
 			.position = position_of(x, i),
 			.is_tainted = e->is_tainted,
 			.is_fail_closed = e->is_fail_closed,
