@@ -105,9 +105,9 @@ static int state_create(struct state *s)
 static int hand_over(struct vsw_ext *from, struct vsw_ext *to, struct state *s)
 {
 	uint32_t us = from->budget_us > to->budget_us ? from->budget_us : to->budget_us;
-	struct vsw_ctl_call save = {
-		.e = from, .w = &s->w, .budget_ns = us * 1000ull * VSW_BUDGET_SCALE};
-	struct vsw_ctl_call restore = {.e = to, .budget_ns = us * 1000ull};
+	uint64_t budget_ns = us * 1000ull * VSW_BUDGET_SCALE;
+	struct vsw_ctl_call save = {.e = from, .w = &s->w, .budget_ns = budget_ns};
+	struct vsw_ctl_call restore = {.e = to, .budget_ns = budget_ns};
 
 	if (ext_is_faulted(from) || !from->code->desc.save || !to->code->desc.restore)
 		return 0;
