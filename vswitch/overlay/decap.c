@@ -35,20 +35,14 @@ static enum fate lost(enum vsw_overlay_total why)
 
 bool head_pull(const struct vsw_vec *v, struct vsw_slot *s, uint32_t want)
 {
-	struct nethv_pkt *p = &s->pkt;
+	const struct nethv_pkt *p = &s->pkt;
 
 	if (p->hdr_len >= want)
 		return true;
-	if (want > p->len || want > VSW_SNAP_SIZE || p->hdr_off < VSW_SNAP_OFF ||
+	if (want > p->len || p->hdr_off < VSW_SNAP_OFF ||
 	    p->hdr_off + p->hdr_len > VSW_SNAP_OFF + VSW_SNAP_SIZE)
 		return false;
-	if (p->hdr_off + want > VSW_SNAP_OFF + VSW_SNAP_SIZE) {
-		memmove(s->snap, vsw_hdr(p), p->hdr_len);
-		p->hdr_off = VSW_SNAP_OFF;
-	}
-	vsw_slot_copy_backing(v, s, p->hdr_len, vsw_hdr(p) + p->hdr_len, want - p->hdr_len);
-	p->hdr_len = (uint16_t)want;
-	return true;
+	return vsw_slot_pull(v, s, want);
 }
 
 /* ---- Outer headers ------------------------------------------------------------------------- */
