@@ -12,48 +12,12 @@
 #include <rte_eal.h>
 
 #include "base/err.h"
+#include "bench/mill.h"
 #include "vswitch/ext/ext.h"
 #include "vswitch/priv.h"
 
 #define SLICES	101
 #define VECTORS 4000
-
-struct mill {
-	uint8_t frame[VSW_VEC_SIZE][64];
-	uint16_t n; /* frames a vector */
-};
-
-static uint16_t mill_rx(void *be, uint16_t q, struct vsw_vec *v)
-{
-	const struct mill *m = be;
-	uint16_t i;
-
-	for (i = 0; i < m->n; i++) {
-		struct vsw_slot *s = &v->slot[i];
-
-		memcpy(s->snap, m->frame[i], 64);
-		s->pkt.hdr_off = VSW_SNAP_OFF;
-		s->pkt.len = 64;
-		s->pkt.hdr_len = 64;
-		s->pkt.flags = 0;
-		s->pkt.drop_reason = 0;
-		s->data = m->frame[i];
-	}
-	v->n = m->n;
-	return m->n;
-}
-
-static void mill_rx_done(void *be, uint16_t q, struct vsw_vec *v)
-{
-}
-
-static uint16_t mill_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
-			uint8_t *reason)
-{
-	return n;
-}
-
-static const struct vsw_port_ops mill_ops = {.rx = mill_rx, .rx_done = mill_rx_done, .tx = mill_tx};
 
 static void die(void)
 {
@@ -67,12 +31,9 @@ static void fill(struct mill *m, const uint8_t *from, const uint8_t *to)
 	static const uint8_t ip[] = {8, 0, 0x45, 0, 0, 50, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1};
 	uint16_t i;
 
-	for (i = 0; i < VSW_VEC_SIZE; i++) {
-		memset(m->frame[i], 0, sizeof(m->frame[i]));
-		memcpy(m->frame[i], to, 6);
-		memcpy(m->frame[i] + 6, from, 6);
+	mill_fill(m, from, to);
+	for (i = 0; i < VSW_VEC_SIZE; i++)
 		memcpy(m->frame[i] + 12, ip, sizeof(ip));
-	}
 }
 
 static struct vsw *switch_make(struct mill *m, const char *ext)

@@ -4,53 +4,16 @@
  * of the slices, with the cost of the two ports taken off. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
 
 #include "base/err.h"
+#include "bench/mill.h"
 #include "vswitch/priv.h"
 
 #define SLICES	31
 #define VECTORS 10000
-
-struct mill {
-	uint8_t frame[VSW_VEC_SIZE][64];
-	uint16_t n; /* frames a vector */
-};
-
-static uint16_t mill_rx(void *be, uint16_t q, struct vsw_vec *v)
-{
-	const struct mill *m = be;
-	uint16_t i;
-
-	for (i = 0; i < m->n; i++) {
-		struct vsw_slot *s = &v->slot[i];
-
-		memcpy(s->snap, m->frame[i], 64);
-		s->pkt.hdr_off = VSW_SNAP_OFF;
-		s->pkt.len = 64;
-		s->pkt.hdr_len = 64;
-		s->pkt.flags = 0;
-		s->pkt.drop_reason = 0;
-		s->data = m->frame[i];
-	}
-	v->n = m->n;
-	return m->n;
-}
-
-static void mill_rx_done(void *be, uint16_t q, struct vsw_vec *v)
-{
-}
-
-static uint16_t mill_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
-			uint8_t *reason)
-{
-	return n;
-}
-
-static const struct vsw_port_ops mill_ops = {.rx = mill_rx, .rx_done = mill_rx_done, .tx = mill_tx};
 
 static struct vsw *switch_make(struct mill *in, struct mill *out, unsigned int nr_macs)
 {
@@ -69,10 +32,8 @@ static struct vsw *switch_make(struct mill *in, struct mill *out, unsigned int n
 		exit(1);
 	}
 	vsw_port_queue_stop(b, 0);
-	memset(in->frame, 0, sizeof(in->frame));
+	mill_fill(in, ca.mac, cb.mac);
 	for (i = 0; i < VSW_VEC_SIZE; i++) {
-		memcpy(in->frame[i], cb.mac, 6);
-		memcpy(in->frame[i] + 6, ca.mac, 6);
 		in->frame[i][10] = (uint8_t)(i % nr_macs);
 		in->frame[i][12] = 8;
 	}
