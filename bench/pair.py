@@ -35,7 +35,7 @@ def interval(values, rounds=2000):
 
 
 def main():
-    ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    ap = argparse.ArgumentParser(prog="./dev bench pair", description=__doc__.splitlines()[0])
     ap.add_argument("old")
     ap.add_argument("new")
     ap.add_argument("--starts", type=int, default=15)
