@@ -12,6 +12,7 @@
 #include <criterion/criterion.h>
 
 #include "base/err.h"
+#include "tests/support/scratch.h"
 
 static const struct mgmt_host host = {.cpus = {0xf}, .default_image = "/dev/null"};
 
@@ -556,11 +557,11 @@ Test(mgmt_config, reads_extensions_and_keeps_them_through_the_memfd)
 
 Test(mgmt_config, begins_relative_paths_of_extensions_where_the_file_is)
 {
-	char dir[] = "/tmp/nethv-test-XXXXXX", path[64], want[64];
+	char dir[SCRATCH_PATH], path[SCRATCH_PATH + 16], want[SCRATCH_PATH + 16];
 	struct mgmt_cfg *c;
 	FILE *f;
 
-	cr_assert_not_null(mkdtemp(dir));
+	scratch_dir(dir, "config");
 	snprintf(path, sizeof(path), "%s/x.yaml", dir);
 	f = fopen(path, "w");
 	fputs("switch: {extensions: [{path: x.yaml, name: x}, {path: /dev/null}]}\n" PART, f);
