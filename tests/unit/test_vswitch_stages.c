@@ -5,25 +5,10 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "tests/support/eal.h"
 #include "tests/support/extbed.h"
 #include "vswitch/priv.h"
 
-static struct extbed bed;
-
-static void up(void)
-{
-	eal_up();
-	bed_up(&bed, 1, 4);
-}
-
-static void down(void)
-{
-	cr_expect(bed_is_balanced(&bed));
-	bed_down(&bed);
-}
-
-TestSuite(vsw_stages, .init = up, .fini = down);
+TestSuite(vsw_stages, .init = bed_suite_up, .fini = bed_suite_down);
 
 /* What hooks note. */
 static char order[256];
