@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/support/scratch.h"
 #include "vmbus/vsp/scsi.h"
 
 #define BLOCKS	64u
@@ -20,13 +21,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct scsi_target target = {.id = 1, .max_transfer = 65536};
-static char path[] = "/tmp/nethv-fuzz-XXXXXX";
 
 static void make(void)
 {
-	int fd = mkstemp(path);
+	char path[SCRATCH_PATH];
+	int fd = scratch_file(path, "fuzz");
 
-	if (fd < 0 || ftruncate(fd, BLOCKS * 512) || disk_open(&target.lun[0], path, false) ||
+	if (ftruncate(fd, BLOCKS * 512) || disk_open(&target.lun[0], path, false) ||
 	    disk_open(&target.lun[3], "/proc/self/exe", true))
 		disk_close(target.lun[3]);
 	if (!target.lun[0])

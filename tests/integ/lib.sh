@@ -31,6 +31,8 @@ fi
 
 set -u
 mount -t tmpfs tmpfs /run || skip "cannot mount"
+# Not where TMPDIR says: this is memory of the test's own mount namespace, gone with it however it
+# ends, and the names of sockets stay short.
 TMP=$(mktemp -d /run/nv.XXXXXX)
 ip link set lo up
 

@@ -25,7 +25,7 @@ struct naive_op {
 static uint8_t naive_disk[DISKS][BLOCKS * 512];
 static struct bed b;
 static struct bed_chan *ch;
-static char path[DISKS][64];
+static char path[DISKS][SCRATCH_PATH];
 static struct prng rng;
 
 static void put32be(uint8_t *p, uint32_t v)

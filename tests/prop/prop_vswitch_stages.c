@@ -275,7 +275,6 @@ struct filter {
 	unsigned int nr_kept;
 };
 
-static struct extbed bed;
 static struct filter filters[LEVELS];
 static uint64_t salt;
 static uint16_t pvid[PORTS], id[PORTS];

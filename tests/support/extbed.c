@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "tests/support/eal.h"
 #include "vswitch/priv.h"
+
+struct extbed bed;
 
 void bed_port(struct extbed *b, unsigned int i, struct vsw_port_cfg cfg)
 {
@@ -40,6 +43,18 @@ void bed_down(struct extbed *b)
 		fake_port_free(b->p[i]);
 	vsw_destroy(b->sw);
 	memset(b, 0, sizeof(*b));
+}
+
+void bed_suite_up(void)
+{
+	eal_up();
+	bed_up(&bed, 1, 4);
+}
+
+void bed_suite_down(void)
+{
+	cr_expect(bed_is_balanced(&bed));
+	bed_down(&bed);
 }
 
 const char *bed_path(const char *name)

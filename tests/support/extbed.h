@@ -22,6 +22,11 @@ void bed_up(struct extbed *b, unsigned int nr_lcores, unsigned int n);
 void bed_port(struct extbed *b, unsigned int i, struct vsw_port_cfg cfg);
 void bed_down(struct extbed *b);
 
+/* The bed of suites that need only one: p0 to p3 on one lcore. Its books must balance at the end. */
+extern struct extbed bed;
+void bed_suite_up(void);
+void bed_suite_down(void);
+
 /* Loads "NAME.so" of the build with @config (JSON or NULL). Fails the test when it cannot. */
 struct vsw_ext *bed_load(struct extbed *b, const char *name, const char *config);
 /* A hooked one: hook-capture, hook-filter ... as @as ("": its own name). */

@@ -167,6 +167,24 @@ void fake_build(struct fake_frame *f, uint64_t dst, uint64_t src, uint32_t len, 
 		f->bytes[i] = (uint8_t)(seed + i * 7);
 }
 
+void fake_tcp(struct fake_frame *f, uint16_t flags, uint16_t mss)
+{
+	f->bytes[12] = 8;
+	f->bytes[13] = 0;
+	f->bytes[14] = 0x45;
+	f->bytes[16] = (uint8_t)((f->len - 14) >> 8);
+	f->bytes[17] = (uint8_t)(f->len - 14);
+	f->bytes[20] = f->bytes[21] = 0;
+	f->bytes[23] = 6;
+	f->bytes[34 + 12] = 0x50;
+	f->bytes[34 + 13] = 0x10;
+	f->l3_off = 14;
+	f->l4_off = 34;
+	f->csum = NETHV_CSUM_TCP | NETHV_CSUM_IP4;
+	f->flags = flags;
+	f->lso_mss = mss;
+}
+
 struct fake_frame *fake_send(struct fake_port *f, uint64_t dst, uint64_t src)
 {
 	struct fake_frame *fr;

@@ -46,6 +46,9 @@ extern const struct vsw_port_ops fake_port_ops;
 /* Builds an Ethernet frame of @len bytes whose payload is a pattern of @seed. */
 void fake_build(struct fake_frame *f, uint64_t dst, uint64_t src, uint32_t len, uint8_t seed);
 
+/* Makes it TCP over IPv4 with what an offload needs: NETHV_PKT_ @flags, segments of @mss. */
+void fake_tcp(struct fake_frame *f, uint16_t flags, uint16_t mss);
+
 /* Queues a frame for reception; the result may still be changed before the poll. */
 struct fake_frame *fake_send(struct fake_port *f, uint64_t dst, uint64_t src);
 

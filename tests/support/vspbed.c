@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "tests/support/scratch.h"
 
 #define PATIENCE_MS 30000 /* then a test hangs and fails */
 
@@ -220,13 +221,10 @@ const char *bed_fault(struct bed *b, struct bed_chan *ch)
 
 /* ---- Files ---------------------------------------------------------------------------------- */
 
-void bed_file(char path[64], uint64_t len)
+void bed_file(char path[SCRATCH_PATH], uint64_t len)
 {
-	int fd;
+	int fd = scratch_file(path, "disk");
 
-	snprintf(path, 64, "/tmp/nethv-disk-XXXXXX");
-	fd = mkstemp(path);
-	cr_assert_geq(fd, 0);
 	cr_assert_eq(ftruncate(fd, (off_t)len), 0);
 	close(fd);
 }

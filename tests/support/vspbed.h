@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/gmem.h"
+#include "tests/support/scratch.h"
 #include "vmbus/ring.h"
 #include "vmbus/vsp/vsp.h"
 
@@ -58,5 +59,5 @@ bool bed_has_packet(struct bed_chan *ch);
 const char *bed_fault(struct bed *b, struct bed_chan *ch);
 
 /* A scratch file of @len bytes, unlinked by bed_file_gone(). */
-void bed_file(char path[64], uint64_t len);
+void bed_file(char path[SCRATCH_PATH], uint64_t len);
 void bed_file_gone(const char *path);

@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/gmem.h"
+#include "tests/support/scratch.h"
 #include "vmbus/ring.h"
 #include "vmbus/vsp/vsp.h"
 
@@ -178,14 +179,14 @@ static void life(struct vsp *v)
 
 int main(void)
 {
-	char path[] = "/tmp/nethv-tsan-XXXXXX";
+	char path[SCRATCH_PATH];
 	struct vsp_disk_cfg disk = {path, false};
 	struct gmem gm = {0};
 	struct vsp_cfg cfg = {.name = "vm/tsan", .id = "tsan", .gm = &gm, .disk = &disk};
 	struct vsp *v;
-	int fd = mkstemp(path);
+	int fd = scratch_file(path, "tsan");
 
-	need(fd >= 0 && !ftruncate(fd, 1 << 20), "scratch file");
+	need(!ftruncate(fd, 1 << 20), "scratch file");
 	close(fd);
 	cfg.nr_disks = 1;
 	bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -16,6 +16,7 @@
 #include "hv/linux/acpi.h"
 #include "hv/linux/acpi_tables.h"
 #include "hv/linux/machine.h"
+#include "tests/support/scratch.h"
 
 #define MMIO_HIGH 0x3000000000ull
 #define SIZE	  (HV_PC_ACPI_END - HV_PC_ACPI)
@@ -293,12 +294,12 @@ Test(hv_linux_acpi, iasl_reads_all_tables)
 					  "0x00000000FEBFFFFF",
 					  "PNP0501",
 					  NULL};
-	char dir[] = "/tmp/nethv-acpi.XXXXXX", cmd[64];
+	char dir[SCRATCH_PATH], cmd[SCRATCH_PATH + 16];
 
 	if (system("command -v iasl >/dev/null"))
 		cr_skip_test("no iasl");
 	build(4);
-	cr_assert_not_null(mkdtemp(dir));
+	scratch_dir(dir, "acpi");
 	table_write(dir, from_xsdt(0, "FACP"));
 	table_write(dir, from_xsdt(1, "APIC"));
 	table_write(dir, dsdt());

@@ -17,6 +17,7 @@
 #include "hv/linux/pvh.h"
 #include "hv/priv.h"
 #include "hv/scripted.h"
+#include "tests/support/scratch.h"
 
 #define MIB	  (1ull << 20)
 #define SETUP_LEN 1024u /* one sector and the first */
@@ -27,8 +28,7 @@
 static const struct hv_partition_ops no_ops;
 static struct hv_script script;
 static struct hv_partition *p;
-static char dir[] = "/tmp/nethv-linux.XXXXXX";
-static char kernel[64], initrd[64];
+static char dir[SCRATCH_PATH], kernel[SCRATCH_PATH + 16], initrd[SCRATCH_PATH + 16];
 static uint8_t image[SETUP_LEN + CODE_LEN];
 
 static struct setup_header *hdr(void)
@@ -49,7 +49,7 @@ static void setup(void)
 {
 	unsigned int i;
 
-	cr_assert_not_null(mkdtemp(dir));
+	scratch_dir(dir, "linux");
 	snprintf(kernel, sizeof(kernel), "%s/kernel", dir);
 	snprintf(initrd, sizeof(initrd), "%s/initrd", dir);
 	for (i = 0; i < CODE_LEN; i++)

@@ -12,8 +12,9 @@
 #include <criterion/criterion.h>
 
 #include "mgmt/cli.h"
+#include "tests/support/scratch.h"
 
-static char root[] = "/tmp/nethv-doctor-XXXXXX";
+static char root[SCRATCH_PATH];
 static struct doctor d;
 
 /* What cmd_doctor() calls and this test does not. */
@@ -29,7 +30,7 @@ int cli_print_json(json_t *o)
 
 static void make_root(void)
 {
-	cr_assert_not_null(mkdtemp(root));
+	scratch_dir(root, "doctor");
 	d.root = root;
 }
 

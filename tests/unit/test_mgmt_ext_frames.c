@@ -11,15 +11,19 @@
 #include <criterion/criterion.h>
 
 #include "base/err.h"
+#include "tests/support/scratch.h"
 
 #define TS 1700000000123456789ull
 
-static char path[64];
+static char path[SCRATCH_PATH + 16];
 static struct frames in, back;
 
 static void temp_name(const char *suffix)
 {
-	snprintf(path, sizeof(path), "/tmp/nethv-frames-%d%s", (int)getpid(), suffix);
+	char name[SCRATCH_PATH];
+
+	scratch_name(name, "frames");
+	snprintf(path, sizeof(path), "%s%s", name, suffix);
 }
 
 static void clean_up(void)

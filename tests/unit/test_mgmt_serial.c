@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "mgmt/linelog.h"
+#include "tests/support/scratch.h"
 
 /* ---- Lines ------------------------------------------------------------------------------------ */
 
@@ -157,12 +158,11 @@ Test(serial, the_key_is_taken_apart)
 
 /* ---- Files ---------------------------------------------------------------------------------- */
 
-static char dir[64], path[96], old[96];
+static char dir[SCRATCH_PATH], path[SCRATCH_PATH + 8], old[SCRATCH_PATH + 8];
 
 static void make_dir(void)
 {
-	strcpy(dir, "/tmp/nethv-serial-XXXXXX");
-	cr_assert(mkdtemp(dir));
+	scratch_dir(dir, "serial");
 	snprintf(path, sizeof(path), "%s/f", dir);
 	snprintf(old, sizeof(old), "%s/f.1", dir);
 }

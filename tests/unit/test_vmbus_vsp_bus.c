@@ -19,7 +19,7 @@
 #define SPLIT 8u
 
 static struct vsp *v;
-static char path[64];
+static char path[SCRATCH_PATH];
 static int bell[16], irq;
 static uint32_t irq_vp, irq_relid; /* of the last interrupt; atomic */
 static uint8_t *page[2 * SPLIT];

@@ -13,7 +13,7 @@
 
 #define BLOCKS 2048u
 
-static char path[64];
+static char path[SCRATCH_PATH];
 static struct scsi_target t = {.id = 0x123456789abcdef0, .max_transfer = 512u << 10};
 static uint8_t buf[64 << 10];
 static struct scsi_cmd c;
@@ -141,7 +141,7 @@ Test(vmbus_vsp_scsi, each_unit_has_an_identity_of_its_own)
 {
 	static const uint8_t cdb[] = {0x12, 1, 0x83, 0, 255, 0};
 	uint8_t one[16];
-	char other[64];
+	char other[SCRATCH_PATH];
 
 	bed_file(other, 4096);
 	cr_assert_eq(disk_open(&t.lun[1], other, false), 0);
@@ -500,7 +500,7 @@ Test(vmbus_vsp_scsi, an_image_is_written_by_one_only)
 Test(vmbus_vsp_scsi, what_is_no_image_is_refused)
 {
 	struct disk *d;
-	char odd[64];
+	char odd[SCRATCH_PATH];
 
 	cr_assert_eq(disk_open(&d, "/nonexistent/disk", false), -ENOENT);
 	cr_assert_null(d);

@@ -15,7 +15,7 @@
 
 static struct bed b;
 static struct bed_chan *ch;
-static char path[2][64];
+static char path[2][SCRATCH_PATH];
 
 static void setup(void)
 {

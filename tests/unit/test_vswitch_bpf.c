@@ -11,6 +11,7 @@
 #include <bpf_objects.h>
 #include "tests/support/eal.h"
 #include "tests/support/fakeexthost.h"
+#include "tests/support/scratch.h"
 #include "vswitch/ext/bpf_priv.h"
 
 #include <rte_rcu_qsbr.h>
@@ -675,9 +676,9 @@ Test(vsw_bpf, bounds_the_ways_that_librte_bpf_has_to_walk, .timeout = 60)
 
 Test(vsw_bpf, refuses_what_is_no_object)
 {
-	char path[] = "/tmp/nethv-bpf-XXXXXX";
+	char path[SCRATCH_PATH];
 	struct vsw_ext_code *c;
-	int fd = mkstemp(path);
+	int fd = scratch_file(path, "bpf");
 
 	cr_assert_eq(vsw_bpf_open(&c, "/nowhere/x.o"), -ENOENT);
 	cr_assert_eq(vsw_bpf_open(&c, "/"), -EFBIG);

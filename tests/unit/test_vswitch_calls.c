@@ -5,26 +5,11 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "tests/support/eal.h"
 #include "tests/support/extbed.h"
 #include "vswitch/ext/priv.h"
 #include "vswitch/priv.h"
 
-static struct extbed bed;
-
-static void up(void)
-{
-	eal_up();
-	bed_up(&bed, 1, 4);
-}
-
-static void down(void)
-{
-	cr_expect(bed_is_balanced(&bed));
-	bed_down(&bed);
-}
-
-TestSuite(vsw_calls, .init = up, .fini = down, .timeout = 60);
+TestSuite(vsw_calls, .init = bed_suite_up, .fini = bed_suite_down, .timeout = 60);
 
 static struct hooks fil, fil2, fwd;
 static uint32_t handle[400];
@@ -136,18 +121,34 @@ static void counts(struct hooks *k, struct nethv_burst *b)
 	seen += b->n;
 }
 
-Test(vsw_calls, a_released_packet_goes_on_below_its_holder_wherever_that_is_now)
+typedef void hook_fn(struct hooks *k, struct nethv_burst *b);
+
+/* A holder that keeps, @when it is called, what p0 sends to p1. */
+static struct vsw_ext *hold_one(hook_fn **when)
 {
 	struct vsw_ext *e = bed_hook(&bed, "hook-holder", "", &fil);
 
-	fil.ingress = holds_all;
+	*when = holds_all;
 	send_some(1, 1);
-	cr_assert_eq(seen, 1);
+	return e;
+}
+
+/* Releases it below another extension, which counts @when it is called. */
+static void release_below(hook_fn **when)
+{
 	bed_hook(&bed, "hook-plain", "above", &fil2);
-	fil2.ingress = counts;
+	*when = counts;
 	fil.poll = releases_some;
 	bed_poll(&bed);
 	cr_assert_eq(bed.p[1]->nr_out, 1);
+}
+
+Test(vsw_calls, a_released_packet_goes_on_below_its_holder_wherever_that_is_now)
+{
+	struct vsw_ext *e = hold_one(&fil.ingress);
+
+	cr_assert_eq(seen, 1);
+	release_below(&fil2.ingress);
 	cr_assert_eq(seen, 1, "neither its holder nor who is above sees it again");
 	fil.poll = NULL;
 	send_some(1, 1);
@@ -161,14 +162,8 @@ Test(vsw_calls, a_released_packet_goes_on_below_its_holder_wherever_that_is_now)
 
 Test(vsw_calls, the_same_on_egress)
 {
-	bed_hook(&bed, "hook-holder", "", &fil);
-	fil.egress = holds_all;
-	send_some(1, 1);
-	bed_hook(&bed, "hook-plain", "above", &fil2);
-	fil2.egress = counts;
-	fil.poll = releases_some;
-	bed_poll(&bed);
-	cr_assert_eq(bed.p[1]->nr_out, 1);
+	hold_one(&fil.egress);
+	release_below(&fil2.egress);
 	cr_assert_eq(seen, 2, "on egress those above come later");
 }
 
@@ -179,9 +174,7 @@ static void releases_old_handle(struct hooks *k, struct nethv_burst *b)
 
 Test(vsw_calls, a_handle_is_not_the_next_packets)
 {
-	bed_hook(&bed, "hook-holder", "", &fil);
-	fil.ingress = holds_all;
-	send_some(1, 1);
+	hold_one(&fil.ingress);
 	fil.poll = releases_old_handle;
 	bed_poll(&bed);
 	cr_assert_eq(rc[0], NETHV_OK);

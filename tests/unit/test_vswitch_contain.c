@@ -12,21 +12,13 @@
 #include "vswitch/ext/priv.h"
 #include "vswitch/priv.h"
 
-static struct extbed bed;
-
 static void up(void)
 {
 	eal_up();
 	bed_up(&bed, 2, 2);
 }
 
-static void down(void)
-{
-	cr_expect(bed_is_balanced(&bed));
-	bed_down(&bed);
-}
-
-TestSuite(vsw_contain, .init = up, .fini = down, .timeout = 60);
+TestSuite(vsw_contain, .init = up, .fini = bed_suite_down, .timeout = 60);
 
 static struct hooks above, below;
 static int calls, rc[8];

@@ -9,12 +9,13 @@
 #include "base/err.h"
 #include "tests/support/naive.h"
 #include "tests/support/ovnet.h"
+#include "tests/support/scratch.h"
 
 static struct ovnet net;
 static struct ovbed bed;
 static struct naive_frame inner;
 static pcap_dumper_t *dump;
-static char path[] = "/tmp/overlay-XXXXXX";
+static char path[SCRATCH_PATH];
 
 static void take(void *ctx, uint16_t port, uint16_t vlan, const uint8_t *frame, uint32_t len)
 {
@@ -128,11 +129,11 @@ static void nothing_is_wrong(const char *filter)
 Test(vsw_overlay_tshark, agrees_with_what_is_sent)
 {
 	pcap_t *p = pcap_open_dead(DLT_EN10MB, 65535);
-	int fd = mkstemp(path);
+	int fd;
 
 	if (system("tshark --version >/dev/null 2>&1"))
 		cr_skip_test("tshark is not installed");
-	cr_assert_geq(fd, 0);
+	fd = scratch_file(path, "overlay");
 	file_make(p);
 	lines_check();
 	nothing_is_wrong("_ws.malformed || ip.checksum.status == 0 || udp.checksum.status == 0");

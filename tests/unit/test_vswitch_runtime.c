@@ -14,26 +14,11 @@
 #include <rte_cycles.h>
 
 #include "base/err.h"
-#include "tests/support/eal.h"
 #include "tests/support/extbed.h"
 #include "vswitch/ext/priv.h"
 #include "vswitch/priv.h"
 
-static struct extbed bed;
-
-static void up(void)
-{
-	eal_up();
-	bed_up(&bed, 1, 4);
-}
-
-static void down(void)
-{
-	cr_expect(bed_is_balanced(&bed));
-	bed_down(&bed);
-}
-
-TestSuite(vsw_runtime, .init = up, .fini = down, .timeout = 60);
+TestSuite(vsw_runtime, .init = bed_suite_up, .fini = bed_suite_down, .timeout = 60);
 
 #define SAYS(text) cr_assert(strstr(err_text(), text), "want \"%s\" in: %s", text, err_text())
 

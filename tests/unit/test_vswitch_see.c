@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "tests/support/pcapread.h"
+#include "tests/support/scratch.h"
 #include "tests/support/seebed.h"
 
 static const struct seebed_form plain = {.tci = -1}, tagged = {.tci = 0x200A};
@@ -22,12 +23,12 @@ static const struct seebed_form scattered = {.hdr_len = 64, .piece = 53, .tci = 
 static struct seebed *b;
 static struct pcapread in;
 static uint8_t file_bytes[8 << 20];
-static char path[64];
+static char path[SCRATCH_PATH];
 
 static void setup(void)
 {
 	b = seebed_new(2, 0);
-	snprintf(path, sizeof(path), "/tmp/see-%d.pcapng", (int)getpid());
+	scratch_name(path, "see");
 }
 
 static void teardown(void)
@@ -620,7 +621,7 @@ Test(vsw_see, looks_no_further_than_a_filter_can_read)
 
 static void tshark(const char *args, char *out, size_t size)
 {
-	char cmd[256];
+	char cmd[512];
 	FILE *f;
 
 	snprintf(cmd, sizeof(cmd), "tshark -n -r %s %s 2>/dev/null", path, args);

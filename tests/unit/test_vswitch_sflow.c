@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "tests/support/exthost.h"
+#include "tests/support/scratch.h"
 #include "vswitch/ext/builtin/sflow.h"
 
 /* ---- A collector --------------------------------------------------------------------------- */
@@ -407,7 +408,7 @@ Test(vsw_sflow, tshark_reads_it_and_finds_nothing_malformed)
 		"Incoming 802.1Q VLAN: 77",
 		"Incoming 802.1p priority: 5",
 	};
-	char path[] = "/tmp/nethv-sflow-XXXXXX";
+	char path[SCRATCH_PATH];
 	struct exthost_pkt *k;
 	struct exthost *x;
 	static struct dgram d;
@@ -427,8 +428,7 @@ Test(vsw_sflow, tshark_reads_it_and_finds_nothing_malformed)
 	exthost_ingress(x, 0);
 	x->ext->tick(x->inst);
 	cr_assert(receive(fd, &d));
-	file = mkstemp(path);
-	cr_assert_geq(file, 0);
+	file = scratch_file(path, "sflow");
 	write_pcap(path, &d);
 	run_tshark(path, text, sizeof(text));
 	unlink(path);

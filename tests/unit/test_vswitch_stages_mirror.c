@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "tests/support/eal.h"
 #include "tests/support/naive.h"
 #include "tests/support/ovsw.h"
 #include "vswitch/mirror.h"
@@ -13,23 +12,15 @@
 
 #define MON 3u
 
-static struct extbed bed;
-
-static void up(void)
-{
-	eal_up();
-	bed_up(&bed, 1, 4); /* p0 .. p2, and the monitor */
-}
-
 static void down(void)
 {
-	cr_expect(bed_is_balanced(&bed));
 	cr_expect(fake_is_balanced(bed.sw));
 	cr_expect_eq(bed.sw->lcore[0]->mirror_lost, 0);
-	bed_down(&bed);
+	bed_suite_down();
 }
 
-TestSuite(vsw_stages, .init = up, .fini = down);
+/* p0 to p2, and p3: the monitor. */
+TestSuite(vsw_stages, .init = bed_suite_up, .fini = down);
 
 static void clear(void)
 {

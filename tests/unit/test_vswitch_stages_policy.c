@@ -5,28 +5,18 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "tests/support/eal.h"
 #include "tests/support/extbed.h"
 #include "vswitch/policy/config.h"
 #include "vswitch/policy/policy.h"
 #include "vswitch/priv.h"
 
-static struct extbed bed;
-
-static void up(void)
-{
-	eal_up();
-	bed_up(&bed, 1, 4);
-}
-
 static void down(void)
 {
-	cr_expect(bed_is_balanced(&bed));
 	cr_expect(fake_is_balanced(bed.sw));
-	bed_down(&bed);
+	bed_suite_down();
 }
 
-TestSuite(vsw_stages, .init = up, .fini = down);
+TestSuite(vsw_stages, .init = bed_suite_up, .fini = down);
 
 static void expect_nr_out(unsigned int p0, unsigned int p1, unsigned int p2, unsigned int p3)
 {

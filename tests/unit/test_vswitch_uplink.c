@@ -13,6 +13,7 @@
 #include "tests/support/eal.h"
 #include "tests/support/fakeport.h"
 #include "tests/support/netns.h"
+#include "tests/support/scratch.h"
 #include "vswitch/priv.h"
 #include "vswitch/uplink.h"
 
@@ -175,10 +176,10 @@ Test(vsw_uplink, tags_go_in_band_on_a_trunk)
 
 Test(vsw_uplink, pcap_writes_what_another_reads)
 {
-	char path[] = "/tmp/nethv-pcap-XXXXXX", args[128];
+	char path[SCRATCH_PATH], args[SCRATCH_PATH + 32];
 	struct vsw_uplink *u;
 	struct fake_port *a;
-	int fd = mkstemp(path);
+	int fd = scratch_file(path, "pcap");
 
 	switch_up(VSW_POLL_SHARED);
 	a = nic_a(0);
@@ -232,15 +233,14 @@ Test(vsw_uplink, memif_carries_frames_between_two_uplinks, .timeout = 60)
 	struct vsw_uplink *s, *c;
 	struct vsw_port_stats st;
 	struct fake_port *a;
-	char args[128];
+	char args[SCRATCH_PATH + 64], path[SCRATCH_PATH];
 	unsigned int i;
 
 	switch_up(VSW_POLL_SHARED);
-	snprintf(args, sizeof(args), "net_memif0,role=server,id=0,socket=/tmp/nethv-memif-%d",
-		 getpid());
+	scratch_name(path, "memif");
+	snprintf(args, sizeof(args), "net_memif0,role=server,id=0,socket=%s", path);
 	s = plug("server", args);
-	snprintf(args, sizeof(args), "net_memif1,role=client,id=0,socket=/tmp/nethv-memif-%d",
-		 getpid());
+	snprintf(args, sizeof(args), "net_memif1,role=client,id=0,socket=%s", path);
 	c = plug("client", args);
 	for (i = 0; i < 5000; i++) {
 		struct vsw_uplink_status ss, cs;
@@ -418,10 +418,10 @@ Test(vsw_uplink, af_xdp_joins_an_interface_of_another_namespace, .timeout = 60)
 Test(vsw_uplink, vhost_makes_its_socket_and_takes_it_away)
 {
 	struct vsw_uplink *u;
-	char args[128], path[64];
+	char args[SCRATCH_PATH + 64], path[SCRATCH_PATH];
 
 	switch_up(VSW_POLL_SHARED);
-	snprintf(path, sizeof(path), "/tmp/nethv-vhost-%d", getpid());
+	scratch_name(path, "vhost");
 	snprintf(args, sizeof(args), "net_vhost0,iface=%s,queues=1", path);
 	u = plug("vh", args);
 	cr_assert_eq(access(path, F_OK), 0);
