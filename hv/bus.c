@@ -67,15 +67,13 @@ static unsigned int part(const struct hv_bus_range *r, uint64_t off, unsigned in
 	return n;
 }
 
-void hv_bus_read(const struct hv_bus *bus, struct hv_access *a)
+void hv_range_read(const struct hv_bus_range *r, struct hv_access *a)
 {
-	const struct hv_bus_range *r = find(bus, a);
 	unsigned int done, n;
 	uint64_t v, off;
 
 	a->value = ones(a->size);
-	a->is_nobodys = !r;
-	for (done = 0; r && done < a->size; done += n) {
+	for (done = 0; done < a->size; done += n) {
 		off = a->at - r->first + done;
 		n = part(r, off, a->size - done);
 		if (n == 0)
@@ -86,15 +84,14 @@ void hv_bus_read(const struct hv_bus *bus, struct hv_access *a)
 	}
 }
 
-enum hv_verdict hv_bus_write(const struct hv_bus *bus, struct hv_access *a, struct hv_stop *stop)
+enum hv_verdict hv_range_write(const struct hv_bus_range *r, struct hv_access *a,
+			       struct hv_stop *stop)
 {
-	const struct hv_bus_range *r = find(bus, a);
 	enum hv_verdict v = HV_GO_ON;
 	unsigned int done, n;
 	uint64_t off;
 
-	a->is_nobodys = !r;
-	for (done = 0; r && done < a->size && v == HV_GO_ON; done += n) {
+	for (done = 0; done < a->size && v == HV_GO_ON; done += n) {
 		off = a->at - r->first + done;
 		n = part(r, off, a->size - done);
 		if (n == 0)
@@ -102,4 +99,22 @@ enum hv_verdict hv_bus_write(const struct hv_bus *bus, struct hv_access *a, stru
 		v = r->ops->write(r->dev, off, n, (a->value >> (8 * done)) & ones(n), stop);
 	}
 	return v;
+}
+
+void hv_bus_read(const struct hv_bus *bus, struct hv_access *a)
+{
+	const struct hv_bus_range *r = find(bus, a);
+
+	a->value = ones(a->size);
+	a->is_nobodys = !r;
+	if (r)
+		hv_range_read(r, a);
+}
+
+enum hv_verdict hv_bus_write(const struct hv_bus *bus, struct hv_access *a, struct hv_stop *stop)
+{
+	const struct hv_bus_range *r = find(bus, a);
+
+	a->is_nobodys = !r;
+	return r ? hv_range_write(r, a, stop) : HV_GO_ON;
 }

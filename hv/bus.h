@@ -42,6 +42,11 @@ struct hv_access {
 	bool is_nobodys;
 };
 
+/* vcpu.  As hv_bus_read() and hv_bus_write(), for a range that @a begins in. */
+void hv_range_read(const struct hv_bus_range *r, struct hv_access *a);
+enum hv_verdict hv_range_write(const struct hv_bus_range *r, struct hv_access *a,
+			       struct hv_stop *stop);
+
 /* ctl.  Copies @r. 0, -EEXIST (overlap), -EINVAL (empty range or bad width), -ENOSPC; text set. */
 int hv_bus_add(struct hv_bus *bus, enum hv_space space, const struct hv_bus_range *r);
 

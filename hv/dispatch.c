@@ -37,6 +37,24 @@ static void console_byte(struct hv_vp *vp, uint8_t c)
 		console_flush(vp);
 }
 
+/* Windows of assigned devices; false: none is there. */
+static bool dispatch_window(struct hv_vp *vp, const struct hv_exit *ex, uint64_t *value,
+			    enum hv_verdict *v, struct hv_stop *stop)
+{
+	struct hv_access a = {
+		.space = HV_SPACE_MMIO,
+		.at = ex->gpa,
+		.size = ex->size,
+		.value = ex->value,
+	};
+
+	if (!hv_windows_access(&vp->p->windows, vp->index, &a, ex->is_out, v, stop))
+		return false;
+	if (!ex->is_out)
+		*value = a.value;
+	return true;
+}
+
 /* A Linux partition's devices. */
 static enum hv_verdict dispatch_bus(struct hv_vp *vp, enum hv_space space, const struct hv_exit *ex,
 				    uint64_t *value, struct hv_stop *stop)
@@ -56,6 +74,8 @@ static enum hv_verdict dispatch_bus(struct hv_vp *vp, enum hv_space space, const
 		hv_bus_read(bus, &a);
 		*value = a.value;
 	}
+	if (a.is_nobodys && space == HV_SPACE_MMIO && dispatch_window(vp, ex, value, &v, stop))
+		return v;
 	if (a.is_nobodys && space == HV_SPACE_PORT)
 		vp->nobodys_io++;
 	else if (a.is_nobodys)
@@ -102,8 +122,12 @@ static enum hv_verdict dispatch_io(struct hv_vp *vp, const struct hv_exit *ex, u
 static enum hv_verdict dispatch_mmio(struct hv_vp *vp, const struct hv_exit *ex, uint64_t *value,
 				     struct hv_stop *stop)
 {
+	enum hv_verdict v;
+
 	if (vp->p->devices)
 		return dispatch_bus(vp, HV_SPACE_MMIO, ex, value, stop);
+	if (dispatch_window(vp, ex, value, &v, stop))
+		return v;
 	snprintf(stop->text, sizeof(stop->text), "%s address %#llx, where nothing is, at RIP %#llx",
 		 ex->is_out ? "write to" : "read of", (unsigned long long)ex->gpa,
 		 (unsigned long long)ex->rip);

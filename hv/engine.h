@@ -3,8 +3,8 @@
  * interrupt vectors; SynIC, MSRs, hypercalls and timers lie above it and are the same for all.
  *
  * Life: vm_create -> mem_map, vp_create (any number) -> vm_seal -> vp_run .. -> vm_destroy.
- * vp_run and vp_complete of one VP belong to one thread. Device assignment adds operations for
- * message-signalled interrupts; an engine without them leaves those NULL. */
+ * vp_run and vp_complete of one VP belong to one thread. Device assignment (hv/device.h) has operations
+ * of its own, after vm_seal; an engine without them leaves all of those NULL. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,6 +14,7 @@
 #include "hv/hv.h"
 
 #define HV_EXIT_BYTES 15u
+#define HV_LINES_MAX  1024u /* of devices, in a VM */
 
 struct hv_exit {
 	uint32_t kind; /* enum hv_exit_kind; checked by the reader, a ring3 guest can forge it */
@@ -115,6 +116,23 @@ struct hv_engine_ops {
 	int (*doorbell)(void *vm, unsigned int relid); /* any.  eventfd; relid is in range */
 	/* any.  Fills the engine's part of @out. */
 	void (*vp_stats)(void *vm, unsigned int vp, struct hv_vp_stats *out);
+
+	/* Optional: device assignment. All or none, all after vm_seal. Errors with text. */
+	/* ctl, vcpu.  Memory of a device at @gpa; all page-aligned, @hva borrowed until the same range
+	 * is unmapped. -EEXIST: something is there, -ENOSPC. */
+	int (*dev_map)(void *vm, uint64_t gpa, void *hva, uint64_t len, bool is_readonly);
+	/* ctl, vcpu.  No VP reaches it any more when it returns. -ENOENT unless mapped just so. */
+	int (*dev_unmap)(void *vm, uint64_t gpa, uint64_t len);
+	/* ctl.  A line that a write to @fd (an eventfd, borrowed) raises, not plugged in: what is written
+	 * stays in the eventfd. Its number, < HV_LINES_MAX, or -errno. */
+	int (*line_create)(void *vm, int fd);
+	void (*line_destroy)(void *vm, unsigned int line); /* ctl.  Unplugs it */
+	/* any.  It raises @vector (>= 16) on @vp from now on, first of all for what the eventfd holds.
+	 * @vector 0: unplugged. After an error it is as before, or unplugged. */
+	int (*line_set)(void *vm, unsigned int line, unsigned int vp, unsigned int vector);
+	/* ctl.  The VM works with the device behind a VFIO group or device fd; holds it until detach. */
+	int (*vfio_attach)(void *vm, int fd);
+	void (*vfio_detach)(void *vm, int fd);
 };
 
 extern const struct hv_engine_ops hv_ring3_ops, hv_kvm_ops;

@@ -5,15 +5,17 @@
 
 #include "base/fd.h"
 #include "hv/priv.h"
+#include "hv/retarget.h"
 
 struct call {
 	uint16_t code;
-	uint16_t in_bytes; /* fixed input block; <= 16 may also come in registers */
+	uint16_t in_bytes;   /* fixed input block; <= 16 may also come in registers */
+	uint16_t header_max; /* variable header, in 8 bytes; only without registers */
 	bool is_memory_only;
-	int (*fn)(struct hv_vp *vp, const void *in);
+	int (*fn)(struct hv_vp *vp, const void *in, unsigned int nr_header);
 };
 
-static int post_message(struct hv_vp *vp, const void *in)
+static int post_message(struct hv_vp *vp, const void *in, unsigned int nr_header)
 {
 	const struct hv_post_message_input *m = in;
 	const struct hv_partition *p = vp->p;
@@ -27,7 +29,7 @@ static int post_message(struct hv_vp *vp, const void *in)
 				    m->payload, m->payload_size);
 }
 
-static int signal_event(struct hv_vp *vp, const void *in)
+static int signal_event(struct hv_vp *vp, const void *in, unsigned int nr_header)
 {
 	const struct hv_partition *p = vp->p;
 	uint64_t param, relid;
@@ -44,7 +46,7 @@ static int signal_event(struct hv_vp *vp, const void *in)
 }
 
 /* TLFS HvCallSendSyntheticClusterIpi. */
-static int send_ipi(struct hv_vp *vp, const void *in)
+static int send_ipi(struct hv_vp *vp, const void *in, unsigned int nr_header)
 {
 	const struct hv_partition *p = vp->p;
 	uint64_t word[2];
@@ -63,11 +65,25 @@ static int send_ipi(struct hv_vp *vp, const void *in)
 	return HV_STATUS_SUCCESS;
 }
 
+static int retarget(struct hv_vp *vp, const void *in, unsigned int nr_header)
+{
+	struct hv_retarget r;
+	int status = hv_retarget_parse(in, nr_header, vp->p->nr_vps, &r);
+
+	return status ? status : hv_device_retarget(vp->p, &r);
+}
+
 static const struct call calls[] = {
-	{HV_CALL_SEND_IPI, 16, false, send_ipi},
-	{HV_CALL_POST_MESSAGE, sizeof(struct hv_post_message_input), true, post_message},
-	{HV_CALL_SIGNAL_EVENT, 8, false, signal_event},
+	{HV_CALL_SEND_IPI, 16, 0, false, send_ipi},
+	{HV_CALL_POST_MESSAGE, sizeof(struct hv_post_message_input), 0, true, post_message},
+	{HV_CALL_SIGNAL_EVENT, 8, 0, false, signal_event},
+	{HV_CALL_RETARGET, sizeof(struct hv_retarget_input), HV_RETARGET_HEADER_MAX, true,
+	 retarget},
 };
+
+/* The largest of them. */
+#define INPUT_BYTES (sizeof(struct hv_retarget_input) + 8 * HV_RETARGET_HEADER_MAX)
+_Static_assert(INPUT_BYTES >= sizeof(struct hv_post_message_input), "room for every call's input");
 
 static const struct call *call_find(uint64_t control)
 {
@@ -84,6 +100,8 @@ static const struct call *call_find(uint64_t control)
 static int fetch(struct hv_vp *vp, const struct call *c, uint64_t control, const uint64_t reg[2],
 		 void *in)
 {
+	const size_t len = c->in_bytes + 8 * HV_CALL_VARHEAD(control);
+
 	if (control & HV_CALL_FAST) {
 		if (c->is_memory_only)
 			return HV_STATUS_INVALID_HYPERCALL_INPUT;
@@ -92,16 +110,16 @@ static int fetch(struct hv_vp *vp, const struct call *c, uint64_t control, const
 	}
 	if (reg[0] % 8)
 		return HV_STATUS_INVALID_ALIGNMENT;
-	if (reg[0] % GMEM_PAGE_SIZE + c->in_bytes > GMEM_PAGE_SIZE)
+	if (reg[0] % GMEM_PAGE_SIZE + len > GMEM_PAGE_SIZE)
 		return HV_STATUS_INVALID_HYPERCALL_INPUT;
-	if (gmem_read(&vp->p->gm, gpa(reg[0]), in, c->in_bytes))
+	if (gmem_read(&vp->p->gm, gpa(reg[0]), in, len))
 		return HV_STATUS_INVALID_PARAMETER;
 	return HV_STATUS_SUCCESS;
 }
 
 uint64_t hv_hypercall(struct hv_vp *vp, uint64_t control, uint64_t in, uint64_t out)
 {
-	uint64_t block[sizeof(struct hv_post_message_input) / 8];
+	uint64_t block[INPUT_BYTES / 8];
 	const uint64_t reg[2] = {in, out};
 	const struct call *c = call_find(control);
 	int status;
@@ -109,12 +127,13 @@ uint64_t hv_hypercall(struct hv_vp *vp, uint64_t control, uint64_t in, uint64_t 
 	vp->hypercalls++;
 	if (!c)
 		return HV_STATUS_INVALID_HYPERCALL_CODE;
-	/* None of ours is a rep call, has a variable header, or is nested. */
-	if ((control & (HV_CALL_RESERVED | HV_CALL_NESTED)) || HV_CALL_VARHEAD(control) ||
-	    HV_CALL_REPS(control) || HV_CALL_START(control))
+	/* None of ours is a rep call or nested. */
+	if ((control & (HV_CALL_RESERVED | HV_CALL_NESTED)) ||
+	    HV_CALL_VARHEAD(control) > c->header_max || HV_CALL_REPS(control) ||
+	    HV_CALL_START(control))
 		return HV_STATUS_INVALID_HYPERCALL_INPUT;
 	status = fetch(vp, c, control, reg, block);
 	if (status)
 		return (uint64_t)status;
-	return (uint64_t)c->fn(vp, block) & 0xffff;
+	return (uint64_t)c->fn(vp, block, (unsigned int)HV_CALL_VARHEAD(control)) & 0xffff;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Life of a partition, and the small public calls. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,9 @@ int hv_partition_create_on(struct hv_partition **out, const struct hv_cfg *cfg,
 	p->nr_doorbells = cfg->nr_doorbells ? cfg->nr_doorbells : HV_DOORBELLS_DEF;
 	p->timers.fd = -1;
 	pthread_mutex_init(&p->msr_lock, NULL);
+	pthread_mutex_init(&p->assigned.routing, NULL);
+	pthread_mutex_init(&p->assigned.memory, NULL);
+	hv_windows_init(&p->windows);
 	hv_clock_init(&p->clock, HV_CLOCK_BEST);
 	rc = hv_memory_create(p, cfg);
 	if (!rc)
@@ -217,7 +221,12 @@ void hv_partition_destroy(struct hv_partition *p)
 		pthread_mutex_destroy(&p->vp[i].lock);
 	}
 	free(p->vp);
+	for (i = 0; i < HV_DEVICES_MAX; i++)
+		assert(!p->assigned.device[i]); /* they go first: see hv/device.h */
 	hv_memory_destroy(p);
+	hv_windows_fini(&p->windows);
+	pthread_mutex_destroy(&p->assigned.memory);
+	pthread_mutex_destroy(&p->assigned.routing);
 	pthread_mutex_destroy(&p->msr_lock);
 	free(p);
 }

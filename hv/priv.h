@@ -2,7 +2,8 @@
 /* Inside libhv: the partition and its VPs as the files above the engine see them.
  *
  * Locks: a VP's `lock` guards its SynIC and timers; `timers.lock` may be taken inside it; no two VP
- * locks are held at once. Upward calls are made with no lock held. */
+ * locks are held at once. Upward calls are made with no lock held. Those of assigned devices are
+ * innermost but for the engine's: `assigned.routing`, `assigned.memory`, `windows.lock`. */
 #pragma once
 
 #include <pthread.h>
@@ -14,8 +15,10 @@
 #include "hv/engine.h"
 #include "hv/hv.h"
 #include "hv/verdict.h"
+#include "hv/window.h"
 
 struct hv_devices;
+struct hv_retarget;
 
 #define HV_MEM_REGIONS	2u
 #define HV_MSGQ_MAX	256u /* messages that wait for one SINT of one VP */
@@ -82,6 +85,14 @@ struct hv_timers {
 	_Atomic bool is_ending;
 };
 
+/* Devices that are assigned to a partition (hv/device.h). */
+struct hv_assigned {
+	/* By ctl, with both locks held. */
+	struct hv_device *device[HV_DEVICES_MAX];
+	pthread_mutex_t memory;	 /* what they have mapped; taken before `routing` */
+	pthread_mutex_t routing; /* cookies, targets and entries of them all */
+};
+
 struct hv_partition {
 	char name[64];
 	const struct hv_engine_ops *eng;
@@ -97,6 +108,8 @@ struct hv_partition {
 	struct hv_vp *vp;	    /* [nr_vps] */
 	bool is_linux;		    /* an unmodified kernel, with the devices of a PC */
 	struct hv_devices *devices; /* NULL: our own image */
+	struct hv_assigned assigned;
+	struct hv_windows windows;
 
 	pthread_mutex_t msr_lock; /* partition-wide MSRs */
 	uint64_t guest_os_id, hypercall, reference_tsc, tsc_invariant, crash[5];
@@ -152,6 +165,9 @@ enum hv_verdict hv_wrmsr(struct hv_vp *vp, uint32_t msr, uint64_t value, struct 
 
 /* hypercall.c, vcpu.  The value for RAX. */
 uint64_t hv_hypercall(struct hv_vp *vp, uint64_t control, uint64_t in, uint64_t out);
+
+/* device_irq.c, vcpu.  Takes the routing lock only. An enum hv_status. */
+int hv_device_retarget(struct hv_partition *p, const struct hv_retarget *r);
 
 /* synic.c */
 void hv_synic_init(struct hv_synic *s);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
@@ -188,7 +189,102 @@ static void s_vp_stats(void *vm, unsigned int vp, struct hv_vp_stats *out)
 {
 }
 
-#define SCRIPTED_OPS(gp)                                                                    \
+/* ---- Devices -------------------------------------------------------------------------------- */
+
+static void line_poll(struct hv_script_line *l)
+{
+	uint64_t n;
+
+	if (!l->is_used || !l->vector || read(l->fd, &n, sizeof(n)) != (ssize_t)sizeof(n))
+		return;
+	l->nr_raised++;
+	l->raised_vp = l->vp;
+	l->raised_vector = l->vector;
+}
+
+void hv_scripted_poll(struct hv_script *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < HV_SCRIPT_LINES; i++)
+		line_poll(&s->line[i]);
+}
+
+static int s_line_create(void *arg, int fd)
+{
+	struct hv_script *s = ((struct scripted *)arg)->s;
+	unsigned int i;
+
+	for (i = 0; i < HV_SCRIPT_LINES && s->line[i].is_used; i++)
+		;
+	if (i == HV_SCRIPT_LINES)
+		return err_set(-ENOSPC, "scripted engine: more than %u lines", HV_SCRIPT_LINES);
+	s->line[i] = (struct hv_script_line){.is_used = true, .fd = fd};
+	return (int)i;
+}
+
+static void s_line_destroy(void *arg, unsigned int line)
+{
+	((struct scripted *)arg)->s->line[line] = (struct hv_script_line){.fd = -1};
+}
+
+static int s_line_set(void *arg, unsigned int line, unsigned int vp, unsigned int vector)
+{
+	struct hv_script *s = ((struct scripted *)arg)->s;
+	struct hv_script_line *l = &s->line[line];
+
+	s->nr_line_sets++;
+	if (vector && s->line_error)
+		return err_set(s->line_error, "scripted engine: line %u", line);
+	l->vp = vp;
+	l->vector = vector;
+	line_poll(l);
+	return 0;
+}
+
+static struct hv_script_map *map_find(struct hv_script *s, uint64_t at, uint64_t len)
+{
+	unsigned int i;
+
+	for (i = 0; i < HV_SCRIPT_MAPS; i++) {
+		if (s->map[i].len == len && (len == 0 || s->map[i].gpa == at))
+			return &s->map[i];
+	}
+	return NULL;
+}
+
+static int s_dev_map(void *arg, uint64_t at, void *hva, uint64_t len, bool is_readonly)
+{
+	struct hv_script_map *m = map_find(((struct scripted *)arg)->s, 0, 0);
+
+	if (!m)
+		return err_set(-ENOSPC, "scripted engine: more than %u maps", HV_SCRIPT_MAPS);
+	*m = (struct hv_script_map){.gpa = at, .len = len, .hva = hva, .is_readonly = is_readonly};
+	return 0;
+}
+
+static int s_dev_unmap(void *arg, uint64_t at, uint64_t len)
+{
+	struct hv_script_map *m = map_find(((struct scripted *)arg)->s, at, len);
+
+	if (!m)
+		return err_set(-ENOENT, "scripted engine: no map at %#llx", (unsigned long long)at);
+	*m = (struct hv_script_map){0};
+	return 0;
+}
+
+static int s_vfio_attach(void *arg, int fd)
+{
+	((struct scripted *)arg)->s->vfio_fd = fd;
+	return 0;
+}
+
+static void s_vfio_detach(void *arg, int fd)
+{
+	((struct scripted *)arg)->s->vfio_fd = -1;
+}
+
+#define SCRIPTED_OPS(gp, device)                                                            \
 	{                                                                                   \
 		.name = "scripted", .kind = HV_ENGINE_AUTO, .can_gp = (gp),                 \
 		.vm_create = s_vm_create, .vm_destroy = s_vm_destroy, .mem_map = s_mem_map, \
@@ -196,16 +292,28 @@ static void s_vp_stats(void *vm, unsigned int vp, struct hv_vp_stats *out)
 		.vm_pid = s_vm_pid, .cpuid = s_cpuid, .hypercall_page = s_hypercall_page,   \
 		.vp_run = s_vp_run, .vp_complete = s_vp_complete, .vp_kick = s_vp_kick,     \
 		.irq = s_irq, .msi = s_msi, .sint_fd = s_sint_fd, .sint_set = s_sint_set,   \
-		.doorbell = s_doorbell, .vp_stats = s_vp_stats,                             \
+		.doorbell = s_doorbell, .vp_stats = s_vp_stats, device                      \
 	}
+#define DEVICE_OPS                                                                            \
+	.line_create = s_line_create, .line_destroy = s_line_destroy, .line_set = s_line_set, \
+	.dev_map = s_dev_map, .dev_unmap = s_dev_unmap, .vfio_attach = s_vfio_attach,         \
+	.vfio_detach = s_vfio_detach
 
-static const struct hv_engine_ops ops_crash = SCRIPTED_OPS(false);
-static const struct hv_engine_ops ops_gp = SCRIPTED_OPS(true);
+static const struct hv_engine_ops ops_crash = SCRIPTED_OPS(false, DEVICE_OPS);
+static const struct hv_engine_ops ops_gp = SCRIPTED_OPS(true, DEVICE_OPS);
+static const struct hv_engine_ops ops_bare = SCRIPTED_OPS(false, .dev_map = NULL);
+
+static const struct hv_engine_ops *ops_of(const struct hv_script *s)
+{
+	if (s->is_bare)
+		return &ops_bare;
+	return s->can_gp ? &ops_gp : &ops_crash;
+}
 
 int hv_scripted_create_cfg(struct hv_partition **out, struct hv_script *s, const struct hv_cfg *cfg,
 			   const struct hv_partition_ops *ops, void *ctx)
 {
-	return hv_partition_create_on(out, cfg, ops, ctx, s->can_gp ? &ops_gp : &ops_crash, s);
+	return hv_partition_create_on(out, cfg, ops, ctx, ops_of(s), s);
 }
 
 int hv_scripted_create(struct hv_partition **out, struct hv_script *s, unsigned int nr_vps,

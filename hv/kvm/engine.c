@@ -110,7 +110,7 @@ static void fds_clear(struct kvm_vm *vm)
 {
 	unsigned int i;
 
-	vm->kvm = vm->fd = -1;
+	vm->kvm = vm->fd = vm->vfio = -1;
 	for (i = 0; i < HV_VPS_MAX; i++)
 		vm->vp[i].fd = vm->vp[i].sint_fd = vm->vp[i].stats_fd = -1;
 	for (i = 0; i < HV_DOORBELLS_MAX; i++)
@@ -140,6 +140,7 @@ static int vm_create(void **out, const struct hv_engine_cfg *cfg)
 		return err_set(-ENOMEM, "%s: kvm", cfg->name);
 	fds_clear(vm);
 	pthread_mutex_init(&vm->lock, NULL);
+	pthread_mutex_init(&vm->dev_lock, NULL);
 	snprintf(vm->name, sizeof(vm->name), "%s", cfg->name);
 	vm->cfg = *cfg;
 	vm->cfg.name = vm->name;
@@ -171,11 +172,14 @@ static void vm_destroy(void *arg)
 		fd_close(&vm->vp[i].stats_fd);
 		fd_close(&vm->vp[i].fd);
 	}
+	fd_close(&vm->vfio);
 	fd_close(&vm->fd);
 	fd_close(&vm->kvm);
 	for (i = 0; i < vm->nr_mem; i++)
 		munmap(vm->mem[i].hva, vm->mem[i].len);
 	free(vm->cpuid);
+	free(vm->routes);
+	pthread_mutex_destroy(&vm->dev_lock);
 	pthread_mutex_destroy(&vm->lock);
 	free(vm);
 }
@@ -313,4 +317,11 @@ const struct hv_engine_ops hv_kvm_ops = {
 	.sint_set = kvm_sint_set,
 	.doorbell = kvm_doorbell,
 	.vp_stats = vp_stats,
+	.dev_map = kvm_dev_map,
+	.dev_unmap = kvm_dev_unmap,
+	.line_create = kvm_line_create,
+	.line_destroy = kvm_line_destroy,
+	.line_set = kvm_line_set,
+	.vfio_attach = kvm_vfio_attach,
+	.vfio_detach = kvm_vfio_detach,
 };

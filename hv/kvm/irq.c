@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Interrupts and doorbells of the kvm engine. Each VP has one line that the switch can raise: an
- * eventfd bound by irqfd to a route, which is KVM's SINT 2 or, with our own SynIC, the MSI of that
- * SINT's vector of the moment. Masked means: the irqfd is taken away; what was written meanwhile
+/* Interrupts and doorbells of the kvm engine, and the only owner of KVM's routing table. Each VP has one
+ * line that the switch can raise: an eventfd bound by irqfd to a route, which is KVM's SINT 2 or, with
+ * our own SynIC, the MSI of that SINT's vector of the moment. Assigned devices have lines of the same
+ * kind (hv/engine.h). Masked or unplugged means: the irqfd is taken away; what was written meanwhile
  * stays in the eventfd and comes when it is bound again. */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,52 +23,140 @@ static uint32_t gsi_of(unsigned int vp)
 
 /* ---- Routes --------------------------------------------------------------------------------- */
 
+static void msi_fill(struct kvm_irq_routing_entry *e, uint32_t gsi, unsigned int vp,
+		     unsigned int vector)
+{
+	*e = (struct kvm_irq_routing_entry){.gsi = gsi, .type = KVM_IRQ_ROUTING_MSI};
+	e->u.msi.address_lo = (uint32_t)(KVM_MSI_BASE | (uint64_t)vp << KVM_APIC_SHIFT);
+	e->u.msi.data = vector;
+}
+
 static void route_fill(const struct kvm_vm *vm, unsigned int vp, struct kvm_irq_routing_entry *e)
 {
-	e->gsi = gsi_of(vp);
-	if (vm->has_synic) {
-		e->type = KVM_IRQ_ROUTING_HV_SINT;
-		e->u.hv_sint.vcpu = vp;
-		e->u.hv_sint.sint = HV_SINT_VMBUS;
+	if (!vm->has_synic) {
+		msi_fill(e, gsi_of(vp), vp, vm->vp[vp].vector);
 		return;
 	}
-	e->type = KVM_IRQ_ROUTING_MSI;
-	e->u.msi.address_lo = (uint32_t)(KVM_MSI_BASE | (uint64_t)vp << KVM_APIC_SHIFT);
-	e->u.msi.data = vm->vp[vp].vector;
+	*e = (struct kvm_irq_routing_entry){.gsi = gsi_of(vp), .type = KVM_IRQ_ROUTING_HV_SINT};
+	e->u.hv_sint.vcpu = vp;
+	e->u.hv_sint.sint = HV_SINT_VMBUS;
 }
 
 /* Lock held.  KVM takes the whole table at once. */
 static int routes_set(struct kvm_vm *vm)
 {
-	const unsigned int n = vm->cfg.nr_vps;
-	struct kvm_irq_routing *t;
+	struct kvm_irq_routing *t = vm->routes;
 	unsigned int i;
-	int rc;
 
-	t = calloc(1, sizeof(*t) + n * sizeof(t->entries[0]));
-	if (!t)
-		return -ENOMEM;
-	t->nr = n;
-	for (i = 0; i < n; i++)
-		route_fill(vm, i, &t->entries[i]);
-	rc = ioctl(vm->fd, KVM_SET_GSI_ROUTING, t) < 0 ? -errno : 0;
-	free(t);
-	return rc;
+	t->nr = 0;
+	for (i = 0; i < vm->cfg.nr_vps; i++)
+		route_fill(vm, i, &t->entries[t->nr++]);
+	for (i = 0; i < vm->nr_lines; i++) {
+		const struct kvm_line *l = &vm->line[i];
+
+		if (l->vector)
+			msi_fill(&t->entries[t->nr++], KVM_LINE_GSI + i, l->vp, l->vector);
+	}
+	return ioctl(vm->fd, KVM_SET_GSI_ROUTING, t) < 0 ? -errno : 0;
+}
+
+static int irqfd(const struct kvm_vm *vm, int fd, uint32_t gsi, bool is_on)
+{
+	struct kvm_irqfd q = {
+		.fd = (uint32_t)fd, .gsi = gsi, .flags = is_on ? 0 : KVM_IRQFD_FLAG_DEASSIGN};
+
+	return ioctl(vm->fd, KVM_IRQFD, &q) < 0 ? -errno : 0;
 }
 
 static int line_bind(struct kvm_vm *vm, unsigned int vp, bool is_on)
 {
 	struct kvm_vp *v = &vm->vp[vp];
-	struct kvm_irqfd q = {.fd = (uint32_t)v->sint_fd,
-			      .gsi = gsi_of(vp),
-			      .flags = is_on ? 0 : KVM_IRQFD_FLAG_DEASSIGN};
+	int rc = v->has_line == is_on ? 0 : irqfd(vm, v->sint_fd, gsi_of(vp), is_on);
 
-	if (v->has_line == is_on)
+	if (!rc)
+		v->has_line = is_on;
+	return rc;
+}
+
+/* ---- Lines of devices ----------------------------------------------------------------------- */
+
+int kvm_line_create(void *arg, int fd)
+{
+	struct kvm_vm *vm = arg;
+	unsigned int i;
+
+	pthread_mutex_lock(&vm->lock);
+	for (i = 0; i < HV_LINES_MAX && vm->line[i].is_used; i++)
+		;
+	if (i < HV_LINES_MAX) {
+		vm->line[i] = (struct kvm_line){.is_used = true, .fd = fd};
+		if (i >= vm->nr_lines)
+			vm->nr_lines = i + 1;
+	}
+	pthread_mutex_unlock(&vm->lock);
+	return i < HV_LINES_MAX ? (int)i
+				: err_set(-ENOSPC, "%s: more than %u interrupt lines of devices",
+					  vm->name, HV_LINES_MAX);
+}
+
+/* Lock held. */
+static int dev_line_bind(struct kvm_vm *vm, unsigned int line, bool is_on)
+{
+	struct kvm_line *l = &vm->line[line];
+	int rc = l->is_bound == is_on ? 0 : irqfd(vm, l->fd, KVM_LINE_GSI + line, is_on);
+
+	if (!rc)
+		l->is_bound = is_on;
+	return rc;
+}
+
+/* Lock held.  KVM keeps the old table when it refuses the new one. */
+static int dev_route(struct kvm_vm *vm, unsigned int line, unsigned int vp, unsigned int vector)
+{
+	struct kvm_line *l = &vm->line[line];
+	const struct kvm_line was = *l;
+	int rc;
+
+	if (l->vp == vp && l->vector == vector)
 		return 0;
-	if (ioctl(vm->fd, KVM_IRQFD, &q) < 0)
-		return -errno;
-	v->has_line = is_on;
-	return 0;
+	l->vp = vp;
+	l->vector = vector;
+	rc = routes_set(vm);
+	if (rc)
+		*l = was;
+	return rc;
+}
+
+/* The route first, then the irqfd: what the eventfd holds goes where it should. */
+int kvm_line_set(void *arg, unsigned int line, unsigned int vp, unsigned int vector)
+{
+	struct kvm_vm *vm = arg;
+	int rc;
+
+	pthread_mutex_lock(&vm->lock);
+	rc = vector ? dev_route(vm, line, vp, vector) : 0;
+	if (!rc)
+		rc = dev_line_bind(vm, line, vector != 0);
+	pthread_mutex_unlock(&vm->lock);
+	return rc ? err_sys(rc, "%s: interrupt line %u, vector %u on VP %u", vm->name, line, vector,
+			    vp)
+		  : 0;
+}
+
+void kvm_line_destroy(void *arg, unsigned int line)
+{
+	struct kvm_vm *vm = arg;
+	bool had_route;
+
+	pthread_mutex_lock(&vm->lock);
+	dev_line_bind(vm, line, false);
+	had_route = vm->line[line].vector != 0;
+	vm->line[line] = (struct kvm_line){.fd = -1};
+	while (vm->nr_lines > 0 && !vm->line[vm->nr_lines - 1].is_used)
+		vm->nr_lines--;
+	if (had_route && routes_set(vm))
+		log_warn(vm->name, "interrupt line %u: its route stays, unused", line);
+	pthread_mutex_unlock(&vm->lock);
 }
 
 /* ---- Life ----------------------------------------------------------------------------------- */
@@ -92,9 +181,13 @@ static int doorbell_bind(struct kvm_vm *vm, unsigned int i)
 
 static int lines_make(struct kvm_vm *vm)
 {
+	const size_t room = vm->cfg.nr_vps + HV_LINES_MAX;
 	unsigned int i;
 	int rc;
 
+	vm->routes = calloc(1, sizeof(*vm->routes) + room * sizeof(vm->routes->entries[0]));
+	if (!vm->routes)
+		return err_set(-ENOMEM, "%s: interrupt routes", vm->name);
 	for (i = 0; i < vm->cfg.nr_vps; i++) {
 		vm->vp[i].sint_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (vm->vp[i].sint_fd < 0)

@@ -11,7 +11,9 @@
 #include "hv/engine.h"
 
 #define KVM_REGIONS_MAX 8u
-#define KVM_PINS	24u /* of the I/O APIC in the worker; GSIs from here on are SINT lines */
+#define KVM_DEV_SLOTS	256u /* memory slots of devices, from KVM_REGIONS_MAX on */
+#define KVM_PINS	24u /* of the I/O APIC in the worker; then come the VPs' SINT lines, then ... */
+#define KVM_LINE_GSI	(KVM_PINS + HV_VPS_MAX) /* ... those of devices */
 #define KVM_MSI_BASE	0xfee00000ull
 #define KVM_APIC_SHIFT	12
 #define KVM_STATS_NAMES 9
@@ -43,6 +45,13 @@ struct kvm_mem {
 	uint8_t *hva;
 };
 
+/* Of an assigned device. The route stays when it is unplugged. */
+struct kvm_line {
+	bool is_used, is_bound; /* bound: the irqfd is assigned */
+	int fd;
+	unsigned int vp, vector; /* the route; vector 0: none */
+};
+
 struct kvm_vm {
 	char name[64];
 	struct hv_engine_cfg cfg;
@@ -55,8 +64,16 @@ struct kvm_vm {
 	struct kvm_vp vp[HV_VPS_MAX];
 	int doorbell[HV_DOORBELLS_MAX]; /* by relid - 1 */
 	struct kvm_cpuid2 *cpuid;	/* template; APIC ids are filled in for each VP */
-	pthread_mutex_t lock;		/* lines and routing */
 	atomic_bool is_halted;
+
+	pthread_mutex_t lock; /* lines and routing, up to the blank line */
+	struct kvm_irq_routing *routes;
+	unsigned int nr_lines; /* lines from here on are not used */
+	struct kvm_line line[HV_LINES_MAX];
+
+	pthread_mutex_t dev_lock; /* memory and VFIO of devices */
+	struct kvm_mem dev_mem[KVM_DEV_SLOTS];
+	int vfio; /* KVM's own VFIO device, or -1 */
 };
 
 /* engine.c.  ctl.  Host address of guest memory, or NULL. */
@@ -88,6 +105,15 @@ int kvm_sint_fd(void *vm, unsigned int vp, unsigned int sint);
 void kvm_sint_set(void *vm, unsigned int vp, unsigned int sint, unsigned int vector);
 int kvm_doorbell(void *vm, unsigned int relid);
 void kvm_hypercall_page(void *vm, uint8_t page[4096]);
+int kvm_line_create(void *vm, int fd);
+void kvm_line_destroy(void *vm, unsigned int line);
+int kvm_line_set(void *vm, unsigned int line, unsigned int vp, unsigned int vector);
+
+/* device.c */
+int kvm_dev_map(void *vm, uint64_t gpa, void *hva, uint64_t len, bool is_readonly);
+int kvm_dev_unmap(void *vm, uint64_t gpa, uint64_t len);
+int kvm_vfio_attach(void *vm, int fd);
+void kvm_vfio_detach(void *vm, int fd);
 
 /* msr.c */
 int kvm_msr_filter(struct kvm_vm *vm);			     /* ctl.  Which MSRs are the worker's */

@@ -110,3 +110,19 @@ uint32_t bed_post(uint32_t n)
 {
 	return (uint32_t)hv_post_to_guest(bed, 0, 2, 1, &n, sizeof(n));
 }
+
+uint64_t bed_retarget(uint64_t id, uint32_t data, unsigned int vector, uint64_t vp_mask)
+{
+	const struct hv_retarget_input in = {
+		.partition_id = HV_PARTITION_SELF,
+		.device_id = id,
+		.source = HV_INTERRUPT_SOURCE_MSI,
+		.address = 0xfee00000,
+		.data = data,
+		.vector = vector,
+		.vps = vp_mask,
+	};
+
+	memcpy(bed_mem(BED_INPUT), &in, sizeof(in));
+	return bed_hypercall(HV_CALL_RETARGET, BED_INPUT, 0);
+}

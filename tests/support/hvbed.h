@@ -48,3 +48,5 @@ struct hv_message *bed_slot(unsigned int sint);
 void bed_synic_on(void);
 /* A message of type 1 with @n to SINT2; as hv_post_to_guest(). */
 uint32_t bed_post(uint32_t n);
+/* HvRetargetDeviceInterrupt on VP 0, for the cookie {0xfee00000, @data} of device @id; its status. */
+uint64_t bed_retarget(uint64_t id, uint32_t data, unsigned int vector, uint64_t vp_mask);

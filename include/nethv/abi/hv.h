@@ -99,6 +99,7 @@
 #define HV_CALL_SEND_IPI     0x000bu
 #define HV_CALL_POST_MESSAGE 0x005cu
 #define HV_CALL_SIGNAL_EVENT 0x005du
+#define HV_CALL_RETARGET     0x007eu /* HvRetargetDeviceInterrupt */
 
 #define HV_CALL_CODE_MASK  0xffffull
 #define HV_CALL_FAST	   (1ull << 16)
@@ -116,6 +117,7 @@ enum hv_status {
 	HV_STATUS_INVALID_PARAMETER = 5,
 	HV_STATUS_ACCESS_DENIED = 6,
 	HV_STATUS_INSUFFICIENT_MEMORY = 11,
+	HV_STATUS_INVALID_PARTITION_ID = 13,
 	HV_STATUS_INVALID_VP_INDEX = 14,
 	HV_STATUS_INVALID_CONNECTION_ID = 18,
 	HV_STATUS_INSUFFICIENT_BUFFERS = 19,
@@ -134,6 +136,33 @@ struct hv_post_message_input {
 	uint8_t payload[HV_MESSAGE_PAYLOAD_MAX];
 };
 _Static_assert(sizeof(struct hv_post_message_input) == 256, "TLFS HvPostMessage");
+
+#define HV_PARTITION_SELF (~0ull)
+
+/* HvRetargetDeviceInterrupt input; a variable header of 8-byte units follows. Without
+ * HV_RETARGET_VP_SET `vps` is a mask of the first 64 VPs and there is no such header. With it, `vps` is
+ * an enum hv_vp_set_format, and the header is a mask of banks and a mask of 64 VPs for each of them. */
+struct hv_retarget_input {
+	uint64_t partition_id;
+	uint64_t device_id;
+	uint32_t source; /* HV_INTERRUPT_SOURCE_MSI */
+	uint32_t reserved1;
+	uint32_t address; /* of the MSI, low half */
+	uint32_t data;
+	uint64_t reserved2;
+	uint32_t vector;
+	uint32_t flags; /* HV_RETARGET_* */
+	uint64_t vps;
+};
+_Static_assert(sizeof(struct hv_retarget_input) == 56, "TLFS HvRetargetDeviceInterrupt");
+_Static_assert(offsetof(struct hv_retarget_input, vector) == 40, "TLFS HvRetargetDeviceInterrupt");
+
+#define HV_INTERRUPT_SOURCE_MSI 1u
+#define HV_RETARGET_MULTICAST	(1u << 0)
+#define HV_RETARGET_VP_SET	(1u << 1)
+#define HV_VP_SET_BANKS_MAX	64u
+
+enum hv_vp_set_format { HV_VP_SET_SPARSE_4K = 0, HV_VP_SET_ALL = 1 };
 
 /* A slot of the message page (SIMP), TLFS 11.7. Slot n lies at n * 256. */
 #define HV_MESSAGE_NONE		 0u
