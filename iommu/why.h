@@ -118,7 +118,10 @@ enum iommu_weight {
 	  "the PF's driver did not take the VF's MAC, VLAN or limits",                             \
 	  "see dmesg; a newer PF driver or firmware may be needed")                                \
 	X(PF_TIMEOUT, "pf-timeout", ETIMEDOUT, BLOCKS, "the PF's driver does not answer in time",  \
-	  "see dmesg; the PF may have to be reset")
+	  "see dmesg; the PF may have to be reset")                                                \
+	X(PF_HAS_VFS, "pf-has-vfs", EBUSY, BLOCKS,                                                 \
+	  "it is a PF whose VFs are on, so the host needs its driver",                             \
+	  "assign one of its VFs, or switch them off first (sriov_numvfs)")
 
 enum iommu_why {
 	IOMMU_WHY_NONE, /* nothing is wrong */
