@@ -146,7 +146,7 @@ static void judge_vfio(const struct judging *j)
 
 	if (!h->has_vfio_pci)
 		ADD(j->v, IOMMU_WHY_NO_VFIO_MODULE, "no /sys/bus/pci/drivers/vfio-pci");
-	if (!h->has_vfio && !h->has_iommufd)
+	else if (!h->has_vfio && !h->has_iommufd) /* the files come with the module */
 		ADD(j->v, IOMMU_WHY_NO_VFIO_ACCESS,
 		    "neither /dev/vfio/vfio nor /dev/iommu is there");
 	else if (!h->may_vfio && !h->may_iommufd)

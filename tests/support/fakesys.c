@@ -10,7 +10,9 @@
 
 #include "tests/support/dmarmake.h"
 
-static char root[] = "/tmp/nethv-sys-XXXXXX";
+#define TEMPLATE "/tmp/nethv-sys-XXXXXX"
+
+static char root[sizeof(TEMPLATE)];
 
 static void must(int is_good)
 {
@@ -20,6 +22,7 @@ static void must(int is_good)
 
 const char *fakesys_begin(void)
 {
+	memcpy(root, TEMPLATE, sizeof(TEMPLATE));
 	must(mkdtemp(root) != NULL);
 	return root;
 }
