@@ -107,6 +107,13 @@ static const struct verb {
 	 "With a pipe or file as input all its bytes are sent; after its end output goes on until\n"
 	 "the partition ends or SIGINT.\n"
 	 "NAME, or --instance NAME: of that instance; can be left out while one runs.\n"},
+	{"iommu", " [DEVICE]", 0, 1, true, NULL, cmd_iommu,
+	 "what can be passed through to partitions, and why not",
+	 "Units, interrupt remapping, VFIO, and for each NIC its group and whether it can be\n"
+	 "assigned. With DEVICE (such as 0000:01:10.0): everything against it, each with the next\n"
+	 "step. blocks: must be mended first. ours: nethv does it when it assigns. note: to know.\n"
+	 "Exit status with DEVICE: 0: it can be assigned. 1: it cannot. It changes nothing; some is\n"
+	 "only for root to see. docs/passthrough.md explains it.\n"},
 	{"doctor", "", 0, 0, true, NULL, cmd_doctor,
 	 "what on this host limits performance or function",
 	 "Each line: ok, warn (it works, but slower) or bad (something cannot be done here), what\n"

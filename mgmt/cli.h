@@ -40,6 +40,7 @@ int cmd_power(const struct cli_args *a); /* start, reset, shutdown */
 int cmd_ext(const struct cli_args *a);
 int cmd_policy(const struct cli_args *a);
 int cmd_doctor(const struct cli_args *a);
+int cmd_iommu(const struct cli_args *a);
 int cmd_console(const struct cli_args *a);
 
 /* cli_change.c */
