@@ -60,18 +60,26 @@ static uint32_t next_serial(struct sriov_pool *p)
 	return p->last_serial;
 }
 
-int sriov_pool_take(struct sriov_pool *p, unsigned int pf, const char *owner,
-		    struct sriov_pool_vf **out)
+const struct sriov_pool_vf *sriov_pool_next(const struct sriov_pool *p, unsigned int pf)
 {
-	struct sriov_pool_vf *best = NULL;
+	const struct sriov_pool_vf *best = NULL;
 
 	for (unsigned int i = 0; i < p->nr; i++) {
-		struct sriov_pool_vf *v = &p->vf[i];
+		const struct sriov_pool_vf *v = &p->vf[i];
 
 		if (v->pf == pf && v->state == SRIOV_FREE &&
 		    (!best || p->free_since[i] < p->free_since[best - p->vf]))
 			best = v;
 	}
+	return best;
+}
+
+int sriov_pool_take(struct sriov_pool *p, unsigned int pf, const char *owner,
+		    struct sriov_pool_vf **out)
+{
+	const struct sriov_pool_vf *next = sriov_pool_next(p, pf);
+	struct sriov_pool_vf *best = next ? &p->vf[next - p->vf] : NULL;
+
 	if (!best)
 		return iommu_refuse(IOMMU_WHY_VF_NONE_FREE, owner,
 				    "%u are assigned, %u in quarantine",

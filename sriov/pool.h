@@ -38,6 +38,8 @@ int sriov_pool_add(struct sriov_pool *p, unsigned int pf, unsigned int vf, const
  * while another has been free for longer. 0 and *@out (the pool's), or a refusal: VF_NONE_FREE. */
 int sriov_pool_take(struct sriov_pool *p, unsigned int pf, const char *owner,
 		    struct sriov_pool_vf **out);
+/* any.  The VF that sriov_pool_take() would take, or NULL. */
+const struct sriov_pool_vf *sriov_pool_next(const struct sriov_pool *p, unsigned int pf);
 void sriov_pool_give_back(struct sriov_pool *p, struct sriov_pool_vf *v); /* ctl */
 void sriov_pool_quarantine(struct sriov_pool *p, struct sriov_pool_vf *v,
 			   const char *why); /* ctl */

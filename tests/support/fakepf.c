@@ -468,8 +468,8 @@ static int tell_filters(struct fake_pf *pf, int (*each)(const struct nlmsghdr *,
 	return rc;
 }
 
-static int on_talk(void *ctx, const struct nlmsghdr *m,
-		   int (*each)(const struct nlmsghdr *, void *), void *data)
+int fake_talk(void *ctx, const struct nlmsghdr *m, int (*each)(const struct nlmsghdr *, void *),
+	      void *data)
 {
 	struct fake_host *h = ctx;
 	const struct ndmsg *nd = mnl_nlmsg_get_payload(m);
@@ -492,7 +492,7 @@ static int on_talk(void *ctx, const struct nlmsghdr *m,
 	}
 }
 
-static const struct sriov_nl_ops nl_ops = {on_talk, NULL};
+static const struct sriov_nl_ops nl_ops = {fake_talk, NULL};
 
 /* ---- Life ----------------------------------------------------------------------------------- */
 

@@ -60,6 +60,10 @@ void fake_fail_write(struct fake_host *h, const char *end, enum fake_fault kind,
 void fake_fail_nl(struct fake_host *h, int type, enum fake_fault kind, int rc, int times);
 #define FAKE_SET(field) (1000 + (field))
 
+/* As sriov_nl_ops::talk, with the host as context. */
+int fake_talk(void *ctx, const struct nlmsghdr *m,
+	      int (*each)(const struct nlmsghdr *m, void *data), void *data);
+
 bool fake_has_filter(const struct fake_pf *pf, const uint8_t mac[6]);
 void fake_vf_bdf(const struct fake_host *h, const struct fake_pf *pf, unsigned int vf,
 		 char out[SRIOV_BDF_MAX]);

@@ -190,6 +190,7 @@ Test(sriov_pool, gives_another_serial_each_time_and_the_longest_free_vf)
 	cr_assert_eq(sriov_pool_take(p, 0, "a/0", &v), 0);
 	serial = v->serial;
 	sriov_pool_give_back(p, v);
+	cr_expect_neq(sriov_pool_next(p, 0), v);
 	cr_assert_eq(sriov_pool_take(p, 0, "a/0", &w), 0);
 	cr_expect_neq(w, v);
 	cr_expect_neq(w->serial, serial);
