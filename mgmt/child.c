@@ -31,6 +31,23 @@ static void answer_call(struct child *c, const struct rpc_msg *m)
 		rpc_send(&c->conn, rpc_result(m->id, result));
 }
 
+/* An answer to nobody's question is none of ours. */
+static void take_answer(struct child *c, const struct rpc_msg *m)
+{
+	for (unsigned int i = 0; i < CHILD_ASKS_MAX; i++) {
+		struct child_ask a = c->ask[i];
+
+		if (!a.fn || !json_is_integer(m->id) || a.id != json_integer_value(m->id))
+			continue;
+		c->ask[i].fn = NULL; /* it may ask again */
+		if (m->kind == RPC_ERROR)
+			a.fn(a.ctx, -EREMOTEIO, m->error, NULL);
+		else
+			a.fn(a.ctx, 0, "", m->result);
+		return;
+	}
+}
+
 static void handle(struct child *c, const struct rpc_msg *m)
 {
 	if (m->kind == RPC_REQUEST && !strcmp(m->method, "status"))
@@ -41,6 +58,8 @@ static void handle(struct child *c, const struct rpc_msg *m)
 		answer_call(c, m);
 	else if (m->kind == RPC_NOTIFY)
 		c->ops->told(c->ctx, m->method);
+	else if (m->kind == RPC_RESPONSE || m->kind == RPC_ERROR)
+		take_answer(c, m);
 }
 
 static void on_conn(void *ctx, uint32_t events)
@@ -111,6 +130,25 @@ void child_say(struct child *c, const char *method, json_t *params)
 		c->is_over = true;
 	else
 		update_mask(c);
+}
+
+int child_ask(struct child *c, const char *method, json_t *params, child_answer_fn fn, void *ctx)
+{
+	struct child_ask *a = c->ask;
+
+	while (a < c->ask + CHILD_ASKS_MAX && a->fn)
+		a++;
+	if (a == c->ask + CHILD_ASKS_MAX) {
+		json_decref(params);
+		return err_set(-EBUSY, "%s: the supervisor has not answered %u questions", method,
+			       CHILD_ASKS_MAX);
+	}
+	*a = (struct child_ask){fn, ctx, ++c->last_id};
+	if (rpc_send(&c->conn, rpc_request(a->id, method, params)))
+		c->is_over = true;
+	else
+		update_mask(c);
+	return 0;
 }
 
 int child_failed(struct child *c, int status)

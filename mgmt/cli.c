@@ -87,6 +87,15 @@ static const struct verb {
 	 "docs/configuration.md. A key takes the place of the one that was, null takes it away;\n"
 	 "others stay.\n"
 	 "--instance NAME: of that instance; can be left out while one runs.\n"},
+	{"vf", " list|assign|revoke ...", 1, 2, true, cli_vf_options, cmd_vf,
+	 "virtual functions of NICs, and who has them",
+	 "nethv vf list                      PFs, their VFs and filters; each adapter: who receives\n"
+	 "                                   its frames, since when, and why it has no VF\n"
+	 "nethv vf assign PARTITION/NUMBER   give it a VF (again)\n"
+	 "nethv vf revoke PARTITION/NUMBER [--now]   take it, until it is assigned again: the guest\n"
+	 "                                   is asked, and has ten seconds; --now: it is not asked\n"
+	 "--dry-run: the steps, and nothing done. Only adapters with `sriov: on` get one.\n"
+	 "--instance NAME: of that instance; can be left out while one runs.\n"},
 	{"start", " PARTITION", 1, 1, true, cli_power_options, cmd_power,
 	 "start a partition that has ended",
 	 "Its memory is new, its adapters are those it had. One that runs is left alone.\n"

@@ -48,6 +48,10 @@ extern const struct cli_option cli_nic_options[];
 extern const struct cli_option cli_power_options[];
 extern const struct cli_option cli_shutdown_options[];
 
+/* cli_vf.c */
+extern const struct cli_option cli_vf_options[];
+int cmd_vf(const struct cli_args *a);
+
 /* cli_see.c */
 extern const struct cli_option cli_capture_options[];
 extern const struct cli_option cli_trace_options[];

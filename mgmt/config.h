@@ -50,6 +50,7 @@ struct mgmt_nic {
 	bool no_offload; /* key "offload", negated */
 	bool monitor;	 /* offer a monitor page */
 	bool link_down;	 /* key "link" */
+	bool sriov;	 /* it gets a VF of an uplink's PF */
 	struct mgmt_policy policy;
 	uint8_t addr[6]; /* mac, parsed */
 };
@@ -92,6 +93,8 @@ struct mgmt_uplink {
 	char *netns; /* NULL: the switch's own */
 	uint32_t queues;
 	uint32_t *mtu; /* NULL: the device's own */
+	char *pf;      /* interface or PCI address; NULL: mgmt_uplink_pf() guesses */
+	uint32_t *vfs; /* NULL: as many as adapters ask for */
 	struct mgmt_policy policy;
 };
 
@@ -209,6 +212,13 @@ int mgmt_isolation(const struct mgmt_policy *p, struct vsw_pvlan *out);
 json_t *mgmt_policy_key(const struct mgmt_cfg *cfg, const struct mgmt_port *port);
 bool mgmt_policy_is_key(
 	const char *key); /* any. Whether a key of a port's map is one of a policy. */
+
+/* any.  The PF of an uplink, an interface or a PCI address: the key's, or the interface of an AF_PACKET or
+ * AF_XDP device. False: it can have none. */
+bool mgmt_uplink_pf(const struct mgmt_uplink *up, char *buf, size_t size);
+
+/* any.  Adapters that are to have a VF. */
+uint32_t mgmt_config_vfs(const struct mgmt_cfg *cfg);
 
 /* any.  The engine that @part asks for. */
 enum hv_engine_kind mgmt_config_engine(const struct mgmt_cfg *cfg,

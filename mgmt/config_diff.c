@@ -29,7 +29,7 @@ static bool is_same_nic(const struct mgmt_nic *a, const struct mgmt_nic *b)
 	       a->channels == b->channels && a->vlan.mode == b->vlan.mode &&
 	       a->vlan.pvid == b->vlan.pvid && !memcmp(va, vb, sizeof(va)) &&
 	       a->allow_spoofing == b->allow_spoofing && a->link_mbps == b->link_mbps &&
-	       a->no_offload == b->no_offload && a->monitor == b->monitor;
+	       a->no_offload == b->no_offload && a->monitor == b->monitor && a->sriov == b->sriov;
 }
 
 static int diff_nic(struct mgmt_diff *d, const struct mgmt_partition *old,

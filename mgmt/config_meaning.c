@@ -355,6 +355,8 @@ int mgmt_check_meaning(const char *label, const struct ytree *root, struct mgmt_
 			rc = check_serial(&c, i);
 	}
 	if (!rc)
+		rc = mgmt_check_sriov(&c);
+	if (!rc)
 		rc = mgmt_check_disks(&c);
 	if (!rc)
 		rc = mgmt_check_exts(&c);

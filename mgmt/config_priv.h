@@ -93,6 +93,9 @@ int mgmt_check_policies(const struct check *c);
 /* ctl.  config_overlay.c: likewise. Also gives the overlay an address. */
 int mgmt_check_overlay(const struct check *c);
 
+/* ctl.  config_sriov.c: VFs of adapters and PFs of uplinks, after engines are checked. */
+int mgmt_check_sriov(const struct check *c);
+
 /* ctl.  A stable address from names, locally administered: the same at each start. NULL: out of memory; to
  * be freed. */
 char *mgmt_derived_mac(const char *instance, const char *owner, uint32_t index);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "netvsp/netvsp.h"
+#include "sriov/nl.h"
 #include "vmbus/state.h"
 
 #define OPT  CYAML_FLAG_OPTIONAL
@@ -230,6 +231,7 @@ static const cyaml_schema_field_t nic_fields[] = {
 			 CYAML_ARRAY_LEN(negated)),
 	CYAML_FIELD_BOOL("monitor", OPT, struct mgmt_nic, monitor),
 	CYAML_FIELD_ENUM("link", ENUM, struct mgmt_nic, link_down, links, CYAML_ARRAY_LEN(links)),
+	CYAML_FIELD_BOOL("sriov", OPT, struct mgmt_nic, sriov),
 	POLICY_FIELDS(struct mgmt_nic, policy.),
 	CYAML_FIELD_END,
 };
@@ -287,6 +289,8 @@ static const cyaml_schema_field_t uplink_fields[] = {
 	CYAML_FIELD_STRING_PTR("netns", LIST, struct mgmt_uplink, netns, 1, 200),
 	CYAML_FIELD_UINT("queues", OPT, struct mgmt_uplink, queues),
 	CYAML_FIELD_UINT_PTR("mtu", OPT, struct mgmt_uplink, mtu),
+	TEXT("pf", struct mgmt_uplink, pf, 31),
+	CYAML_FIELD_UINT_PTR("vfs", OPT, struct mgmt_uplink, vfs),
 	POLICY_FIELDS(struct mgmt_uplink, policy.),
 	CYAML_FIELD_END,
 };
@@ -444,6 +448,7 @@ static const struct mgmt_range ranges[] = {
 	{"switch.extensions.revision", 0, UINT32_MAX, 0, "a number"},
 	{"uplinks.queues", 1, VSW_QUEUES_MAX, 0, "queues"},
 	{"uplinks.mtu", 68, NETVSP_MTU_MAX, 0, "bytes"},
+	{"uplinks.vfs", 0, SRIOV_VFS_MAX, 0, "VFs"},
 	{"uplinks.vlan.pvid", 0, 4094, 0, "a VLAN id, 0: untagged network"},
 	{"uplinks.vlan.allowed", 1, 4094, 0, "a VLAN id"},
 	{"partitions.vps", 1, VMBUS_VPS_MAX, 0, "virtual processors"},

@@ -114,6 +114,7 @@ void sup_destroy(struct sup *sup)
 	for (uint32_t i = 0; i < sup->cfg->partitions_count; i++)
 		proc_fini(&sup->worker[i]);
 	proc_fini(&sup->sw);
+	sup_vf_end(sup);
 	sup_ops_fini(sup);
 	sup_clients_fini(sup);
 	fd_close(&sup->control_fd);
@@ -309,6 +310,7 @@ static void tick(struct sup *sup)
 	sup_asks_tick(sup, now);
 	sup_ops_run(sup);
 	sup_power_tick(sup, now);
+	sup_vf_tick(sup, now);
 	if (sup->state == SUP_WORKERS_UP || sup->state == SUP_STOP_WORKERS)
 		sup_advance(sup);
 	if (sup->deadline_ms && now >= sup->deadline_ms)
@@ -322,7 +324,7 @@ static void tick(struct sup *sup)
 static int wait_ms(const struct sup *sup)
 {
 	int64_t now = loop_now_ms(), until = now + (sup->state == SUP_RUNNING ? 1000 : 100);
-	int64_t power = sup_power_next_ms(sup);
+	int64_t power = sup_power_next_ms(sup), vf = sup_vf_next_ms(sup);
 
 	if (sup->deadline_ms && sup->deadline_ms < until)
 		until = sup->deadline_ms;
@@ -330,6 +332,8 @@ static int wait_ms(const struct sup *sup)
 		until = sup->restart_at_ms;
 	if (power && power < until)
 		until = power;
+	if (vf && vf < until)
+		until = vf;
 	for (unsigned int i = 0; i < SUP_ASKS_MAX; i++)
 		if (sup->ask[i].client && sup->ask[i].until_ms < until)
 			until = sup->ask[i].until_ms;
@@ -341,7 +345,7 @@ int sup_run(struct sup *sup)
 	sup->started_ms = loop_now_ms();
 	sup->config_fd = mgmt_config_memfd(sup->cfg);
 	enter(sup, SUP_SWITCH_UP, START_MS);
-	if (sup->config_fd < 0 || proc_start(&sup->sw))
+	if (sup->config_fd < 0 || sup_vf_begin(sup) || proc_start(&sup->sw))
 		sup_fail(sup, 1, "%s", err_text());
 	while (sup->state != SUP_OVER) {
 		if (loop_once(&sup->loop, wait_ms(sup)) < 0) {

@@ -16,6 +16,7 @@
 #include "mgmt/loop.h"
 #include "mgmt/preflight.h"
 #include "mgmt/rpc.h"
+#include "mgmt/sup_vf.h"
 
 #define SUP_CLIENTS_MAX 32u
 #define SUP_ASKS_MAX	32u
@@ -130,6 +131,7 @@ struct sup {
 	struct ask ask[SUP_ASKS_MAX];
 	struct op op[SUP_OPS_MAX];
 	int64_t next_number;
+	struct sup_vf *vf; /* NULL: the configuration asks for no VF */
 
 	/* Restarts of the switch. */
 	unsigned int restarts;
@@ -197,6 +199,8 @@ enum op_flags {
 	OP_CONFIG = 1 << 0, /* one after the other, and only while the switch runs */
 	OP_SWITCH = 1 << 1, /* about the switch, not a partition */
 	OP_ONCE = 1 << 2,   /* not asked again of the switch after the one that died of it */
+	OP_NOBODY = 1 << 3, /* about no partition, and waits for nothing */
+	OP_LONG = 1 << 4,   /* waits for a guest, too; ended by sup_op_done() */
 };
 
 struct op_kind {
@@ -212,6 +216,9 @@ struct op_kind {
 bool sup_op_new(struct client *c, const struct rpc_msg *m);
 /* Asks @p; its answer ends the op. */
 int sup_op_ask(struct op *op, struct proc *p, const char *method, json_t *params);
+/* Ends the op of that number, if there is one, for which begin() returned OP_ASKED: 0 and @result
+ * (consumed), or -errno and @text. */
+void sup_op_done(struct sup *sup, int64_t number, int rc, const char *text, json_t *result);
 void sup_ops_answer(struct proc *p, const struct rpc_msg *m);
 void sup_ops_death(struct proc *p);
 void sup_ops_run(struct sup *sup); /* begins what can begin */

@@ -43,6 +43,8 @@ static void on_ready(struct proc *p, const struct rpc_msg *m)
 	json_decref(p->ready);
 	p->ready = json_incref(m->params);
 	p->state = PROC_RUNNING;
+	if (p->part)
+		sup_vf_worker_up(p);
 	if (p == &sup->sw && sup->state == SUP_RUNNING) {
 		for (uint32_t i = 0; i < sup->cfg->partitions_count; i++)
 			if (proc_is_alive(&sup->worker[i])) {
@@ -89,8 +91,12 @@ static void on_need_kill(struct proc *p, const struct rpc_msg *m)
 
 void sup_on_message(struct proc *p, const struct rpc_msg *m)
 {
-	if (m->kind == RPC_RESPONSE || m->kind == RPC_ERROR)
+	if (m->kind == RPC_REQUEST)
+		sup_vf_asked(p, m);
+	if (m->kind == RPC_RESPONSE || m->kind == RPC_ERROR) {
+		sup_vf_answered(p, m);
 		sup_ops_answer(p, m);
+	}
 	if (m->kind == RPC_RESPONSE) {
 		if (!p->part && json_integer_value(m->id) == p->sup->ping_number)
 			p->sup->ping_number = 0;
@@ -109,6 +115,8 @@ void sup_on_message(struct proc *p, const struct rpc_msg *m)
 		on_resumed(p);
 	else if (p->part && !strcmp(m->method, "need_kill"))
 		on_need_kill(p, m);
+	else if (p->part && !strcmp(m->method, "vf_state"))
+		sup_vf_said(p, m);
 	else if (p->part && !strcmp(m->method, "ended")) {
 		json_decref(p->ended);
 		p->ended = json_incref(m->params);
@@ -176,6 +184,7 @@ static void on_worker_death(struct proc *p, const char *why)
 		log_warn(p->name, "its worker: %s; the partition is gone, the others go on", why);
 	}
 	sup_power_ended(p, why);
+	sup_vf_worker_dead(p);
 	pause_over(sup);
 	sup_advance(sup);
 }

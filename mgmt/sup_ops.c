@@ -15,6 +15,7 @@
 
 #define TURN_MS	  15000 /* for the switch, or a partition, to be ready for the change */
 #define ANSWER_MS 5000	/* for a worker; a switch that is silent is killed anyhow */
+#define LONG_MS	  55000 /* for a worker, a guest and the kernel */
 
 #define EXT_CHANGE (OP_CONFIG | OP_SWITCH | OP_ONCE)
 
@@ -36,6 +37,9 @@ static const struct op_kind kinds[] = {
 	{"mirrors_set", OP_CONFIG | OP_SWITCH, sup_mirrors_set},
 	{"overlay_set", OP_CONFIG | OP_SWITCH, sup_overlay_set},
 	{"ext_status", OP_SWITCH, sup_exts_status},
+	{"vf_list", OP_NOBODY, sup_vf_list},
+	{"vf_assign", OP_LONG, sup_vf_assign},
+	{"vf_revoke", OP_LONG, sup_vf_revoke},
 };
 
 static void drop_next(struct op *op)
@@ -117,9 +121,9 @@ bool sup_op_new(struct client *c, const struct rpc_msg *m)
 
 	if (!kind)
 		return false;
-	if (!(kind->flags & OP_SWITCH))
+	if (!(kind->flags & (OP_SWITCH | OP_NOBODY)))
 		part = partition_of(sup, m->params);
-	if (!part && !(kind->flags & OP_SWITCH)) {
+	if (!part && !(kind->flags & (OP_SWITCH | OP_NOBODY))) {
 		sup_client_send(c, rpc_error(m->id, RPC_BAD_PARAMS, err_text()));
 		return true;
 	}
@@ -167,7 +171,7 @@ static bool is_for_switch(const struct op *op)
 /* Why it cannot begin now; NULL: it can. Sets no text. */
 static const char *obstacle(const struct sup *sup, const struct op *op)
 {
-	if (!op->kind->flags)
+	if (!is_for_switch(op))
 		return NULL;
 	if (sup->state < SUP_RUNNING)
 		return "the instance is still starting";
@@ -198,7 +202,7 @@ static void begin(struct op *op)
 
 	if (rc == OP_ASKED) {
 		op->is_asked = true;
-		op->until_ms = loop_now_ms() + ANSWER_MS;
+		op->until_ms = loop_now_ms() + (op->kind->flags & OP_LONG ? LONG_MS : ANSWER_MS);
 	} else if (rc == -EPIPE && is_for_switch(op)) {
 		put_back(op); /* a switch whose death we have not been told of yet */
 	} else {
@@ -213,7 +217,10 @@ static void look_at(struct sup *sup, struct op *op)
 	const char *why;
 
 	if (op->is_asked) {
-		if (is_late && !is_for_switch(op))
+		if (is_late && op->kind->flags & OP_LONG)
+			finish(op, -ETIMEDOUT,
+			       "still under way; `nethv vf list` shows what it waits for");
+		else if (is_late && !is_for_switch(op))
 			finish(op, -ETIMEDOUT, "the partition's worker does not answer");
 		return;
 	}
@@ -266,6 +273,7 @@ static void commit(struct sup *sup, struct op *op)
 	sup->config_fd = op->next_fd;
 	op->next_fd = -1;
 	mgmt_config_free(old);
+	sup_vf_configured(sup);
 }
 
 static void add_answer(struct op *op, json_t *answer)
@@ -296,13 +304,28 @@ void sup_ops_answer(struct proc *p, const struct rpc_msg *m)
 	}
 }
 
+void sup_op_done(struct sup *sup, int64_t number, int rc, const char *text, json_t *result)
+{
+	for (unsigned int i = 0; i < SUP_OPS_MAX; i++) {
+		struct op *op = &sup->op[i];
+
+		if (!op->kind || !op->is_asked || op->number != number)
+			continue;
+		json_decref(op->result);
+		op->result = json_incref(result);
+		finish(op, rc, text);
+		break;
+	}
+	json_decref(result);
+}
+
 void sup_ops_death(struct proc *p)
 {
 	for (unsigned int i = 0; i < SUP_OPS_MAX; i++) {
 		struct op *op = &p->sup->op[i];
 		bool is_his = op->kind && (is_for_switch(op) ? !p->part : op->part == p);
 
-		if (!is_his || !op->is_asked)
+		if (!is_his || !op->is_asked || op->kind->flags & OP_LONG)
 			continue;
 		if (op->kind->flags & OP_ONCE) {
 			finish(op, -EREMOTEIO,

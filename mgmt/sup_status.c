@@ -98,18 +98,21 @@ static json_t *partition_json(const struct proc *p, json_t *answer)
 
 json_t *sup_status_json(const struct sup *sup, json_t *answers)
 {
-	json_t *parts = json_array();
+	json_t *parts = json_array(), *o, *vf = sup_vf_json(sup);
 
 	for (uint32_t i = 0; i < sup->cfg->partitions_count; i++) {
 		const struct proc *p = &sup->worker[i];
 
 		json_array_append_new(parts, partition_json(p, json_object_get(answers, p->name)));
 	}
-	return json_pack(
-		"{s:s, s:s, s:i, s:s, s:I, s:{s:s, s:s}, s:s, s:o, s:o}", "name", sup->cfg->name,
-		"state", sup_state_word(sup->state), "pid", (int)getpid(), "file", sup->file,
-		"uptime_ms", (json_int_t)(loop_now_ms() - sup->started_ms), "engine", "name",
-		hv_engine_name(sup->engine.kind), "why", sup->engine.text, "memory",
-		sup->preflight.memory, "switch",
-		switch_json(sup, json_object_get(answers, sup->sw.name)), "partitions", parts);
+	o = json_pack("{s:s, s:s, s:i, s:s, s:I, s:{s:s, s:s}, s:s, s:o, s:o}", "name",
+		      sup->cfg->name, "state", sup_state_word(sup->state), "pid", (int)getpid(),
+		      "file", sup->file, "uptime_ms", (json_int_t)(loop_now_ms() - sup->started_ms),
+		      "engine", "name", hv_engine_name(sup->engine.kind), "why", sup->engine.text,
+		      "memory", sup->preflight.memory, "switch",
+		      switch_json(sup, json_object_get(answers, sup->sw.name)), "partitions",
+		      parts);
+	if (vf)
+		json_object_set_new(o, "sriov", vf);
+	return o;
 }

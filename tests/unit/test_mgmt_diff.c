@@ -32,7 +32,8 @@ static void fini(void)
 
 TestSuite(mgmt_diff, .fini = fini);
 
-#define P(nics) "partitions: [{name: p, nics: [" nics "]}, {name: q, nics: [{}]}]\n"
+#define PF_UPLINK "uplinks: [{name: u, devargs: net_null0, pf: e}]\n"
+#define P(nics)	  "partitions: [{name: p, nics: [" nics "]}, {name: q, nics: [{}]}]\n"
 
 Test(mgmt_diff, finds_nothing_where_nothing_differs)
 {
@@ -85,6 +86,8 @@ Test(mgmt_diff, refuses_what_cannot_change_while_an_adapter_exists)
 		cr_expect_eq(diff(P("{}"), others[i]), -EOPNOTSUPP, "row %zu", i);
 		cr_expect(strstr(err_text(), "p/0"), "row %zu: %s", i, err_text());
 	}
+	cr_expect_eq(diff(P("{}") PF_UPLINK, P("{sriov: on}") PF_UPLINK), -EOPNOTSUPP);
+	cr_expect(strstr(err_text(), "p/0"), "%s", err_text());
 	cr_expect_eq(diff(P("{vlan: {mode: trunk, allowed: [1]}}"),
 			  P("{vlan: {mode: trunk, allowed: [2]}}")),
 		     -EOPNOTSUPP);
