@@ -267,7 +267,10 @@ unsigned int netvsp_path_resume(struct netvsp_path *p)
 	case NETVSP_PATH_TO_VF: return NETVSP_PATH_STOP | NETVSP_PATH_ASK_VF;
 	case NETVSP_PATH_VF: return NETVSP_PATH_STOP;
 	case NETVSP_PATH_TO_SYNTHETIC: return NETVSP_PATH_STOP | NETVSP_PATH_ASK_SYNTHETIC;
-	default: return NETVSP_PATH_START;
+	default:
+		/* The NIC may not have done what it was asked last, and only the dead one knew. */
+		p->is_dirty = true;
+		return NETVSP_PATH_ASK_SYNTHETIC;
 	}
 }
 

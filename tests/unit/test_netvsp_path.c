@@ -393,7 +393,7 @@ Test(netvsp_path, a_vf_that_comes_back_while_it_flaps_is_told_of_afterwards)
 
 Test(netvsp_path, a_successor_goes_on_where_the_path_was_left)
 {
-	static const unsigned int want[] = {START, STOP | ASK_VF, STOP, STOP | ASK_SYN};
+	static const unsigned int want[] = {ASK_SYN, STOP | ASK_VF, STOP, STOP | ASK_SYN};
 	unsigned int i;
 
 	for (i = 0; i < NETVSP_PATH_STATES; i++) {
