@@ -36,6 +36,20 @@ static bool is_link_down(json_t *nic)
 	return !strcmp(js(nic, "link"), "down");
 }
 
+/* "  path vf (VF 3)", or what the VF is not used for; nothing where there was never one. */
+static void show_path(json_t *nic)
+{
+	bool is_vf = !strcmp(js(nic, "path"), "vf");
+
+	if (!ji(nic, "vf_serial") && !ji(nic, "switches"))
+		return;
+	printf("  path %s", js(nic, "path"));
+	if (ji(nic, "vf_serial"))
+		printf(", VF %lld", (long long)ji(nic, "vf_serial"));
+	if (!is_vf && js(nic, "why_not_vf")[0])
+		printf(" (%s: %s)", js(nic, "why_not_vf"), js(nic, "why_not_vf_text"));
+}
+
 static void show_nic(json_t *nic)
 {
 	printf("    %-16s %s  %-4s  NVSP %-4s  mtu %lld  %lld channel%s", js(nic, "name"),
@@ -44,6 +58,7 @@ static void show_nic(json_t *nic)
 	       ji(nic, "channels") == 1 ? "" : "s");
 	if (is_link_down(nic))
 		printf("  link down");
+	show_path(nic);
 	if (js(nic, "last_fault")[0])
 		printf("  fault: %s", js(nic, "last_fault"));
 	printf("\n");

@@ -122,6 +122,13 @@ static void add_nic(const struct netvsp_nic *nic, void *ctx)
 		      "channels", st.nr_channels, "sections", st.nr_sections, "sections_free",
 		      st.nr_sections_free, "last_fault", st.last_fault);
 	json_object_set_new(o, "link", json_string(st.is_link_down ? "down" : "up"));
+	json_object_set_new(o, "path", json_string(st.path));
+	json_object_set_new(o, "path_state", json_string(st.path_state));
+	json_object_set_new(o, "path_since", num(st.path_since_ms / 1000)); /* Unix time, s */
+	json_object_set_new(o, "vf_serial", num(st.vf_serial));
+	json_object_set_new(o, "switches", num(st.path_switches));
+	json_object_set_new(o, "why_not_vf", json_string(st.why_not_vf));
+	json_object_set_new(o, "why_not_vf_text", json_string(st.why_not_vf_text));
 	json_object_set_new(o, "rx_vmbus_packets", num(st.rx_vmbus_packets));
 	json_object_set_new(o, "tx_vmbus_packets", num(st.tx_vmbus_packets));
 	json_object_set_new(o, "rndis_control", num(st.rndis_control));

@@ -172,11 +172,14 @@ static const char *on_revoke_send(struct netvsp_chan *ch, const struct nvsp_msg 
 	return NULL;
 }
 
-/* No VF is ever associated in this build, so the only path is the synthetic one. Linux recognises
- * the answer by its missing payload. */
+/* Linux recognises the answer by its missing payload. */
 static const char *on_switch_path(struct netvsp_chan *ch, const struct nvsp_msg *m,
 				  struct netvsp_answer *a)
 {
+	if (m->switch_data_path.active > 1)
+		return "switch to a data path that there is not";
+	if (netvsp_vf_ask(ch, m->switch_data_path.active) == NETVSP_VF_WAITS)
+		return not_now;
 	a->has_completion = true;
 	a->is_empty = true;
 	return NULL;
@@ -276,6 +279,7 @@ static bool on_rndis_init(struct netvsp_chan *ch, const uint8_t *msg, uint32_t l
 
 	if (len < sizeof(struct rndis_init) || !ch->nic->st->recv_gpadl)
 		return false;
+	netvsp_vf_greet(ch->nic);
 	__atomic_store_n(&ch->nic->st->rndis_ready, 1, __ATOMIC_RELAXED); /* ctl reads it */
 	netvsp_update_rx_on(ch->nic);
 	answer_rndis(a, &c, sizeof(c));

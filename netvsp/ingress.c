@@ -587,6 +587,8 @@ static enum step take_control(struct take *t, const struct vmbus_pkt_desc *d,
 	write_answer(ch, d, &a, t->v->lcore);
 	vmbus_state_g2h_commit(ch->cs);
 	netvsp_signal(ch, t->v->lcore, vmbus_ring_publish_read(&ch->in));
+	if (atomic_load_explicit(&ch->nic->vf.has_news, memory_order_relaxed))
+		netvsp_vf_work(ch, t->v->lcore); /* the answer to RNDIS INIT is behind us */
 	return STEP_STOP;
 }
 
@@ -660,6 +662,9 @@ uint16_t netvsp_rx(void *be, uint16_t q, struct vsw_vec *v)
 		ch->rx.monitored += vmbus_monitor_take(ch->monitor, ch->monitor_bit);
 	if (unlikely(q == 0 && atomic_load_explicit(&nic->link_work, memory_order_relaxed)))
 		netvsp_link_work(ch, v->lcore);
+	if (unlikely(q == 0 && atomic_load_explicit(&nic->vf.has_news, memory_order_relaxed)))
+		netvsp_vf_work(ch, v->lcore);
+	ch->waits_for_path = false;
 	avail = vmbus_ring_avail(&ch->in);
 	if (avail <= 0) {
 		if (avail < 0)
@@ -709,6 +714,8 @@ bool netvsp_arm(void *be, uint16_t q)
 		return arm_for_room(ch, (uint32_t)(ch->nr_pending * COMPLETION_SIZE));
 	if (ch->need_room)
 		return arm_for_room(ch, ch->need_room);
+	if (ch->waits_for_path)
+		return netvsp_vf_has_answer(nic); /* ctl wakes us */
 	return vmbus_ring_arm(&ch->in);
 }
 

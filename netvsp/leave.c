@@ -16,6 +16,8 @@ static bool is_in_dialogue(const struct netvsp_nic *nic)
 {
 	if (!nic->st)
 		return false;
+	if (atomic_load(&nic->vf.ask))
+		return true;
 	if (!__atomic_load_n(&nic->st->rndis_ready, __ATOMIC_RELAXED))
 		return true; /* it opened the channel, so more is to come */
 	return rte_rdtsc() - atomic_load_explicit(&nic->control_tsc, memory_order_relaxed) <

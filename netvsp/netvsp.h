@@ -41,6 +41,12 @@ struct netvsp_nic_cfg {
 	 * the guest switched receive checksums on: it is told that it is good. Spares a pass over the
 	 * bytes. Wrong as soon as the guest forwards or captures frames, so it is off by default. */
 	bool lazy_csum;
+	/* For an adapter that has a VF: the uplink behind which its device is ("": the first one), and when the
+	 * VF flaps (netvsp/path.h); 0: the defaults there. */
+	char vf_uplink[32];
+	uint32_t vf_switches_max;
+	uint32_t vf_window_ms;
+	uint32_t vf_quiet_ms;
 };
 
 /* ctl.  Owns a vmbus_backend. 0 or -errno (text set). */
@@ -80,7 +86,14 @@ struct netvsp_nic_status {
 	uint32_t nr_channels; /* open */
 	uint32_t nr_sections;
 	uint32_t nr_sections_free;
-	char last_fault[128]; /* why a channel was closed; "" if none was */
+	char last_fault[128];	/* why a channel was closed; "" if none was */
+	const char *path;	/* "synthetic", or "vf": the frames for the guest come by its VF */
+	const char *path_state; /* in full: netvsp_path_word() */
+	uint64_t path_since_ms; /* CLOCK_REALTIME */
+	uint32_t path_switches; /* to the VF */
+	uint32_t vf_serial;	/* 0: no VF is assigned */
+	const char *why_not_vf; /* in one word; "": it is on its VF */
+	char why_not_vf_text[128];
 	/* Counters, summed over channels. */
 	uint64_t rx_vmbus_packets; /* from the guest: packets on the ring, with completions */
 	uint64_t tx_vmbus_packets; /* to the guest */

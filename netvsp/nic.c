@@ -28,6 +28,8 @@ static void ctl_fault(void *ctx, uint64_t arg)
 	if (!ch->vch || !ch->is_faulted || ch->cs->generation != (uint32_t)arg)
 		return;
 	note_fault(ch->nic, ch, ch->fault);
+	if (ch->q == 0)
+		netvsp_vf_lost(ch->nic);
 	vmbus_chan_fault(ch->vch, ch->fault);
 	ch->vch = NULL;
 }
@@ -191,7 +193,8 @@ static int primary_resume(struct netvsp_nic *nic, struct netvsp_chan *ch)
 		atomic_store(&nic->send, vmbus_chan_gpadl(ch->vch, st->send_gpadl));
 	if (st->has_mac)
 		memcpy(nic->mac, st->mac, 6);
-	nic->link_told_ms = netvsp_now_ms(); /* or later than it was */
+	nic->link_told_ms = netvsp_now_ms();   /* or later than it was */
+	atomic_store(&nic->vf.has_news, true); /* perhaps */
 	netvsp_pool_recover(nic);
 	netvsp_update_rx_on(nic);
 	return 0;
@@ -224,6 +227,7 @@ static int chan_init(struct netvsp_chan *ch, struct vmbus_chan *vch, enum vmbus_
 	ch->is_reported = false;
 	ch->fault = NULL;
 	ch->need_room = 0;
+	ch->waits_for_path = false;
 	ch->may_repeat = how == VMBUS_OPEN_RESUME;
 	memset(&ch->rx, 0, sizeof(ch->rx));
 	memset(&ch->tx, 0, sizeof(ch->tx));
@@ -257,6 +261,7 @@ static void primary_closed(struct netvsp_nic *nic)
 	atomic_store(&nic->recv, NULL);
 	atomic_store(&nic->send, NULL);
 	nic->st = NULL;
+	netvsp_vf_closed(nic);
 }
 
 /* When it returns no lcore polls the channel nor delivers to it. */
@@ -418,6 +423,8 @@ static void on_peer_down(void *ctx, struct vmbus_peer *peer)
 		nic->peer = NULL;
 		for (i = 0; i < NETVSP_CHANNELS_MAX; i++)
 			nic->chan[i].vch = NULL;
+		/* Without the channel: a worker that comes back finds the path as it left it. */
+		netvsp_vf_lost(nic);
 	}
 }
 
@@ -433,6 +440,9 @@ static const struct vmbus_backend_ops backend_ops = {
 	.close = on_close,
 	.gpadl_gone = on_gpadl_gone,
 	.quiesce = on_quiesce,
+	.reset = netvsp_vf_reset,
+	.vf = netvsp_vf_set,
+	.path_done = netvsp_vf_path_done,
 };
 
 /* ---- Life ---------------------------------------------------------------------------------- */
@@ -464,6 +474,8 @@ static void each_second(void *ctx, uint64_t arg)
 	for (nic = nv->nics; nic; nic = nic->next)
 		if (!nic->leave_until_ms)
 			netvsp_link_check(nic, now);
+	for (nic = nv->nics; nic; nic = nic->next)
+		netvsp_vf_tick(nic, now);
 	netvsp_leave_check(nv, now);
 }
 
@@ -481,6 +493,7 @@ int netvsp_create(struct netvsp **out, struct vsw *sw)
 		return rc;
 	}
 	vsw_each_second(sw, each_second, nv);
+	vsw_on_vf_remove(sw, netvsp_vf_removed, nv);
 	*out = nv;
 	return 0;
 }
@@ -490,6 +503,7 @@ void netvsp_destroy(struct netvsp *nv)
 	if (!nv)
 		return;
 	vsw_each_second(nv->sw, NULL, NULL);
+	vsw_on_vf_remove(nv->sw, NULL, NULL);
 	while (nv->nics)
 		netvsp_nic_destroy(nv->nics);
 	vmbus_backend_destroy(nv->backend);
@@ -585,6 +599,7 @@ int netvsp_nic_create(struct netvsp_nic **out, struct netvsp *nv, const struct n
 		free(nic);
 		return rc;
 	}
+	netvsp_vf_init(nic);
 	nic->next = nv->nics;
 	nv->nics = nic;
 	rc = peer ? offer_primary(nic, peer) : 0;
@@ -603,6 +618,7 @@ void netvsp_nic_destroy(struct netvsp_nic *nic)
 
 	if (!nic)
 		return;
+	netvsp_vf_lost(nic);
 	for (i = NETVSP_CHANNELS_MAX - 1; i >= 0; i--) {
 		if (nic->chan[i].vch)
 			vmbus_chan_rescind(nic->chan[i].vch);
@@ -659,6 +675,7 @@ void netvsp_nic_status(const struct netvsp_nic *nic, struct netvsp_nic_status *o
 	out->copies = tx.copies + nic->past.copies;
 	out->faults = nic->faults;
 	memcpy(out->last_fault, nic->last_fault, sizeof(out->last_fault));
+	netvsp_vf_status(nic, out);
 }
 
 void netvsp_nic_walk(const struct netvsp *nv, void (*fn)(const struct netvsp_nic *nic, void *ctx),

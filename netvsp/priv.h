@@ -13,6 +13,7 @@
 #include <nethv/abi/rndis.h>
 
 #include "netvsp/netvsp.h"
+#include "netvsp/path.h"
 
 #define NETVSP_SECTIONS_MAX	8192u
 #define NETVSP_SECTION_SIZE	2048u /* while the MTU fits; else a multiple of 4096 */
@@ -28,7 +29,7 @@
 #define NETVSP_PPI_SIZE		16u
 /* RNDIS header, per-packet information, Ethernet, tag */
 #define NETVSP_FRAME_ROOM  (44u + NETVSP_PPIS_MAX * NETVSP_PPI_SIZE + 14u + 4u)
-#define NETVSP_STATE_MAGIC 0x32534e56u
+#define NETVSP_STATE_MAGIC 0x33534e56u
 #define NETVSP_SEC_END	   0xFFFFu
 #define NETVSP_SEC_HEAD	   0x8000u /* first section of a packet: its number is the id */
 #define NETVSP_SEC_FREEING 0x4000u /* given back in the burst being read; void after a restart */
@@ -75,9 +76,10 @@ struct netvsp_state {
 	uint8_t rss_table[NDIS_RSS_TABLE_MAX];
 	uint8_t rss_key[NDIS_RSS_KEY_SIZE];
 	uint8_t mac[6];
-	uint8_t has_mac;		       /* the guest set its own */
-	uint32_t offload;		       /* enum netvsp_offload */
-	uint32_t link_told_down;	       /* what the guest last heard of its link */
+	uint8_t has_mac;	 /* the guest set its own */
+	uint32_t offload;	 /* enum netvsp_offload */
+	uint32_t link_told_down; /* what the guest last heard of its link */
+	uint64_t vf_told; /* and of its VF, since RNDIS INIT: 0, or serial | allocated << 32 */
 	uint64_t counted[NETVSP_CHANNELS_MAX]; /* burst that was counted as `restart` */
 	struct netvsp_section section[NETVSP_SECTIONS_MAX];
 };
@@ -109,6 +111,7 @@ struct netvsp_chan {
 	uint32_t nr_pending;		 /* completions of it not yet written */
 	uint32_t need_room;		 /* bytes that a control answer waits for; 0: none does */
 	uint8_t status[VMBUS_BURST_MAX]; /* NVSP status of each */
+	bool waits_for_path; /* the next message is a request whose answer is not there yet */
 	bool may_repeat; /* nothing was taken since a takeover: an earlier switch may have acted on
 			  * the next control message, and died before it answered */
 	/* Any lcore that finds the guest at fault; ctl reads. fault is set before is_faulted. */
@@ -134,6 +137,22 @@ struct netvsp_pool {
 	uint16_t stack[NETVSP_SECTIONS_MAX];
 };
 
+/* The adapter's VF: netvsp/vf.c */
+struct netvsp_vf {
+	/* ctl and the primary's reader. */
+	atomic_uint ask;	/* the guest's request for a path, and whether it is answered */
+	atomic_bool has_news;	/* the primary's reader is to tell the guest of assoc */
+	_Atomic uint64_t assoc; /* as vf_told in the state */
+	/* ctl only. */
+	struct netvsp_path path;
+	bool is_known; /* the past was read from the state */
+	bool is_taken_away;
+	uint64_t since_ms; /* CLOCK_REALTIME */
+	uint64_t asked_ms; /* the worker, the last time */
+	const char *obstacle;
+	char why[128]; /* the last failure */
+};
+
 struct netvsp_nic {
 	struct netvsp_nic *next;
 	struct netvsp *nv;
@@ -153,6 +172,7 @@ struct netvsp_nic {
 	_Atomic uint64_t control_tsc; /* when the guest's last control message was answered */
 	uint8_t mac[6];
 	struct netvsp_pool pool;
+	struct netvsp_vf vf;
 	/* ctl only. */
 	struct vmbus_peer *peer;
 	struct netvsp_chan chan[NETVSP_CHANNELS_MAX];
@@ -258,6 +278,29 @@ void netvsp_link_check(struct netvsp_nic *nic, uint64_t now_ms);
 uint64_t netvsp_now_ms(void);
 /* ctl.  No link from now on, and the guest is not told. */
 void netvsp_link_cut(struct netvsp_nic *nic);
+
+/* vf.c */
+/* lcore, primary's reader.  The guest asks for a path: whether it is answered, or is to be read again. */
+enum netvsp_vf_asked { NETVSP_VF_WAITS, NETVSP_VF_ANSWERED };
+enum netvsp_vf_asked netvsp_vf_ask(struct netvsp_chan *ch, bool is_vf);
+/* lcore.  Of a request that waits: it is answered, or was not even posted. */
+bool netvsp_vf_has_answer(const struct netvsp_nic *nic);
+/* lcore, primary's reader.  Tells the guest what it is to hear of its VF, if it is to. */
+void netvsp_vf_work(struct netvsp_chan *ch, unsigned int lcore);
+/* lcore, primary's reader.  RNDIS INIT: the guest has heard nothing yet. */
+void netvsp_vf_greet(struct netvsp_nic *nic);
+/* ctl, events. */
+void netvsp_ctl_path(void *ctx, uint64_t arg);
+int netvsp_vf_set(struct vmbus_chan *vch, uint32_t serial, bool is_allocated);
+void netvsp_vf_path_done(struct vmbus_chan *vch, int status, const char *why);
+void netvsp_vf_reset(void *ctx, struct vmbus_peer *peer);
+void netvsp_vf_removed(void *ctx, struct vsw_port *port);
+void netvsp_vf_closed(struct netvsp_nic *nic);
+/* The channel goes, or its worker: the path is synthetic. Before the channel is given back. */
+void netvsp_vf_lost(struct netvsp_nic *nic);
+void netvsp_vf_tick(struct netvsp_nic *nic, uint64_t now_ms);
+void netvsp_vf_init(struct netvsp_nic *nic);
+void netvsp_vf_status(const struct netvsp_nic *nic, struct netvsp_nic_status *out);
 
 /* nic.c.  Both are the same adapter of the same partition. */
 bool netvsp_is_same_number(const struct netvsp_nic_cfg *a, const struct netvsp_nic_cfg *b);

@@ -175,6 +175,13 @@ static int hello(struct be_peer *p, const struct vmbus_link_msg *m, int *fds)
 
 /* ---- Serving ------------------------------------------------------------------------------ */
 
+static void guest_reset(struct be_peer *p)
+{
+	be_chan_reset(p);
+	if (p->be->ops->reset)
+		p->be->ops->reset(p->be->ctx, &p->pub);
+}
+
 static int serve(struct be_peer *p, const struct vmbus_link_msg *m, int *fds)
 {
 	int rc = 0;
@@ -184,13 +191,14 @@ static int serve(struct be_peer *p, const struct vmbus_link_msg *m, int *fds)
 	if (!p->is_up)
 		return err_set(-EPROTO, "message %d before HELLO", m->type);
 	switch (m->type) {
-	case VMBUS_LINK_ACK: return be_chan_offered(p, m);
+	case VMBUS_LINK_ACK: return be_chan_answered(p, m);
 	case VMBUS_LINK_PING: break;
-	case VMBUS_LINK_RESET: be_chan_reset(p); break;
+	case VMBUS_LINK_RESET: guest_reset(p); break;
 	case VMBUS_LINK_GPADL_ADD:
 	case VMBUS_LINK_GPADL_DEL:
 	case VMBUS_LINK_OPEN:
 	case VMBUS_LINK_CLOSE:
+	case VMBUS_LINK_VF:
 	case VMBUS_LINK_RETARGET: rc = be_chan_request(p, m); break;
 	default: return err_set(-EPROTO, "message %d from a worker", m->type);
 	}

@@ -89,6 +89,16 @@ struct vmbus_backend_ops {
 	void (*gpadl_gone)(struct vmbus_chan *ch, const struct vmbus_gpadl *g);
 	/* A grace period over all lcores. */
 	void (*quiesce)(void *ctx);
+
+	/* The rest may be NULL. */
+
+	/* The guest of all channels was reset or let go of VMBus; they were closed before. */
+	void (*reset)(void *ctx, struct vmbus_peer *peer);
+	/* The adapter of this primary channel, open or not, has a VF of that number, or none. Said again to a
+	 * new switch, before open(); the channel's state->path then holds the past. 0 or -errno (text set). */
+	int (*vf)(struct vmbus_chan *ch, uint32_t serial, bool is_allocated);
+	/* What the vmbus_chan_path() that was called last for @ch has come to: 0, or -errno and @why. */
+	void (*path_done)(struct vmbus_chan *ch, int status, const char *why);
 };
 
 /* ctl.  @ctx is borrowed. 0 or -errno (text set). */
@@ -117,6 +127,15 @@ void vmbus_chan_rescind(struct vmbus_chan *ch);
 /* ctl.  The guest broke the protocol on this channel: closes it (close() is called), tells the
  * worker, who rescinds it and shows @cause. @ch is gone afterwards. */
 void vmbus_chan_fault(struct vmbus_chan *ch, const char *cause);
+
+/* ctl.  Asks the worker to have the NIC deliver the frames of the adapter's address to its VF, or to the
+ * uplink. ops->path_done() follows when that is so, or cannot be; not for a request that another one has
+ * taken the place of, nor when the channel goes. 0, or -EPIPE: nobody is there to ask. */
+enum vmbus_path { VMBUS_PATH_SYNTHETIC, VMBUS_PATH_VF };
+int vmbus_chan_path(struct vmbus_chan *ch, enum vmbus_path path);
+
+/* ctl.  Asks the worker to take the VF from the guest, because of @why. 0, or -EPIPE. */
+int vmbus_chan_vf_remove(struct vmbus_chan *ch, const char *why);
 
 /* any.  Constant parts; target_vp by a relaxed load. */
 const struct vmbus_chan_info *vmbus_chan_info(const struct vmbus_chan *ch);

@@ -118,14 +118,10 @@ static struct vmbus_chan *by_offer(const struct be_peer *p, uint32_t id)
 	return ch;
 }
 
-/* Answers to RESCIND, ERROR and OFFERS_DONE carry nothing. */
-int be_chan_offered(struct be_peer *p, const struct vmbus_link_msg *m)
+static int offered(struct be_peer *p, struct vmbus_chan *ch, const struct vmbus_link_msg *m)
 {
 	uint32_t relid = m->ack.relid;
-	struct vmbus_chan *ch = by_offer(p, m->id);
 
-	if (!ch)
-		return 0;
 	ch->offer_id = 0;
 	if (m->ack.status) {
 		log_warn(p->pub.name, "worker refuses channel %u: %s", ch->cfg.sub_index,
@@ -144,6 +140,68 @@ int be_chan_offered(struct be_peer *p, const struct vmbus_link_msg *m)
 		bury(ch);
 	}
 	return 0;
+}
+
+/* ---- The way of an adapter's frames --------------------------------------------------------- */
+
+int vmbus_chan_path(struct vmbus_chan *ch, enum vmbus_path path)
+{
+	struct vmbus_link_msg m = {.type = VMBUS_LINK_PATH};
+
+	if (ch->peer->is_ended || ch->is_gone || !ch->info.relid)
+		return err_set(-EPIPE, "no worker to ask for a data path");
+	m.path.relid = ch->info.relid;
+	m.path.is_vf = path == VMBUS_PATH_VF;
+	be_send(ch->peer, &m);
+	ch->path_id = m.id;
+	return 0;
+}
+
+int vmbus_chan_vf_remove(struct vmbus_chan *ch, const char *why)
+{
+	struct vmbus_link_msg m = {.type = VMBUS_LINK_VF_REMOVE};
+
+	if (ch->peer->is_ended || ch->is_gone || !ch->info.relid)
+		return err_set(-EPIPE, "no worker that could take a VF away");
+	m.error.relid = ch->info.relid;
+	vmbus_link_text(m.error.text, why);
+	be_send(ch->peer, &m);
+	return 0;
+}
+
+static struct vmbus_chan *by_path(const struct be_peer *p, uint32_t id)
+{
+	struct vmbus_chan *ch = p->chans;
+
+	while (ch && ch->path_id != id)
+		ch = ch->next;
+	return ch;
+}
+
+/* Answers to RESCIND, ERROR, OFFERS_DONE and VF_REMOVE carry nothing, nor do those to a PATH that was
+ * asked anew. */
+int be_chan_answered(struct be_peer *p, const struct vmbus_link_msg *m)
+{
+	struct vmbus_chan *ch = by_offer(p, m->id);
+
+	if (ch)
+		return offered(p, ch, m);
+	ch = by_path(p, m->id);
+	if (!ch)
+		return 0;
+	ch->path_id = 0;
+	if (!ch->is_gone && p->be->ops->path_done)
+		p->be->ops->path_done(ch, m->ack.status, m->ack.text);
+	return 0;
+}
+
+static int set_vf(struct vmbus_chan *ch, const struct vmbus_link_msg *m)
+{
+	const struct vmbus_backend_ops *ops = ch->peer->be->ops;
+
+	if (ch->cfg.sub_index || !ops->vf)
+		return err_set(-EINVAL, "channel %u can have no VF", ch->info.relid);
+	return ops->vf(ch, m->vf.serial, m->vf.is_allocated);
 }
 
 /* ---- Open and close ----------------------------------------------------------------------- */
@@ -305,6 +363,7 @@ static uint32_t relid_of(const struct vmbus_link_msg *m)
 	case VMBUS_LINK_GPADL_DEL: return m->gpadl_del.relid;
 	case VMBUS_LINK_OPEN: return m->open.relid;
 	case VMBUS_LINK_RETARGET: return m->retarget.relid;
+	case VMBUS_LINK_VF: return m->vf.relid;
 	default: return m->chan.relid;
 	}
 }
@@ -320,6 +379,7 @@ int be_chan_request(struct be_peer *p, const struct vmbus_link_msg *m)
 	case VMBUS_LINK_GPADL_ADD: return be_gpadl_add(ch, &m->gpadl_add);
 	case VMBUS_LINK_GPADL_DEL: return del_gpadl(ch, m->gpadl_del.handle);
 	case VMBUS_LINK_OPEN: return open_chan(ch, &m->open);
+	case VMBUS_LINK_VF: return set_vf(ch, m);
 	case VMBUS_LINK_RETARGET: return retarget(ch, m->retarget.target_vp);
 	default: close_chan(ch); return 0;
 	}

@@ -18,6 +18,7 @@ struct vmbus_chan {
 	struct be_peer *peer;
 	struct vmbus_chan *next;
 	uint32_t offer_id; /* of the OFFER; 0 once it was answered */
+	uint32_t path_id;  /* of the PATH that counts; 0: none is open */
 	bool is_open;
 	bool is_gone; /* the provider gave it up */
 	/* Published for lcores; written by ctl. */
@@ -62,8 +63,8 @@ void be_send(struct be_peer *p, struct vmbus_link_msg *m);
 /* backend_chan.c */
 /* Handles a request of the worker: what to acknowledge it with (0 or -errno, text set). */
 int be_chan_request(struct be_peer *p, const struct vmbus_link_msg *m);
-/* The worker's answer to an OFFER. -EPROTO ends the peer. */
-int be_chan_offered(struct be_peer *p, const struct vmbus_link_msg *m);
+/* The worker's answer to a request. -EPROTO ends the peer. */
+int be_chan_answered(struct be_peer *p, const struct vmbus_link_msg *m);
 /* Closes all channels, sub-channels first, and drops their GPADLs. */
 void be_chan_reset(struct be_peer *p);
 void be_chan_free_all(struct be_peer *p);

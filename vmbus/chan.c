@@ -115,6 +115,7 @@ static int offer_new(struct vmbus_server *s, const struct vmbus_link_offer *o,
 					   .local = local ? *local : (struct srv_local){0},
 					   .has_switch = !local,
 					   .target_vp = VMBUS_VP_NONE};
+	srv_vf_fresh(s, relid);
 	announce(s, &s->chan[relid]);
 	return (int)relid;
 }
@@ -430,6 +431,7 @@ void srv_chan_closed(struct vmbus_server *s, struct srv_chan *ch)
 
 void srv_chan_replay(struct vmbus_server *s, struct srv_chan *ch)
 {
+	srv_vf_replay(s, ch); /* first: an open begins on the path that it is on */
 	srv_gpadl_replay(s, ch);
 	if (ch->open == VMBUS_CH_OPEN)
 		request_open(s, ch, VMBUS_OPEN_RESUME);

@@ -108,8 +108,10 @@ void srv_reset_done(struct vmbus_server *s)
 	enum srv_reset why = s->reset;
 	uint32_t relid;
 
-	for (relid = 1; relid < VMBUS_CHANS_MAX; relid++)
+	for (relid = 1; relid < VMBUS_CHANS_MAX; relid++) {
+		srv_vf_guest_gone(s, &s->chan[relid]);
 		srv_chan_forget(s, &s->chan[relid]);
+	}
 	s->version = 0;
 	s->is_offering = false;
 	s->monitor = NULL;

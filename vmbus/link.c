@@ -150,6 +150,22 @@ static void offer(struct cursor *c, struct vmbus_link_offer *o)
 	require(c, !c->is_bad && o->sub_index <= UINT16_MAX && o->wants_monitor <= 1);
 }
 
+/* A VF that is there has a number, by which the guest finds it. */
+static void vf(struct cursor *c, struct vmbus_link_msg *m)
+{
+	u32(c, &m->vf.relid);
+	u32(c, &m->vf.serial);
+	u32(c, &m->vf.is_allocated);
+	require(c, !c->is_bad && m->vf.is_allocated <= 1 && (m->vf.serial || !m->vf.is_allocated));
+}
+
+static void path(struct cursor *c, struct vmbus_link_msg *m)
+{
+	u32(c, &m->path.relid);
+	u32(c, &m->path.is_vf);
+	require(c, !c->is_bad && m->path.is_vf <= 1);
+}
+
 static void ack(struct cursor *c, struct vmbus_link_msg *m)
 {
 	bytes(c, &m->ack.status, sizeof(m->ack.status));
@@ -176,7 +192,10 @@ static void body(struct cursor *c, struct vmbus_link_msg *m)
 	case VMBUS_LINK_CLOSE:
 	case VMBUS_LINK_RESCIND: u32(c, &m->chan.relid); return;
 	case VMBUS_LINK_OFFER: offer(c, &m->offer); return;
+	case VMBUS_LINK_VF: vf(c, m); return;
+	case VMBUS_LINK_PATH: path(c, m); return;
 	case VMBUS_LINK_ERROR:
+	case VMBUS_LINK_VF_REMOVE:
 		u32(c, &m->error.relid);
 		text(c, m->error.text, sizeof(m->error.text));
 		return;

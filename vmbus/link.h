@@ -4,8 +4,11 @@
  * were sent, by ACK; HELLO by WELCOME, or by an ACK with an error. Nothing here knows what a
  * message means: vmbus/server.h (worker) and vmbus/backend.h (switch) are the two state machines.
  *
- *   worker -> switch: HELLO, GPADL_ADD, GPADL_DEL, OPEN, CLOSE, RETARGET, RESET, PING
- *   switch -> worker: WELCOME, OFFER, OFFERS_DONE, RESCIND, LINK_ERROR
+ *   worker -> switch: HELLO, GPADL_ADD, GPADL_DEL, OPEN, CLOSE, RETARGET, RESET, PING, VF
+ *   switch -> worker: WELCOME, OFFER, OFFERS_DONE, RESCIND, LINK_ERROR, PATH, VF_REMOVE
+ *
+ * PATH is acknowledged when the NIC's filters are as it asks, which may be behind later requests; of
+ * several for one channel the last one counts.
  *
  * File descriptors: HELLO carries, in this order, one a region, one SINT line a VP, one doorbell a
  * relid from 1 on, and the state memfd. WELCOME carries a pidfd of the switch. */
@@ -20,7 +23,7 @@
 #include "base/gmem.h"
 #include "vmbus/state.h"
 
-#define VMBUS_LINK_VERSION   2u
+#define VMBUS_LINK_VERSION   3u
 #define VMBUS_LINK_NAME_MAX  32u  /* with the final NUL */
 #define VMBUS_LINK_TEXT_MAX  192u /* with the final NUL */
 #define VMBUS_LINK_FDS_MAX   253u /* SCM_MAX_FD */
@@ -39,12 +42,15 @@ enum vmbus_link_type {
 	VMBUS_LINK_RETARGET,
 	VMBUS_LINK_RESET,
 	VMBUS_LINK_PING,
+	VMBUS_LINK_VF, /* a VF belongs to the adapter, or does not any more */
 	/* switch -> worker */
 	VMBUS_LINK_WELCOME = 32,
 	VMBUS_LINK_OFFER,
 	VMBUS_LINK_OFFERS_DONE, /* what the partition is to have was offered */
 	VMBUS_LINK_RESCIND,
 	VMBUS_LINK_ERROR,
+	VMBUS_LINK_PATH,      /* move what the NIC delivers to the VF, or away from it */
+	VMBUS_LINK_VF_REMOVE, /* a policy does not allow the VF: take it from the guest */
 };
 
 struct vmbus_link_region {
@@ -114,9 +120,18 @@ struct vmbus_link_msg {
 		} retarget;
 		struct vmbus_link_offer offer;
 		struct {
+			uint32_t relid; /* of the adapter's primary channel */
+			uint32_t serial;
+			uint32_t is_allocated; /* 0 or 1 */
+		} vf;
+		struct {
+			uint32_t relid;
+			uint32_t is_vf; /* 0 or 1 */
+		} path;
+		struct {
 			uint32_t relid; /* 0: the switch let go of the whole partition */
 			char text[VMBUS_LINK_TEXT_MAX];
-		} error;
+		} error; /* ERROR; VF_REMOVE, with the reason */
 	};
 };
 

@@ -39,6 +39,19 @@ struct vmbus_server_ops {
 	void (*vp_interrupt)(void *ctx, uint32_t vp);
 	/* The switch is silent: its parent must SIGKILL it. Called once a link. */
 	void (*need_kill)(void *ctx, const char *why);
+	/* A channel of the switch is there: a new one, which needs to be told of its VF, or one that a new
+	 * switch serves again. May be NULL. */
+	void (*offered)(void *ctx, uint32_t relid);
+	/* The data path of adapter @relid is to move: @is_vf, the NIC delivers the frames for its address
+	 * to the VF, else to the switch's uplink. To be answered by vmbus_server_path_done(), now or
+	 * later, when that is so; several for one adapter are worked off in order, and the last one
+	 * counts. Asking for what is so already is usual. After vmbus_server_vf_set() said that the VF
+	 * goes, the switch asks for "not to the VF" in any case: with its answer nothing of the path
+	 * holds the VF back any more. @ticket 0: nobody waits for an answer (the guest was reset while
+	 * there was no switch). NULL: refused. */
+	void (*path)(void *ctx, uint32_t relid, bool is_vf, uint32_t ticket);
+	/* The VF is to be taken from the guest, because of @why; vmbus_server_vf_set() follows. May be NULL. */
+	void (*vf_remove)(void *ctx, uint32_t relid, const char *why);
 	/* Something a person may want to know; already limited in rate. May be NULL. */
 	void (*event)(void *ctx, const char *text);
 };
@@ -79,6 +92,15 @@ void vmbus_server_process(struct vmbus_server *s);
 /* ctl.  A connected SOCK_SEQPACKET to a switch (consumed, also on failure). While an earlier switch
  * is not known to be dead the new link waits for that. 0 or -errno (text set). */
 int vmbus_server_link_up(struct vmbus_server *s, int fd);
+
+/* ctl.  Adapter @relid (the primary channel of a NIC that the switch serves) has a VF of number @serial, not
+ * 0; or that VF goes, the guest is to leave it. Kept, and told to each new switch; an offer that is
+ * withdrawn and made again begins without. 0; -ENOENT, -EINVAL (text set). */
+int vmbus_server_vf_set(struct vmbus_server *s, uint32_t relid, uint32_t serial, bool is_allocated);
+
+/* ctl.  Answers ops->path(): 0, or -errno with @text for people (may be NULL). A ticket whose switch is gone
+ * is nobody's; its successor asks anew. */
+void vmbus_server_path_done(struct vmbus_server *s, uint32_t ticket, int status, const char *text);
 
 /* vcpu.  HvPostMessage to a VMBus connection: copies at most 240 bytes. Never waits. Returns
  * VMBUS_POST_*. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Inside the control server. server.c owns the loop, control.c the guest's messages, chan.c the
  * channels, pages.c their GPADLs, local.c those that the worker serves itself, uplink.c the life
- * with a switch, outbox.c the messages to the guest. */
+ * with a switch, vf.c what the two say of VFs, outbox.c the messages to the guest. */
 #pragma once
 
 #include <pthread.h>
@@ -15,6 +15,7 @@
 	1024u /* messages to the guest; 256 replies to a burst and all rescinds fit */
 #define SRV_OUTBOX_STALL  64u /* the guest is not served while it leaves so many unread */
 #define SRV_GPADLS_MAX	  64u /* of one channel; the switch has as many slots */
+#define SRV_TICKETS_MAX	  (2 * VMBUS_CHANS_MAX) /* one may be asked anew before it was answered */
 #define SRV_REASON_MAX	  160u
 #define SRV_RETRY_MS	  5u /* when the guest's message slot is full and nobody wakes us */
 #define SRV_STATUS_FAILED 0xC0000001u
@@ -65,6 +66,11 @@ struct srv_chan {
 
 	struct srv_gpadl *gpadls;
 	uint32_t nr_gpadls;
+
+	/* The VF that belongs to it: of the device, so it outlives connections of the guest. */
+	bool is_vf_known;
+	bool is_vf_allocated;
+	uint32_t vf_serial;
 	char reason[SRV_REASON_MAX];
 };
 
@@ -101,6 +107,13 @@ struct srv_outbound {
 	uint32_t vp;
 	uint32_t len;
 	uint8_t msg[];
+};
+
+/* A PATH that the switch waits for. */
+struct srv_ticket {
+	uint32_t ticket; /* 0: free */
+	uint32_t id;	 /* of the request */
+	uint32_t relid;
 };
 
 enum srv_reset { RESET_NONE, RESET_CONTACT, RESET_UNLOAD };
@@ -155,6 +168,8 @@ struct vmbus_server {
 		subs_deadline_ms; /* until then a new switch may offer known sub-channels; 0: not waiting */
 	bool is_kill_asked;
 	bool is_ping_pending;
+	struct srv_ticket ticket[SRV_TICKETS_MAX];
+	uint32_t last_ticket;
 	uint32_t vps_to_kick; /* bitmap: VPs whose channels were taken over */
 
 	struct vmbus_server_counters counters;
@@ -237,8 +252,22 @@ void srv_gpadl_gone(struct vmbus_server *s, struct srv_chan *ch);
 void srv_gpadl_drop(struct vmbus_server *s, struct srv_chan *ch);
 void srv_gpadl_replay(struct vmbus_server *s, struct srv_chan *ch);
 
+/* vf.c */
+/* Tells the switch, which does not know yet. */
+void srv_vf_replay(struct vmbus_server *s, const struct srv_chan *ch);
+/* The switch asks; what it is answered with, or 1: later. */
+int srv_vf_path(struct vmbus_server *s, const struct vmbus_link_msg *m);
+int srv_vf_remove(struct vmbus_server *s, const struct vmbus_link_msg *m);
+/* No answer of ours reaches anybody any more. */
+void srv_vf_link_gone(struct vmbus_server *s);
+/* The guest went while no switch was there to see it: its path is the synthetic one again. */
+void srv_vf_guest_gone(struct vmbus_server *s, const struct srv_chan *ch);
+/* The relid begins anew. */
+void srv_vf_fresh(struct vmbus_server *s, uint32_t relid);
+
 /* uplink.c.  srv_request() keeps a copy of what @m asks until it is acknowledged. */
 void srv_request(struct vmbus_server *s, struct vmbus_link_msg *m, const struct srv_chan *ch);
+void srv_answer(struct vmbus_server *s, uint32_t id, int status, uint32_t relid, const char *why);
 void srv_link_process(struct vmbus_server *s);
 void srv_link_flush(struct vmbus_server *s);
 void srv_link_fini(struct vmbus_server *s);

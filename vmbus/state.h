@@ -19,7 +19,7 @@
 #include "base/gmem.h"
 
 #define VMBUS_STATE_MAGIC   0x3153564e56424d56ull
-#define VMBUS_STATE_VERSION 1u
+#define VMBUS_STATE_VERSION 2u
 #define VMBUS_CHANS_MAX	    64u /* relid 1..63 */
 #define VMBUS_VPS_MAX	    32u
 #define VMBUS_LCORES_MAX    17u /* poll lcores, and last the switch's ctl thread */
@@ -50,6 +50,17 @@ struct vmbus_h2g_slot {
 	uint64_t burst_done;
 };
 
+/* On which way the frames for an adapter's guest come. Of a primary channel, and no part of what an open
+ * begins anew: the guest may close and open the channel while its VF stays as it is. Written by the
+ * switch's ctl, and by the worker while no switch knows the channel; numbers are the device's own. */
+struct vmbus_path_state {
+	uint32_t state;
+	uint32_t serial; /* of the VF; 0: none was there */
+	uint32_t wants_vf;
+	uint32_t switches;
+	uint64_t since_ms; /* the state's begin, CLOCK_REALTIME */
+};
+
 struct vmbus_chan_state {
 	/* Written by the one lcore that reads this channel. */
 	alignas(64) uint32_t g2h_sel;
@@ -58,6 +69,7 @@ struct vmbus_chan_state {
 	/* Written under the channel's transmit lock. */
 	alignas(64) uint32_t h2g_sel;
 	struct vmbus_h2g_slot h2g[2];
+	alignas(64) struct vmbus_path_state path;
 	/* The device's own (NetVSP: struct netvsp_state). */
 	alignas(4096) uint8_t dev[VMBUS_DEV_STATE];
 };
@@ -118,7 +130,8 @@ static inline void vmbus_state_h2g_commit(struct vmbus_chan_state *cs, uint32_t 
 	__atomic_store_n(&cs->h2g_sel, idle, __ATOMIC_RELEASE);
 }
 
-/* ctl (switch), no lcore uses the channel.  Starts a fresh open: indices 0, nothing outstanding. */
+/* ctl (switch), no lcore uses the channel.  Starts a fresh open: indices 0, nothing outstanding. The
+ * path stays. */
 void vmbus_state_chan_reset(struct vmbus_chan_state *cs);
 
 /* lcore, or ctl as VMBUS_LCORE_CTL.  Sets event flag @relid of SINT 2 in the VP's event-flag page and raises the VP's line by

@@ -25,7 +25,7 @@
 
 static bool is_stalling(enum vmbus_link_type type)
 {
-	return type != VMBUS_LINK_HELLO && type != VMBUS_LINK_PING;
+	return type != VMBUS_LINK_HELLO && type != VMBUS_LINK_PING && type != VMBUS_LINK_VF;
 }
 
 static void ask_kill(struct vmbus_server *s, const char *why)
@@ -120,6 +120,8 @@ static void settle(struct vmbus_server *s, const struct srv_request *rq, int sta
 		srv_chan_opened(s, ch, status, rq->how, why);
 	else if (rq->type == VMBUS_LINK_CLOSE)
 		srv_chan_closed(s, ch);
+	else if (rq->type == VMBUS_LINK_VF && status)
+		srv_event(s, "channel %u: the switch takes no VF: %s", ch->relid, why);
 }
 
 /* What a dead switch cannot do any more and the next one will: it stays in the channel. */
@@ -226,10 +228,15 @@ static int on_welcome(struct vmbus_server *s, const struct vmbus_link_msg *m, in
 
 /* ---- What the switch wants ---------------------------------------------------------------- */
 
+void srv_answer(struct vmbus_server *s, uint32_t id, int status, uint32_t relid, const char *why)
+{
+	if (vmbus_link_ack(&s->link, id, status, relid, why) == -ENOBUFS)
+		ask_kill(s, err_text());
+}
+
 static void answer(struct vmbus_server *s, uint32_t id, int status, uint32_t relid)
 {
-	if (vmbus_link_ack(&s->link, id, status, relid, status ? err_text() : NULL) == -ENOBUFS)
-		ask_kill(s, err_text());
+	srv_answer(s, id, status, relid, status ? err_text() : NULL);
 }
 
 static void on_offer(struct vmbus_server *s, const struct vmbus_link_msg *m)
@@ -243,6 +250,16 @@ static void on_offer(struct vmbus_server *s, const struct vmbus_link_msg *m)
 	}
 	answer(s, m->id, 0, (uint32_t)relid);
 	srv_chan_replay(s, &s->chan[relid]);
+	if (s->ops->offered)
+		s->ops->offered(s->ctx, (uint32_t)relid);
+}
+
+static void on_path(struct vmbus_server *s, const struct vmbus_link_msg *m)
+{
+	int rc = srv_vf_path(s, m);
+
+	if (rc <= 0)
+		answer(s, m->id, rc, 0);
 }
 
 static void withdraw_missing(struct vmbus_server *s, bool (*is_late)(const struct srv_chan *ch))
@@ -305,6 +322,8 @@ static int on_message(struct vmbus_server *s, const struct vmbus_link_msg *m, in
 		answer(s, m->id, 0, 0);
 		on_rescind(s, m->chan.relid, NULL);
 		return 0;
+	case VMBUS_LINK_PATH: on_path(s, m); return 0;
+	case VMBUS_LINK_VF_REMOVE: answer(s, m->id, srv_vf_remove(s, m), 0); return 0;
 	case VMBUS_LINK_ERROR:
 		answer(s, m->id, 0, 0);
 		if (m->error.relid == 0)
@@ -342,6 +361,7 @@ static void gone(struct vmbus_server *s)
 	close_pidfd(s);
 	s->link_state = LINK_DOWN;
 	s->subs_deadline_ms = 0;
+	srv_vf_link_gone(s);
 	for (i = 0; i < VMBUS_LCORES_MAX; i++)
 		__atomic_store_n(&s->cfg.state->lcore[i].signalling, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&s->is_switch_dead, true, __ATOMIC_SEQ_CST);

@@ -103,25 +103,31 @@ void vsw_learn_source(struct vsw_lcore *lc, const struct vsw_port *src, uint64_t
 	}
 }
 
-static bool is_own_address_of_other(const struct vsw *sw, const struct vsw_port *src, uint64_t key)
+/* Whose own address it is, in that VLAN, if not @src's; or NULL. */
+static const struct vsw_port *other_owner(const struct vsw *sw, const struct vsw_port *src,
+					  uint64_t key)
 {
 	struct vsw_fdb_rec *rec =
 		vsw_fdb_find(sw->fdb, vsw_fdb_key(key & VSW_MAC_MASK, VSW_VLAN_ANY));
 	uint16_t owner = rec ? vsw_fdb_port(rec) : VSW_PORT_NONE;
 
-	return rec && owner != src->id &&
-	       vsw_port_in_vlan(sw->port[owner], (uint16_t)(key >> VSW_VLAN_SHIFT));
+	if (!rec || owner == src->id ||
+	    !vsw_port_in_vlan(sw->port[owner], (uint16_t)(key >> VSW_VLAN_SHIFT)))
+		return NULL;
+	return sw->port[owner];
 }
 
 void vsw_learn_apply(struct vsw *sw, const struct vsw_event *e)
 {
 	uint16_t id = (uint16_t)(uintptr_t)e->ctx;
-	const struct vsw_port *src = sw->port[id];
+	const struct vsw_port *src = sw->port[id], *owner;
 
 	if (!src || !src->is_attached || src->incarnation != (uintptr_t)e->ctx >> 16)
 		return; /* gone in the meantime */
-	if (is_own_address_of_other(sw, src, e->arg)) {
-		sw->fdb_stats.refused++;
+	owner = other_owner(sw, src, e->arg);
+	if (owner) {
+		/* What a VF sends comes by its uplink: its place is known without learning. */
+		sw->fdb_stats.refused += vsw_vf_uplink(owner) != src;
 		return;
 	}
 	switch (vsw_fdb_learn(sw->fdb, e->arg, id, vsw_now_s(sw))) {
@@ -205,8 +211,12 @@ static void walk_one(const struct vsw_fdb_rec *r, void *ctx)
 	};
 
 	memcpy(e.mac, &r->key, sizeof(e.mac));
-	if (r->is_static)
-		e.vlan = w->sw->port[r->port]->pvid;
+	if (r->is_static) {
+		const struct vsw_port *p = w->sw->port[r->port], *via = vsw_vf_uplink(p);
+
+		e.vlan = p->pvid;
+		e.port = via ? via->id : p->id;
+	}
 	w->fn(&e, w->ctx);
 }
 

@@ -85,7 +85,8 @@ static inline uint8_t *vsw_hdr(const struct nethv_pkt *p)
 	X(isolated, "source and destination are isolated ports")     \
 	X(overlay, "no overlay tunnel leads there")                  \
 	X(no_room, "switch has no room to copy or keep it")          \
-	X(consumed, "was for the switch itself")
+	X(consumed, "was for the switch itself")                     \
+	X(vf_path, "destination's frames come by its VF")
 
 enum vsw_drop {
 #define X(name, text) VSW_DROP_##name,

@@ -79,7 +79,9 @@ static inline uint16_t decide(struct vsw_lcore *lc, const struct vsw_snap *sn,
 	if (dmac & 1)
 		return DST_FLOOD;
 	dst = vsw_lookup(lc, sn, dmac, vid);
-	return dst == src->id ? DST_DROP + VSW_DROP_same_port : dst;
+	if (dst == src->id)
+		return DST_DROP + VSW_DROP_same_port;
+	return likely(sn->via[dst] == dst) ? dst : vsw_via(sn, src->id, dst, vid);
 }
 
 static uint16_t verdict_of(struct vsw_lcore *lc, const struct vsw_snap *sn,
@@ -105,11 +107,13 @@ uint16_t vsw_decide(struct vsw_lcore *lc, const struct vsw_snap *sn, const struc
 {
 	uint64_t dst_src_hi = load64(vsw_hdr(p));
 	uint64_t dmac = dst_src_hi & VSW_MAC_MASK;
+	uint16_t dst;
 
 	if (src)
 		return decide(lc, sn, src, dmac,
 			      dst_src_hi >> 48 | (uint64_t)load32(vsw_hdr(p) + 8) << 16, vid);
-	return dmac & 1 ? DST_FLOOD : vsw_lookup(lc, sn, dmac, vid);
+	dst = dmac & 1 ? DST_FLOOD : vsw_lookup(lc, sn, dmac, vid);
+	return sn->via[dst] == dst ? dst : vsw_via(sn, VSW_PORT_NONE, dst, vid);
 }
 
 /* Takes an in-band tag out of band. Returns the reason when the frame cannot go on. */

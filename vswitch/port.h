@@ -92,6 +92,23 @@ struct vsw_policy;
 int vsw_port_set_policy(struct vsw_port *p, const struct vsw_policy_cfg *cfg);
 struct vsw_policy *vsw_port_policy(const struct vsw_port *p); /* ctl.  Or NULL */
 
+/* ctl.  Under traffic. Where the frames for a NIC's port are delivered: by its backend, or by a VF of the device
+ * behind the uplink of that name (NULL or "": the first uplink). With a VF nothing reaches the backend from
+ * when this returns: what other ports send to it, floods included, leaves at the uplink; what arrives there
+ * for it is dropped (vf_path), because the device delivered it already. While there is no such uplink, or it
+ * is not in the frame's VLAN, all of that is dropped. What the backend itself sends is forwarded as ever.
+ * Turning it off lasts until there is memory. 0, -EINVAL (not a NIC's port, not attached; text set). */
+enum vsw_vf_path { VSW_VF_PATH_OFF, VSW_VF_PATH_ON };
+int vsw_port_vf_path_set(struct vsw_port *p, enum vsw_vf_path path, const char *uplink);
+bool vsw_port_vf_path(const struct vsw_port *p); /* ctl. */
+
+/* ctl.  Whether a VF is assigned to the port's partition: extensions see NETHV_PORT_VF_ASSIGNED. */
+void vsw_port_vf_assigned_set(struct vsw_port *p, bool is_assigned);
+
+/* ctl.  Why the port's frames may not pass the switch by: "policy" (it has port policies), "mirror" (it is the
+ * source of one, or its monitor port); NULL: nothing. */
+const char *vsw_port_vf_obstacle(const struct vsw_port *p);
+
 /* ctl.  The port of that name, or NULL. */
 struct vsw_port *vsw_port_find(const struct vsw *sw, const char *name);
 

@@ -46,6 +46,9 @@ struct vsw_port {
 	bool is_attached;
 	struct port_queue queue[VSW_QUEUES_MAX];
 	struct vsw_policy *policy; /* NULL: none */
+	bool is_on_vf;
+	bool has_vf;
+	char vf_uplink[32]; /* "": the first one */
 	struct vsw_port_cfg cfg;
 };
 
@@ -65,6 +68,9 @@ struct vsw_poll {
 /* Everything that lcores need to know of the configuration. Immutable once published. */
 struct vsw_snap {
 	const struct vsw_port *port[VSW_PORTS_MAX];
+	/* Where look-ups lead: DST_FLOOD and most ports to themselves; on its VF, to the uplink or to a drop. */
+	uint16_t via[VSW_PORTS_MAX + 1];
+	bool has_via;
 	const struct vsw_flood *flood[VLANS]; /* neighbours with equal members share one */
 	struct {
 		uint32_t first, n; /* in poll[] */
@@ -86,6 +92,7 @@ struct vsw_snap {
 /* Where a packet goes: a port's id, or one of these. */
 #define DST_FLOOD 0x100u
 #define DST_DROP  0x200u /* + enum vsw_drop */
+_Static_assert(DST_FLOOD == VSW_PORTS_MAX, "the place behind all ports in sn->via");
 
 struct vsw_group {
 	uint16_t port;
@@ -192,6 +199,8 @@ struct vsw {
 	/* ctl only */
 	vsw_event_fn second_fn;
 	void *second_ctx;
+	vsw_vf_remove_fn vf_remove_fn;
+	void *vf_remove_ctx;
 	struct vsw_cfg cfg;
 	enum vsw_poll_mode mode;
 	bool is_started;
@@ -259,6 +268,13 @@ void vsw_learn_apply(struct vsw *sw, const struct vsw_event *e);
 int vsw_learn_port_joins(struct vsw *sw, const struct vsw_port *p);
 void vsw_learn_port_leaves(struct vsw *sw, const struct vsw_port *p);
 void vsw_learn_age(struct vsw *sw);
+
+/* vf.c.  ctl: fills sn->via. The uplink that leads to the port's VF; NULL: there is none, or it is not on it. */
+void vsw_via_build(struct vsw_snap *sn, const struct vsw *sw);
+const struct vsw_port *vsw_vf_uplink(const struct vsw_port *p);
+/* vf.c, lcore.  Where a frame in VLAN @vid from port @src_id goes instead of @port, which is on its VF: a port,
+ * or DST_DROP + reason. */
+uint16_t vsw_via(const struct vsw_snap *sn, uint16_t src_id, uint16_t port, uint16_t vid);
 
 /* pipeline.c, lcore.  Takes lc->vec, received from @src, through all stages. */
 void vsw_pipeline_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src);

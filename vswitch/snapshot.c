@@ -20,7 +20,7 @@ static struct vsw_flood *flood_build(const struct vsw_snap *sn, uint16_t vid)
 		return NULL;
 	fl->nr_ports = 0;
 	for (i = 0; i < PORTS_REAL; i++) {
-		if (sn->port[i] && vsw_port_in_vlan(sn->port[i], vid) &&
+		if (sn->port[i] && sn->via[i] == i && vsw_port_in_vlan(sn->port[i], vid) &&
 		    !(sn->overlay && vsw_overlay_is_native(sn->overlay, (uint16_t)i)))
 			fl->port[fl->nr_ports++] = (uint16_t)i;
 	}
@@ -143,6 +143,7 @@ int vsw_snap_build(struct vsw_snap **out, const struct vsw *sw)
 			sn->port[i] = sw->port[i];
 	}
 	sn->overlay = sw->overlay;
+	vsw_via_build(sn, sw);
 	if (polls_build(sn, sw->nr_lcores) || floods_build(sn))
 		goto fail;
 	long_way_build(sn, sw);

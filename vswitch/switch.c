@@ -428,6 +428,12 @@ void vsw_each_second(struct vsw *sw, vsw_event_fn fn, void *ctx)
 	sw->second_ctx = ctx;
 }
 
+void vsw_on_vf_remove(struct vsw *sw, vsw_vf_remove_fn fn, void *ctx)
+{
+	sw->vf_remove_fn = fn;
+	sw->vf_remove_ctx = ctx;
+}
+
 int vsw_set_mirrors(struct vsw *sw, const struct vsw_mirror_cfg *cfg, uint32_t nr)
 {
 	struct vsw_mirror *m = NULL, *old = sw->mirror;

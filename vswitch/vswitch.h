@@ -94,6 +94,12 @@ struct vsw_overlay;
 int vsw_set_overlay(struct vsw *sw, const struct vsw_overlay_cfg *cfg);
 struct vsw_overlay *vsw_overlay_of(const struct vsw *sw); /* ctl.  For show; or NULL */
 
+/* ctl.  @fn will be called, on ctl and from inside of a forwarding extension's callback, when that takes the VF of
+ * @port away (IOV-9): it notes that and returns. NULL: nobody. */
+struct vsw_port;
+typedef void (*vsw_vf_remove_fn)(void *ctx, struct vsw_port *port);
+void vsw_on_vf_remove(struct vsw *sw, vsw_vf_remove_fn fn, void *ctx);
+
 /* ctl.  Wakes sleeping lcores, such as after a change that they must see at once. */
 void vsw_wake(struct vsw *sw);
 

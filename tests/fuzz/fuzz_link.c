@@ -57,12 +57,32 @@ static void quiesce(void *ctx)
 	(void)ctx;
 }
 
+static unsigned int asked;
+
+static int vf(struct vmbus_chan *ch, uint32_t serial, bool is_allocated)
+{
+	if (is_allocated && !serial)
+		abort();
+	asked = 1;
+	return vmbus_chan_path(ch, is_allocated ? VMBUS_PATH_VF : VMBUS_PATH_SYNTHETIC);
+}
+
+static void path_done(struct vmbus_chan *ch, int status, const char *why)
+{
+	(void)ch;
+	if (status > 0 || !why || !asked)
+		abort();
+	asked = 0;
+}
+
 static const struct vmbus_backend_ops ops = {.peer_up = up,
 					     .peer_down = down,
 					     .open = open_chan,
 					     .close = close_chan,
 					     .gpadl_gone = gone,
-					     .quiesce = quiesce};
+					     .quiesce = quiesce,
+					     .vf = vf,
+					     .path_done = path_done};
 
 static struct vmbus_backend *be;
 static int memfd, statefd, line;
@@ -123,6 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!be)
 		start();
+	asked = 0;
 	fd = greet();
 	while (at + 2 <= size) {
 		len = data[at] | (size_t)data[at + 1] << 8;

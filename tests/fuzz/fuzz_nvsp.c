@@ -10,6 +10,7 @@
 #include "tests/support/eal.h"
 #include "tests/support/nvspbed.h"
 #include "vswitch/offload.h"
+#include "vswitch/vswitch.h"
 
 #define CHANS	   2u
 #define RECV_PAGES 100u
@@ -328,6 +329,8 @@ static void host_turn(unsigned int q)
 
 	vec.n = 0;
 	vec.nr_sg = 0;
+	if (bed.nic->chan[0].waits_for_path)
+		vsw_event_process(bed.sw);
 	n = netvsp_rx(bed.nic, (uint16_t)q, &vec);
 	check(n <= VSW_VEC_SIZE);
 	vec.n = n;

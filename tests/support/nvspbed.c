@@ -154,6 +154,7 @@ static void renew_one(struct bed *b, unsigned int q)
 	ch->rx_seq = 0;
 	ch->nr_pending = 0;
 	ch->need_room = 0;
+	ch->waits_for_path = false;
 	ch->is_faulted = false;
 	ch->is_reported = false;
 	ch->fault = NULL;
@@ -171,6 +172,7 @@ void bed_renew(struct bed *b, unsigned int nr)
 		nic->chan[q].cs->generation++;
 	}
 	vsw_event_process(b->sw);
+	atomic_store(&nic->vf.ask, 0);
 	atomic_store(&nic->recv, NULL);
 	atomic_store(&nic->send, NULL);
 	atomic_store(&nic->rx_on, 0);

@@ -45,6 +45,7 @@ struct loop {
 	unsigned int kills;
 	int deadfd; /* eventfd that plays the switch's pidfd */
 	struct loop_mock mock;
+	struct loop_worker worker;
 };
 
 #define must(cond)                                                                                 \
@@ -125,12 +126,42 @@ static void mock_quiesce(void *ctx)
 	m->nr_quiesced++;
 }
 
+static void mock_reset(void *ctx, struct vmbus_peer *peer)
+{
+	struct loop_mock *m = ctx;
+
+	must(peer == m->peer);
+	m->nr_reset++;
+}
+
+static int mock_vf(struct vmbus_chan *ch, uint32_t serial, bool is_allocated)
+{
+	struct loop_mock *m = vmbus_chan_info(ch)->ctx;
+
+	m->nr_vf++;
+	m->vf_serial = serial;
+	m->is_vf_allocated = is_allocated;
+	return m->vf_rc ? err_set(m->vf_rc, "the mock takes no VF") : 0;
+}
+
+static void mock_path_done(struct vmbus_chan *ch, int status, const char *why)
+{
+	struct loop_mock *m = vmbus_chan_info(ch)->ctx;
+
+	m->nr_path_done++;
+	m->path_status = status;
+	snprintf(m->path_why, sizeof(m->path_why), "%s", why);
+}
+
 static const struct vmbus_backend_ops mock_ops = {.peer_up = mock_up,
 						  .peer_down = mock_down,
 						  .open = mock_open,
 						  .close = mock_close,
 						  .gpadl_gone = mock_gpadl_gone,
-						  .quiesce = mock_quiesce};
+						  .quiesce = mock_quiesce,
+						  .reset = mock_reset,
+						  .vf = mock_vf,
+						  .path_done = mock_path_done};
 
 struct loop_mock *loop_mock(struct loop *l)
 {
@@ -180,8 +211,44 @@ static void need_kill(void *ctx, const char *why)
 	l->kills++;
 }
 
-static const struct vmbus_server_ops server_ops = {
-	.post = guest_post, .vp_interrupt = guest_interrupt, .need_kill = need_kill};
+static void worker_offered(void *ctx, uint32_t relid)
+{
+	struct loop *l = ctx;
+
+	l->worker.nr_offered++;
+	l->worker.relid = relid;
+}
+
+static void worker_path(void *ctx, uint32_t relid, bool is_vf, uint32_t ticket)
+{
+	struct loop *l = ctx;
+
+	l->worker.nr_path++;
+	l->worker.relid = relid;
+	l->worker.is_vf = is_vf;
+	l->worker.ticket = ticket;
+}
+
+static void worker_vf_remove(void *ctx, uint32_t relid, const char *why)
+{
+	struct loop *l = ctx;
+
+	l->worker.nr_remove++;
+	l->worker.relid = relid;
+	snprintf(l->worker.why, sizeof(l->worker.why), "%s", why);
+}
+
+static const struct vmbus_server_ops server_ops = {.post = guest_post,
+						   .vp_interrupt = guest_interrupt,
+						   .need_kill = need_kill,
+						   .offered = worker_offered,
+						   .path = worker_path,
+						   .vf_remove = worker_vf_remove};
+
+struct loop_worker *loop_worker(struct loop *l)
+{
+	return &l->worker;
+}
 
 /* ---- Set-up ------------------------------------------------------------------------------- */
 

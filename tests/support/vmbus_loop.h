@@ -121,6 +121,13 @@ struct loop_mock {
 	bool wants_monitor;
 	unsigned int nr_up, nr_down, nr_fresh, nr_resumed, nr_closed, nr_gpadls_gone, nr_quiesced;
 	uint32_t last_gone; /* handle */
+	/* VFs */
+	unsigned int nr_reset, nr_vf, nr_path_done;
+	uint32_t vf_serial;
+	bool is_vf_allocated;
+	int vf_rc;	 /* what vf() returns */
+	int path_status; /* of the last path_done() */
+	char path_why[64];
 };
 struct loop_mock *loop_mock(struct loop *l);
 
@@ -137,6 +144,15 @@ void loop_switch_dies(struct loop *l);
 /* Starts a new switch (as in loop_cfg: @be, or @ops, or neither) and connects it. */
 void loop_switch_start(struct loop *l, struct vmbus_backend *be,
 		       const struct vmbus_backend_ops *ops, void *ctx);
+
+/* What the worker was asked for VFs, the last time, and how often. */
+struct loop_worker {
+	unsigned int nr_offered, nr_path, nr_remove;
+	uint32_t relid, ticket;
+	bool is_vf;
+	char why[64];
+};
+struct loop_worker *loop_worker(struct loop *l);
 
 /* A socket that a switch can be connected to, for tests that speak the link themselves: the worker's
  * end is given to the server. The caller owns the returned end. */

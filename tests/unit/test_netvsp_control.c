@@ -6,6 +6,7 @@
 
 #include "tests/support/eal.h"
 #include "tests/support/nvspbed.h"
+#include "vswitch/vswitch.h"
 
 #define RECV_PAGES 64u
 #define RECV	   0x10u
@@ -74,6 +75,10 @@ static struct got ask(const struct nvsp_msg *m)
 {
 	cr_assert(bed_send_nvsp(&bed, m, 77));
 	host();
+	if (bed.nic->chan[0].waits_for_path) {
+		vsw_event_process(bed.sw);
+		host();
+	}
 	return next();
 }
 
@@ -200,8 +205,21 @@ Test(netvsp_control, who_wants_no_completion_gets_none)
 	init(NVSP_V6_1, NVSP_V6_1);
 	cr_assert(bed_send(&bed, 0, &d, NULL, 0, &m, sizeof(m)));
 	host();
+	vsw_event_process(bed.sw);
+	host();
 	cr_assert_eq(next().len, 0);
 	cr_assert_not(is_faulted());
+	cr_assert_eq(ask(&(struct nvsp_msg){.type = NVSP_MSG_SWITCH_DATA_PATH}).len, 16,
+		     "the next one is not hidden behind it");
+}
+
+Test(netvsp_control, a_data_path_that_there_is_not_ends_the_channel)
+{
+	const struct nvsp_msg m = {.type = NVSP_MSG_SWITCH_DATA_PATH, .switch_data_path = {2}};
+
+	init(NVSP_V6_1, NVSP_V6_1);
+	cr_assert_eq(ask(&m).len, 0);
+	cr_assert(is_faulted());
 }
 
 static uint32_t recv_buf(uint32_t handle, uint16_t id, struct got *g)

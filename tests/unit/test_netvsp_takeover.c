@@ -51,10 +51,13 @@ static struct netvsp_chan *chan(void)
 	return &bed.nic->chan[0];
 }
 
+/* And ctl, when a request for a data path waits for it. */
 static uint16_t host(void)
 {
 	uint16_t n;
 
+	if (chan()->waits_for_path)
+		vsw_event_process(bed.sw);
 	vec.n = 0;
 	n = vec.n = netvsp_rx(bed.nic, 0, &vec);
 	if (n)
@@ -291,6 +294,10 @@ Test(netvsp_takeover, control_waits_while_the_guest_leaves_its_ring_full)
 	for (got = 1; got < sent; got++)
 		cr_assert_eq(bed_recv(&bed, 0, buf, sizeof(buf)), 16 + NVSP_MSG_SIZE);
 	host();
+	cr_assert_not(netvsp_arm(bed.nic, 0), "sleeps until ctl has answered");
+	cr_assert_eq(chan()->out.ctrl->pending_send_sz, 0);
+	netvsp_disarm(bed.nic, 0);
+	host();
 	cr_assert_eq(bed_recv(&bed, 0, buf, sizeof(buf)), 16, "the bare completion");
 	cr_assert(bed_send_nvsp(&bed, &m, 1001));
 	host();
@@ -357,6 +364,7 @@ static void life(void)
 	vec.n = netvsp_rx(bed.nic, 0, &vec);
 	progress.has_received = true;
 	netvsp_rx_done(bed.nic, 0, &vec);
+	host();
 	host();
 	host();
 }

@@ -63,6 +63,24 @@ Test(vmbus_link, each_message_arrives_as_it_was_sent)
 	cr_assert_str_eq(out.ack.text, "why");
 }
 
+Test(vmbus_link, what_is_said_of_vfs_arrives_as_it_was_sent)
+{
+	struct vmbus_link_msg in = {.type = VMBUS_LINK_VF, .id = 3, .vf = {5, 77, 1}}, out;
+
+	cr_assert_eq(pass(in, &out), 0);
+	cr_assert_eq(out.vf.relid, 5);
+	cr_assert_eq(out.vf.serial, 77);
+	cr_assert_eq(out.vf.is_allocated, 1);
+	in = (struct vmbus_link_msg){.type = VMBUS_LINK_PATH, .id = 4, .path = {6, 1}};
+	cr_assert_eq(pass(in, &out), 0);
+	cr_assert_eq(out.path.relid, 6);
+	cr_assert_eq(out.path.is_vf, 1);
+	in = (struct vmbus_link_msg){.type = VMBUS_LINK_VF_REMOVE, .id = 5, .error = {7, "policy"}};
+	cr_assert_eq(pass(in, &out), 0);
+	cr_assert_eq(out.error.relid, 7);
+	cr_assert_str_eq(out.error.text, "policy");
+}
+
 Test(vmbus_link, the_largest_page_list_arrives)
 {
 	struct vmbus_link_msg out;
@@ -80,7 +98,10 @@ Test(vmbus_link, a_message_cut_or_padded_anywhere_is_refused)
 	struct vmbus_link_msg all[] = {hello(),
 				       gpadl(3),
 				       {.type = VMBUS_LINK_PING, .id = 1},
-				       {.type = VMBUS_LINK_OFFER, .id = 1}};
+				       {.type = VMBUS_LINK_OFFER, .id = 1},
+				       {.type = VMBUS_LINK_VF, .id = 1},
+				       {.type = VMBUS_LINK_PATH, .id = 1},
+				       {.type = VMBUS_LINK_VF_REMOVE, .id = 1}};
 	struct vmbus_link_msg out;
 	size_t i;
 	int n, len;
@@ -132,6 +153,17 @@ Test(vmbus_link, what_breaks_a_rule_is_neither_sent_nor_taken)
 	cr_assert_eq(pass(m, &out), -EINVAL);
 	m = (struct vmbus_link_msg){.type = VMBUS_LINK_OFFER, .id = 1};
 	m.offer.wants_monitor = 2;
+	cr_assert_eq(pass(m, &out), -EINVAL);
+	m = (struct vmbus_link_msg){.type = VMBUS_LINK_VF, .id = 1, .vf = {1, 1, 2}};
+	cr_assert_eq(pass(m, &out), -EINVAL);
+	m.vf.serial = 0;
+	m.vf.is_allocated = 1;
+	cr_assert_eq(pass(m, &out), -EINVAL, "a VF without a number");
+	m.vf.is_allocated = 0;
+	cr_assert_eq(pass(m, &out), 0);
+	m = (struct vmbus_link_msg){.type = VMBUS_LINK_PATH, .id = 1, .path = {1, 2}};
+	cr_assert_eq(pass(m, &out), -EINVAL);
+	m = (struct vmbus_link_msg){.type = VMBUS_LINK_VF_REMOVE, .id = 1, .error = {1, "a\tb"}};
 	cr_assert_eq(pass(m, &out), -EINVAL);
 	m = (struct vmbus_link_msg){.type = 99, .id = 1};
 	cr_assert_eq(pass(m, &out), -EINVAL);

@@ -65,10 +65,19 @@ static void op_broken(void *ctx, uint32_t owner, const char *rule, const char *t
 	snprintf(e->broken_text, sizeof(e->broken_text), "%s", text);
 }
 
+static void op_remove_vf(void *ctx, uint16_t port)
+{
+	const struct vsw *sw = ((struct vsw_exts *)ctx)->sw;
+
+	if (sw->vf_remove_fn && port < VSW_PORTS_MAX && sw->port[port])
+		sw->vf_remove_fn(sw->vf_remove_ctx, sw->port[port]);
+}
+
 static const struct vsw_objs_ops ops = {
 	.stack = op_stack,
 	.deliver = op_deliver,
 	.broken = op_broken,
+	.remove_vf = op_remove_vf,
 };
 
 int vsw_exts_objs_create(struct vsw_exts *x)
@@ -93,7 +102,8 @@ static void info_fill(const struct vsw_port *p, struct nethv_port_info *info)
 	*info = (struct nethv_port_info){
 		.port = p->id,
 		.type = p->cfg.kind == VSW_PORT_UPLINK ? NETHV_PORT_EXTERNAL : NETHV_PORT_SYNTHETIC,
-		.flags = p->is_trunk ? NETHV_PORT_VLAN_TRUNK : 0,
+		.flags = (p->is_trunk ? NETHV_PORT_VLAN_TRUNK : 0) |
+			 (p->has_vf ? NETHV_PORT_VF_ASSIGNED : 0),
 		.pvid = p->pvid,
 	};
 	memcpy(info->mac, p->cfg.mac, sizeof(info->mac));
@@ -134,6 +144,17 @@ void vsw_ext_port_disconnected(const struct vsw_port *p)
 {
 	if (vsw_objs_state(objs_of(p), p->id, 0) == NETHV_NIC_CONNECTED)
 		vsw_objs_nic_disconnect(objs_of(p), p->id, 0);
+}
+
+void vsw_ext_port_updated(const struct vsw_port *p)
+{
+	enum nethv_port_state s = vsw_objs_state(objs_of(p), p->id, 0);
+	struct nethv_port_info info;
+
+	if (s != NETHV_NIC_CREATED && s != NETHV_NIC_CONNECTED)
+		return;
+	info_fill(p, &info);
+	vsw_objs_nic_updated(objs_of(p), p->id, 0, &info);
 }
 
 void vsw_ext_port_removed(const struct vsw_port *p)

@@ -16,5 +16,7 @@ int vsw_ext_port_created(const struct vsw_port *p);
 /* Before lcores see the port, and before they see it no more. */
 int vsw_ext_port_connected(const struct vsw_port *p);
 void vsw_ext_port_disconnected(const struct vsw_port *p);
+/* NIC_UPDATED: its VF came or went. */
+void vsw_ext_port_updated(const struct vsw_port *p);
 /* After the grace period. */
 void vsw_ext_port_removed(const struct vsw_port *p);
