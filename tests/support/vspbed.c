@@ -107,6 +107,11 @@ int bed_create(struct bed *b, const struct vsp_disk_cfg *disk, uint32_t nr_disks
 	return vsp_create(&b->v, &cfg, &ops, b);
 }
 
+const struct vsp_ops *bed_bus(void)
+{
+	return &ops;
+}
+
 void bed_fini(struct bed *b)
 {
 	vsp_destroy(b->v);

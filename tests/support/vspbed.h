@@ -41,6 +41,8 @@ void bed_init(struct bed *b);
 /* Creates the vsp; what vsp_create() returned. */
 int bed_create(struct bed *b, const struct vsp_disk_cfg *disk, uint32_t nr_disks, bool has_ics);
 void bed_fini(struct bed *b);
+/* The bus, for devices that make their vsp themselves; its context is the bed. */
+const struct vsp_ops *bed_bus(void);
 
 /* The channel of a class, or NULL. */
 struct bed_chan *bed_find(struct bed *b, struct vmbus_guid if_type);

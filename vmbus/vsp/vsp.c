@@ -329,6 +329,8 @@ int vsp_create(struct vsp **out, const struct vsp_cfg *cfg, const struct vsp_ops
 		rc = stor_create(&v->stor, v, cfg);
 	if (!rc && cfg->has_integration)
 		rc = ics_create(&v->ics, v);
+	if (!rc && cfg->dev)
+		vsp_add(v, cfg->dev_name, cfg->dev, cfg->dev_self);
 	if (!rc)
 		rc = start(v);
 	if (!rc)

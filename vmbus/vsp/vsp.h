@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the worker itself serves over VMBus: a SCSI controller with raw disks, and the integration
- * components (heartbeat, shutdown, time synchronisation, key-value pairs). One "vsp" thread a
- * partition owns the rings of all these channels; what blocks on a disk runs beside it.
+/* What the worker itself serves over VMBus: a SCSI controller with raw disks, the integration
+ * components (heartbeat, shutdown, time synchronisation, key-value pairs), and a device that another
+ * module brings. One "vsp" thread owns the rings of all these channels; what blocks on a disk runs
+ * beside it. A partition may have several: a device that takes its time (vPCI resets functions) gets
+ * one of its own, and holds up nobody.
  *
  * Life: vsp_create() offers the channels -> the guest opens and closes them -> vsp_destroy(), before
  * what @ops reach is gone. */
@@ -14,6 +16,7 @@
 
 struct gmem;
 struct vsp;
+struct vsp_dev; /* vmbus/vsp/dev.h */
 
 #define VSP_DISKS_MAX	  64u
 #define VSP_KVP_MAX	  32u
@@ -32,6 +35,9 @@ struct vsp_cfg {
 	const struct vsp_disk_cfg *disk; /* LUN 0, 1, ...; borrowed for the call */
 	uint32_t nr_disks;		 /* 0: no controller is offered */
 	bool has_integration;
+	const struct vsp_dev *dev; /* one channel more; NULL: none. Borrowed until destroy */
+	void *dev_self;
+	const char *dev_name; /* borrowed until destroy */
 };
 
 /* Downwards to whoever runs the bus. All mandatory; no call back into vsp but for close() from inside
