@@ -13,6 +13,8 @@
 #include "vmbus/server.h"
 #include "vmbus/vsp/vsp.h"
 
+struct worker_vfs;
+
 /* What VP threads hand over to ctl. */
 struct worker_end {
 	bool is_ended;
@@ -31,6 +33,7 @@ struct worker {
 	int wake_fd;	 /* eventfd: end or console changed */
 	struct vsp *vsp; /* disks and integration components, or NULL */
 	enum vsp_answer shutdown_answer;
+	struct worker_vfs *vfs; /* worker_vf.h */
 	struct loop_src server_src, wake_src, vsp_src;
 
 	pthread_mutex_t lock; /* of end and crash; held for copies only */
@@ -55,6 +58,9 @@ void worker_demolish(struct worker *w);
 /* ctl.  Status as JSON, new reference. worker_last_json() adds how it ended. */
 json_t *worker_status_json(struct worker *w);
 json_t *worker_last_json(struct worker *w);
+
+/* How the channels that the worker serves itself reach its bus; their context is the worker. */
+extern const struct vsp_ops worker_bus_ops;
 
 /* ctl.  Disks and integration components, if the partition has any. */
 int worker_vsp_build(struct worker *w);	    /* 0 or -errno (text set) */

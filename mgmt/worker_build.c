@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "hv/place.h"
 #include "mgmt/control.h"
+#include "mgmt/worker_vf.h"
 
 /* ---- Upward calls of libhv (VP threads) ----------------------------------------------------- */
 
@@ -131,10 +132,28 @@ static void event(void *ctx, const char *text)
 	log_info(w->part->name, "%s", text);
 }
 
+static void offered(void *ctx, uint32_t relid)
+{
+	worker_vf_offered(ctx, relid);
+}
+
+static void path(void *ctx, uint32_t relid, bool is_vf, uint32_t ticket)
+{
+	worker_vf_path(ctx, relid, is_vf, ticket);
+}
+
+static void vf_remove(void *ctx, uint32_t relid, const char *why)
+{
+	worker_vf_unwanted(ctx, relid, why);
+}
+
 static const struct vmbus_server_ops server_ops = {
 	.post = post,
 	.vp_interrupt = vp_interrupt,
 	.need_kill = need_kill,
+	.offered = offered,
+	.path = path,
+	.vf_remove = vf_remove,
 	.event = event,
 };
 
@@ -248,6 +267,8 @@ int worker_build(struct worker *w, const char *partition)
 	if (!rc)
 		rc = make_partition(w);
 	if (!rc)
+		rc = worker_vf_build(w);
+	if (!rc)
 		rc = make_server(w);
 	return rc ? rc : worker_vsp_build(w);
 }
@@ -258,6 +279,7 @@ void worker_demolish(struct worker *w)
 		hv_partition_stop(w->hv);
 	worker_console_close(&w->con);
 	worker_vsp_demolish(w);
+	worker_vf_demolish(w);
 	vmbus_server_destroy(w->server);
 	hv_partition_destroy(w->hv);
 	if (w->state)

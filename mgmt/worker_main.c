@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "mgmt/control.h"
 #include "mgmt/worker.h"
+#include "mgmt/worker_vf.h"
 
 #define OFFERS_MS    10000 /* for the switch, to offer the adapters */
 #define UP_MS	     5000  /* for the guest, to report that it is up */
@@ -166,6 +167,7 @@ static void tick(void *ctx)
 	bool is_ended;
 
 	try_again(w);
+	worker_vf_tick(w);
 	pthread_mutex_lock(&w->lock);
 	is_ended = w->end.is_ended;
 	pthread_mutex_unlock(&w->lock);
@@ -226,7 +228,7 @@ static json_t *status(void *ctx)
 static int call(void *ctx, const char *method, json_t *params, json_t **result)
 {
 	if (strcmp(method, "shutdown") != 0)
-		return err_set(-ENOSYS, "no such method");
+		return worker_vf_call(ctx, method, params, result);
 	return ask_shutdown(ctx, json_is_true(json_object_get(params, "reboot")));
 }
 

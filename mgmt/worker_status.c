@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hv/place.h"
+#include "mgmt/worker_vf.h"
 
 static const char *const exit_word[HV_EXIT_NR] = {
 	[HV_EXIT_INTR] = "intr",   [HV_EXIT_IO] = "io",
@@ -126,6 +127,7 @@ json_t *worker_status_json(struct worker *w)
 	if (crash[0])
 		json_object_set_new(o, "crash", json_string(crash));
 	worker_vsp_add_json(w, o);
+	worker_vf_add_json(w, o);
 	return o;
 }
 

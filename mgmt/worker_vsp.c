@@ -47,7 +47,7 @@ static uint64_t ref_time(void *ctx)
 	return hv_ref_time(((struct worker *)ctx)->hv);
 }
 
-static const struct vsp_ops ops = {
+const struct vsp_ops worker_bus_ops = {
 	.offer = offer,
 	.rescind = rescind,
 	.fault = fault,
@@ -80,7 +80,7 @@ int worker_vsp_build(struct worker *w)
 	snprintf(id, sizeof(id), "%s/%s", w->child.cfg->name, part->name);
 	for (uint32_t i = 0; i < part->disks_count; i++)
 		disk[i] = (struct vsp_disk_cfg){part->disks[i].path, part->disks[i].readonly};
-	return vsp_create(&w->vsp, &cfg, &ops, w);
+	return vsp_create(&w->vsp, &cfg, &worker_bus_ops, w);
 }
 
 static void tell_answer(struct worker *w)
