@@ -86,8 +86,10 @@ static void end(void)
 	rpc_conn_fini(&sw);
 	rpc_conn_fini(&worker[0]);
 	rpc_conn_fini(&worker[1]);
+	for (uint32_t i = 0; sup && i < sup->cfg->partitions_count; i++)
+		sup->worker[i].pid = 0;
 	if (sup)
-		sup->sw.pid = sup->worker[0].pid = sup->worker[1].pid = 0;
+		sup->sw.pid = 0;
 	sup_destroy(sup);
 	sup = NULL;
 }
