@@ -391,6 +391,12 @@ static void feed_partition(struct proc *p, enum vfm_event e)
 			vf_feed(&sv->nic[i], e);
 }
 
+void sup_vf_switch_up(struct sup *sup)
+{
+	if (sup->vf)
+		vf_pfs_quiet(sup->vf);
+}
+
 void sup_vf_worker_up(struct proc *p)
 {
 	feed_partition(p, VFM_WORKER_UP);

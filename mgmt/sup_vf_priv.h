@@ -82,6 +82,7 @@ struct sup_vf {
 
 /* sup_vf_pf.c */
 void vf_pfs_begin(struct sup_vf *sv);
+void vf_pfs_quiet(struct sup_vf *sv);
 void vf_pfs_end(struct sup_vf *sv);
 /* A VF for @n, set up for it: n->pf, n->vf. 0 or a refusal. */
 int vf_take(struct vf_nic *n);

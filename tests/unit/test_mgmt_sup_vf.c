@@ -107,7 +107,8 @@ TestSuite(mgmt_sup_vf, .init = setup, .fini = teardown, .timeout = 60);
 static bool next(struct rpc_conn *c, struct rpc_msg *m)
 {
 	rpc_fill(c);
-	rpc_next(c, m);
+	for (rpc_next(c, m); m->kind == RPC_NOTIFY; rpc_next(c, m)) /* "link" and the like */
+		rpc_msg_fini(m);
 	return m->kind != RPC_NOTHING;
 }
 
@@ -140,6 +141,17 @@ static void worker_up(int w)
 	rpc_conn_fini(&sup->worker[w].conn);
 	play(&sup->worker[w], &worker[w]);
 	deliver(w, rpc_notify("ready", NULL), RPC_NOTIFY);
+}
+
+static void switch_is_ready(void)
+{
+	json_t *o = rpc_notify("ready", NULL);
+	struct rpc_msg m = {.kind = RPC_NOTIFY,
+			    .root = o,
+			    .method = json_string_value(json_object_get(o, "method"))};
+
+	sup_on_message(&sup->sw, &m);
+	json_decref(o);
 }
 
 static void worker_dies(int w)
@@ -278,6 +290,7 @@ Test(mgmt_sup_vf, makes_as_many_vfs_as_adapters_ask_for_and_puts_all_back)
 
 	fake->is_up = false;
 	begin(UPLINK(""));
+	fake->is_promisc = true;
 	cr_expect_eq(fake->nr_vfs, 2);
 	cr_expect(fake->is_up);
 	driver_of(0, driver);
@@ -289,6 +302,7 @@ Test(mgmt_sup_vf, makes_as_many_vfs_as_adapters_ask_for_and_puts_all_back)
 	end();
 	cr_expect_eq(fake->nr_vfs, 0);
 	cr_expect_not(fake->is_up);
+	cr_expect_not(fake->is_promisc);
 	cr_expect_eq(fake->nr_filters, 0);
 }
 
@@ -553,6 +567,9 @@ Test(mgmt_sup_vf, keeps_the_filters_while_the_switch_is_restarted)
 	expect_state("p/0", VFM_PATH_VF);
 	cr_expect_not(fake_has_filter(fake, mac_p));
 	play(&sup->sw, &sw);
+	fake->is_promisc = true; /* as a device that is made does */
+	switch_is_ready();
+	cr_expect_not(fake->is_promisc);
 	cr_expect(asks_path(0, "p/0", true), "the next switch asks for what is");
 }
 
