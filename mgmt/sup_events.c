@@ -45,6 +45,8 @@ static void on_ready(struct proc *p, const struct rpc_msg *m)
 	p->state = PROC_RUNNING;
 	if (p->part)
 		sup_vf_worker_up(p);
+	else
+		sup_vf_switch_up(sup);
 	if (p == &sup->sw && sup->state == SUP_RUNNING) {
 		for (uint32_t i = 0; i < sup->cfg->partitions_count; i++)
 			if (proc_is_alive(&sup->worker[i])) {

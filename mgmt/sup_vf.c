@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Carries out what the machines of the adapters want (vf_machine.h), and feeds them with what happens. */
+/* Carries out what the machines of the adapters want (vf_machine.h), by the configuration and the clock. What
+ * others say is in sup_vf_events.c. */
 #include "mgmt/sup_vf_priv.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@ void vf_note(struct vf_nic *n, enum iommu_why cause, const char *text)
 	snprintf(n->why, sizeof(n->why), "%s", text);
 }
 
-static struct proc *worker_of(const struct vf_nic *n)
+struct proc *vf_worker_of(const struct vf_nic *n)
 {
 	return &n->sv->sup->worker[n->part];
 }
@@ -43,7 +44,7 @@ struct vf_nic *vf_nic_find(const struct sup_vf *sv, const char *name)
 	return NULL;
 }
 
-static void flush(struct proc *p)
+void vf_flush(struct proc *p)
 {
 	if (rpc_wants_write(&p->conn))
 		loop_mod(&p->sup->loop, &p->conn_src, EPOLLIN | EPOLLOUT);
@@ -61,13 +62,13 @@ static void push(struct vf_nic *n, enum vfm_event e)
 static void ask(struct vf_nic *n, const char *method, json_t *params, int limit_ms,
 		enum vfm_event fail)
 {
-	struct proc *p = worker_of(n);
+	struct proc *p = vf_worker_of(n);
 
 	n->ask_number = ++n->sv->sup->next_number;
 	n->is_add_asked = fail == VFM_ADD_FAILED;
 	n->until_ms = loop_now_ms() + limit_ms;
 	if (!rpc_send(&p->conn, rpc_request(n->ask_number, method, params))) {
-		flush(p);
+		vf_flush(p);
 		return;
 	}
 	n->ask_number = 0;
@@ -110,14 +111,14 @@ static void do_filter(struct vf_nic *n, bool is_vf)
 
 static void answer_path(struct vf_nic *n, const char *error)
 {
-	struct proc *p = worker_of(n);
+	struct proc *p = vf_worker_of(n);
 
 	if (!n->path)
 		return;
 	rpc_send(&p->conn,
 		 error ? rpc_error(n->path->id, RPC_FAILED, error) : rpc_result(n->path->id, NULL));
 	n->path = NULL;
-	flush(p);
+	vf_flush(p);
 }
 
 static void try_clean(struct vf_nic *n)
@@ -378,116 +379,6 @@ void sup_vf_end(struct sup *sup)
 	sriov_nl_destroy(sv->nl);
 	free(sv);
 	sup->vf = NULL;
-}
-
-/* ---- What happens --------------------------------------------------------------------------- */
-
-static void feed_partition(struct proc *p, enum vfm_event e)
-{
-	struct sup_vf *sv = p->sup->vf;
-
-	for (unsigned int i = 0; sv && i < VF_NICS_MAX; i++)
-		if (sv->nic[i].is_used && &p->sup->worker[sv->nic[i].part] == p)
-			vf_feed(&sv->nic[i], e);
-}
-
-void sup_vf_worker_up(struct proc *p)
-{
-	feed_partition(p, VFM_WORKER_UP);
-}
-
-void sup_vf_worker_dead(struct proc *p)
-{
-	feed_partition(p, VFM_WORKER_DEAD);
-}
-
-/* The adapter that a worker speaks of, which must be one of its own; or NULL. */
-static struct vf_nic *nic_of(struct proc *p, const struct rpc_msg *m)
-{
-	const char *name = json_string_value(json_object_get(m->params, "nic"));
-	struct vf_nic *n = p->sup->vf && name ? vf_nic_find(p->sup->vf, name) : NULL;
-
-	return n && worker_of(n) == p ? n : NULL;
-}
-
-/* What is said of a VF that the adapter had before comes too late. */
-static bool is_present(const struct vf_nic *n, const struct rpc_msg *m)
-{
-	json_t *serial = json_object_get(m->params, "serial");
-
-	return n->vf && (!serial || json_integer_value(serial) == n->vf->serial);
-}
-
-void sup_vf_said(struct proc *p, const struct rpc_msg *m)
-{
-	static const struct {
-		const char *word;
-		enum vfm_event event;
-	} said[] = {
-		{"offered", VFM_GUEST_GONE},
-		{"guest", VFM_GUEST_HAS},
-		{"gone", VFM_REMOVED},
-		{"lost", VFM_LOST},
-	};
-	const char *state = json_string_value(json_object_get(m->params, "state"));
-	const char *why = json_string_value(json_object_get(m->params, "why"));
-	struct vf_nic *n = nic_of(p, m);
-
-	if (!n || !state || !is_present(n, m))
-		return;
-	if (why)
-		vf_note(n, IOMMU_WHY_GONE, why);
-	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
-		if (!strcmp(said[i].word, state)) {
-			vf_feed(n, said[i].event);
-			return;
-		}
-	log_warn(n->name, "its worker says \"%.40s\" of its VF, which means nothing", state);
-}
-
-void sup_vf_asked(struct proc *p, const struct rpc_msg *m)
-{
-	json_t *is_vf = json_object_get(m->params, "is_vf");
-	bool is_path = p->part && !strcmp(m->method, "vf_path");
-	struct vf_nic *n = is_path ? nic_of(p, m) : NULL;
-
-	if (n && json_is_boolean(is_vf)) {
-		n->path = m;
-		vf_feed(n, json_is_true(is_vf) ? VFM_ASKS_VF : VFM_ASKS_SYNTHETIC);
-		return;
-	}
-	if (!is_path)
-		rpc_send(&p->conn, rpc_error(m->id, RPC_NO_METHOD, "no such method"));
-	else
-		rpc_send(&p->conn,
-			 rpc_error(m->id, RPC_BAD_PARAMS,
-				   n ? "is_vf: true or false" : "no such adapter with VFs"));
-	flush(p);
-}
-
-void sup_vf_answered(struct proc *p, const struct rpc_msg *m)
-{
-	struct sup_vf *sv = p->sup->vf;
-	struct vf_nic *n = NULL;
-	bool is_add;
-
-	for (unsigned int i = 0; sv && i < VF_NICS_MAX && !n; i++)
-		if (sv->nic[i].is_used && sv->nic[i].ask_number && json_is_integer(m->id) &&
-		    sv->nic[i].ask_number == json_integer_value(m->id) &&
-		    worker_of(&sv->nic[i]) == p)
-			n = &sv->nic[i];
-	if (!n)
-		return;
-	n->ask_number = 0;
-	is_add = n->is_add_asked;
-	if (m->kind == RPC_ERROR) {
-		vf_note(n, IOMMU_WHY_NONE, m->error);
-		vf_feed(n, is_add ? VFM_ADD_FAILED : VFM_REMOVE_FAILED);
-	} else if (is_add) {
-		vf_feed(n, VFM_ADDED);
-	} else if (json_is_true(json_object_get(m->result, "gone"))) {
-		vf_feed(n, VFM_REMOVED);
-	}
 }
 
 /* ---- Time ----------------------------------------------------------------------------------- */

@@ -39,6 +39,7 @@ int sup_vf_begin_on(struct sup *sup, const struct sriov_sys *sys, const struct s
 void sup_vf_end(struct sup *sup);
 
 void sup_vf_configured(struct sup *sup); /* the configuration has changed */
+void sup_vf_switch_up(struct sup *sup);	 /* it has made its uplinks */
 void sup_vf_worker_up(struct proc *p);
 void sup_vf_worker_dead(struct proc *p);
 void sup_vf_said(struct proc *p, const struct rpc_msg *m);  /* vf_state */

@@ -76,6 +76,7 @@ static int make_vfs(struct sup_vf *sv, struct vf_pf *p, unsigned int nr)
 		.nr_vfs = is_enough ? SRIOV_KEEP : (int)nr,
 		.autoprobe = is_enough ? SRIOV_KEEP : 0,
 		.is_up = 1,
+		.is_promisc = SRIOV_KEEP,
 		.is_assigned = is_assigned,
 		.ctx = &u,
 	};
@@ -179,6 +180,22 @@ void vf_pfs_begin(struct sup_vf *sv)
 	}
 }
 
+/* A NIC that has VFs and is to hear everything gives what nobody knows to a VF, and may give the host what is
+ * for VFs; the filters say what is the switch's. It has switched the mode on when it made the device. */
+void vf_pfs_quiet(struct sup_vf *sv)
+{
+	static const struct sriov_pf_want want = {
+		.nr_vfs = SRIOV_KEEP,
+		.autoprobe = SRIOV_KEEP,
+		.is_up = SRIOV_KEEP,
+		.is_promisc = 0,
+	};
+
+	for (unsigned int i = 0; i < sv->nr_pfs; i++)
+		if (sv->pf[i].filter && sriov_pf_set(sv->pf[i].pf, &want))
+			log_warn(sv->pf[i].name, "%s", err_text());
+}
+
 /* ---- The end -------------------------------------------------------------------------------- */
 
 static void complain(const struct vf_pf *p, const char *what)
@@ -190,7 +207,8 @@ static void complain(const struct vf_pf *p, const char *what)
 static void restore_vf(struct sup_vf *sv, struct vf_pf *p, unsigned int vf)
 {
 	struct sriov_vf_want w = {.vf = vf, .to = p->found->vf[vf]};
-	struct sriov_pf_want want = {SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP, &w, 1, NULL, NULL};
+	struct sriov_pf_want want = {SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP,
+				     &w,	 1,	     NULL,	 NULL};
 	char bdf[SRIOV_BDF_MAX], what[32];
 
 	snprintf(what, sizeof(what), "VF %u", vf);
@@ -209,10 +227,16 @@ static void end_pf(struct sup_vf *sv, struct vf_pf *p)
 		.nr_vfs = p->is_number_ours ? (int)p->found->nr_vfs : SRIOV_KEEP,
 		.autoprobe = p->is_number_ours ? p->found->autoprobe : SRIOV_KEEP,
 		.is_up = SRIOV_KEEP,
+		.is_promisc = SRIOV_KEEP,
 		.is_assigned = is_assigned,
 		.ctx = &u,
 	};
-	struct sriov_pf_want down = {SRIOV_KEEP, SRIOV_KEEP, 0, NULL, 0, NULL, NULL};
+	struct sriov_pf_want flags = {
+		.nr_vfs = SRIOV_KEEP,
+		.autoprobe = SRIOV_KEEP,
+		.is_up = p->found->is_up,
+		.is_promisc = p->found->is_promisc,
+	};
 
 	if (p->filter)
 		sriov_filter_forget_all(p->filter);
@@ -222,7 +246,7 @@ static void end_pf(struct sup_vf *sv, struct vf_pf *p)
 	}
 	for (unsigned int vf = 0; vf < p->found->nr_vfs; vf++)
 		restore_vf(sv, p, vf);
-	if (!p->found->is_up && sriov_pf_set(p->pf, &down))
+	if (sriov_pf_set(p->pf, &flags))
 		complain(p, "the interface");
 }
 
@@ -266,7 +290,8 @@ static int wish(const struct sup_vf *sv, const struct vf_nic *n, const struct vf
 static int set_up(struct vf_nic *n, const struct vf_pf *p, const struct sriov_pool_vf *v)
 {
 	struct sriov_vf_want w;
-	struct sriov_pf_want want = {SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP, &w, 1, NULL, NULL};
+	struct sriov_pf_want want = {SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP,
+				     &w,	 1,	     NULL,	 NULL};
 	int rc = wish(n->sv, n, p, v->vf, &w);
 
 	if (!rc)
@@ -284,7 +309,8 @@ static int set_down(struct vf_nic *n, const struct vf_pf *p, const struct sriov_
 		.to = {.fields = ((1u << SRIOV_FIELDS) - 1) & ~(1u << SRIOV_LINK),
 		       .spoofchk = true},
 	};
-	struct sriov_pf_want want = {SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP, &w, 1, NULL, NULL};
+	struct sriov_pf_want want = {SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP,
+				     &w,	 1,	     NULL,	 NULL};
 
 	return sriov_pf_set(p->pf, &want);
 }
@@ -368,7 +394,8 @@ static void add_steps(json_t *list, struct sriov_plan *plan)
 json_t *vf_take_steps(struct vf_nic *n)
 {
 	struct sriov_vf_want w;
-	struct sriov_pf_want want = {SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP, &w, 1, NULL, NULL};
+	struct sriov_pf_want want = {SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP,
+				     &w,	 1,	     NULL,	 NULL};
 	const struct sriov_pool_vf *v;
 	struct sriov_plan plan = {0};
 	struct vf_pf *p = NULL;

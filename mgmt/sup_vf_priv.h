@@ -82,6 +82,7 @@ struct sup_vf {
 
 /* sup_vf_pf.c */
 void vf_pfs_begin(struct sup_vf *sv);
+void vf_pfs_quiet(struct sup_vf *sv);
 void vf_pfs_end(struct sup_vf *sv);
 /* A VF for @n, set up for it: n->pf, n->vf. 0 or a refusal. */
 int vf_take(struct vf_nic *n);
@@ -98,6 +99,8 @@ void vf_filter_forget(struct vf_nic *n);
 void vf_feed(struct vf_nic *n, enum vfm_event e);
 struct vf_nic *vf_nic_find(const struct sup_vf *sv, const char *name); /* or NULL */
 const struct mgmt_nic *vf_nic_cfg(const struct vf_nic *n);	       /* or NULL: it has left */
+struct proc *vf_worker_of(const struct vf_nic *n);
+void vf_flush(struct proc *p); /* what waits for it goes out as soon as it can */
 void vf_note(struct vf_nic *n, enum iommu_why cause, const char *text);
 
 /* sup_vf_ops.c: answers the client that waits, if it is time. */

@@ -233,6 +233,7 @@ static int on_link(const struct nlmsghdr *m, void *data)
 		return 0;
 	ifi = mnl_nlmsg_get_payload(m);
 	out->is_up = ifi->ifi_flags & IFF_UP;
+	out->is_promisc = ifi->ifi_flags & IFF_PROMISC;
 	mnl_attr_parse(m, sizeof(*ifi), keep, &d);
 	if (payload(at[IFLA_NUM_VF], sizeof(uint32_t)))
 		out->nr_vfs = mnl_attr_get_u32(at[IFLA_NUM_VF]);
@@ -326,13 +327,13 @@ int sriov_nl_set(struct sriov_nl *n, unsigned int ifindex, unsigned int vf, enum
 	return talk(n, m, NULL, NULL);
 }
 
-int sriov_nl_set_up(struct sriov_nl *n, unsigned int ifindex, bool is_up)
+int sriov_nl_set_flag(struct sriov_nl *n, unsigned int ifindex, unsigned int flag, bool is_on)
 {
 	char buf[REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct ifinfomsg *ifi = link_request(buf, RTM_SETLINK, NLM_F_ACK, ifindex);
 
-	ifi->ifi_change = IFF_UP;
-	ifi->ifi_flags = is_up ? IFF_UP : 0;
+	ifi->ifi_change = flag;
+	ifi->ifi_flags = is_on ? flag : 0;
 	return talk(n, buf, NULL, NULL);
 }
 

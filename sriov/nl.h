@@ -50,7 +50,7 @@ int sriov_nl_create(struct sriov_nl **out, const struct sriov_nl_ops *ops, void 
 void sriov_nl_destroy(struct sriov_nl *n); /* NULL is fine */
 
 struct sriov_link_state {
-	bool is_up;
+	bool is_up, is_promisc;
 	unsigned int nr_vfs;
 	struct sriov_vf vf[SRIOV_VFS_MAX];
 };
@@ -61,7 +61,8 @@ int sriov_nl_get(struct sriov_nl *n, unsigned int ifindex, struct sriov_link_sta
 /* One setting; the driver that cannot do it: -EOPNOTSUPP. */
 int sriov_nl_set(struct sriov_nl *n, unsigned int ifindex, unsigned int vf, enum sriov_field field,
 		 const struct sriov_vf *to);
-int sriov_nl_set_up(struct sriov_nl *n, unsigned int ifindex, bool is_up);
+/* @flag: IFF_UP or IFF_PROMISC. */
+int sriov_nl_set_flag(struct sriov_nl *n, unsigned int ifindex, unsigned int flag, bool is_on);
 
 int sriov_nl_filter_add(struct sriov_nl *n, unsigned int ifindex, const uint8_t mac[6]);
 int sriov_nl_filter_del(struct sriov_nl *n, unsigned int ifindex, const uint8_t mac[6]);

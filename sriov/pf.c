@@ -110,6 +110,7 @@ int sriov_pf_read(struct sriov_pf *pf, struct sriov_pf_state *out)
 	else if (rc)
 		rc = iommu_refuse(IOMMU_WHY_GONE, i->ifname, "%s", strerror(-rc));
 	out->is_up = link->is_up;
+	out->is_promisc = link->is_promisc;
 	memcpy(out->vf, link->vf, sizeof(out->vf));
 	free(link);
 	if (rc)
@@ -193,7 +194,7 @@ const char *sriov_vf_words(const struct sriov_vf *v, enum sriov_field field, cha
 static int make_room(struct sriov_plan *p, const struct sriov_pf_want *want)
 {
 	p->nr = 0;
-	p->step = calloc(4 + (size_t)want->nr * SRIOV_FIELDS, sizeof(*p->step));
+	p->step = calloc(6 + (size_t)want->nr * SRIOV_FIELDS, sizeof(*p->step));
 	return p->step ? 0 : err_set(-ENOMEM, "plan for %u VFs", want->nr);
 }
 
@@ -206,6 +207,9 @@ static void add(struct sriov_plan *p, const char *ifname, enum sriov_step_kind k
 	s->number = number;
 	if (kind == SRIOV_DO_UP)
 		snprintf(s->text, sizeof(s->text), "%s: set %s", ifname, number ? "up" : "down");
+	else if (kind == SRIOV_DO_PROMISC)
+		snprintf(s->text, sizeof(s->text), "%s: promiscuous mode %s", ifname,
+			 number ? "on" : "off");
 	else if (kind == SRIOV_DO_AUTOPROBE)
 		snprintf(s->text, sizeof(s->text), "%s: drivers of the host %s new VFs", ifname,
 			 number ? "take" : "leave alone");
@@ -286,6 +290,8 @@ static int plan(struct sriov_plan *p, struct sriov_pf *pf, const struct sriov_pf
 		return rc;
 	if (want->is_up == 1 && !is->is_up)
 		add(p, pf->info.ifname, SRIOV_DO_UP, 1);
+	if (want->is_promisc != SRIOV_KEEP && want->is_promisc != is->is_promisc)
+		add(p, pf->info.ifname, SRIOV_DO_PROMISC, (unsigned int)want->is_promisc);
 	if (want->autoprobe != SRIOV_KEEP && want->autoprobe != is->autoprobe)
 		add(p, pf->info.ifname, SRIOV_DO_AUTOPROBE, (unsigned int)want->autoprobe);
 	if (is_new)

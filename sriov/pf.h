@@ -36,7 +36,7 @@ const struct sriov_pf_info *sriov_pf_info(const struct sriov_pf *pf); /* any */
 struct sriov_pf_state {
 	unsigned int nr_vfs;
 	int autoprobe; /* 0, 1; SRIOV_KEEP: the kernel has no such switch */
-	bool is_up;
+	bool is_up, is_promisc;
 	struct sriov_vf vf[SRIOV_VFS_MAX]; /* fields: those that the driver tells */
 };
 int sriov_pf_read(struct sriov_pf *pf, struct sriov_pf_state *out);
@@ -54,9 +54,10 @@ struct sriov_vf_want {
 };
 
 struct sriov_pf_want {
-	int nr_vfs;    /* SRIOV_KEEP: as many as there are */
-	int autoprobe; /* SRIOV_KEEP, or whether host drivers take new VFs */
-	int is_up;     /* SRIOV_KEEP, or whether the interface is up */
+	int nr_vfs;	/* SRIOV_KEEP: as many as there are */
+	int autoprobe;	/* SRIOV_KEEP, or whether host drivers take new VFs */
+	int is_up;	/* SRIOV_KEEP, or whether the interface is up */
+	int is_promisc; /* SRIOV_KEEP, or whether the interface is told to hear everything */
 	const struct sriov_vf_want *vf;
 	unsigned int nr; /* of vf */
 	/* Whether somebody has the VF: their number does not change then. NULL: nobody has any. */
@@ -64,7 +65,13 @@ struct sriov_pf_want {
 	void *ctx;
 };
 
-enum sriov_step_kind { SRIOV_DO_UP, SRIOV_DO_AUTOPROBE, SRIOV_DO_NUMVFS, SRIOV_DO_VF };
+enum sriov_step_kind {
+	SRIOV_DO_UP,
+	SRIOV_DO_PROMISC,
+	SRIOV_DO_AUTOPROBE,
+	SRIOV_DO_NUMVFS,
+	SRIOV_DO_VF,
+};
 
 enum sriov_step_state {
 	SRIOV_STEP_TODO,
@@ -76,7 +83,7 @@ enum sriov_step_state {
 struct sriov_step {
 	enum sriov_step_kind kind;
 	enum sriov_step_state state;
-	unsigned int number; /* the value of the first three */
+	unsigned int number; /* the value of all but the last */
 	unsigned int vf;     /* SRIOV_DO_VF: which one ... */
 	enum sriov_field field;
 	struct sriov_vf to; /* ... and the value */

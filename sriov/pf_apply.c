@@ -3,6 +3,7 @@
 #include "sriov/pf_priv.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,11 +91,11 @@ static int do_autoprobe(struct sriov_pf *pf, struct sriov_step *s)
 	return 0;
 }
 
-static int do_up(struct sriov_pf *pf, struct sriov_step *s)
+static int do_flag(struct sriov_pf *pf, struct sriov_step *s, unsigned int flag)
 {
 	struct sriov_pf_state *is;
-	bool is_up;
-	int rc = sriov_nl_set_up(pf->nl, pf->info.ifindex, s->number);
+	bool is_on;
+	int rc = sriov_nl_set_flag(pf->nl, pf->info.ifindex, flag, s->number);
 
 	if (rc)
 		return failed_rc(s, IOMMU_WHY_VF_CONFIG, rc);
@@ -102,13 +103,13 @@ static int do_up(struct sriov_pf *pf, struct sriov_step *s)
 	if (!is)
 		return err_set(-ENOMEM, "PF %s", pf->info.ifname);
 	rc = sriov_pf_read(pf, is);
-	is_up = is->is_up;
+	is_on = flag == IFF_UP ? is->is_up : is->is_promisc;
 	free(is);
 	if (rc)
 		return rc;
-	if (is_up != s->number)
+	if (is_on != s->number)
 		return failed(s, IOMMU_WHY_VF_CONFIG, "expected %s, found %s",
-			      s->number ? "up" : "down", is_up ? "up" : "down");
+			      s->number ? "on" : "off", is_on ? "on" : "off");
 	return 0;
 }
 
@@ -146,7 +147,8 @@ static int do_vf(struct sriov_pf *pf, struct sriov_step *s, struct sriov_link_st
 static int take(struct sriov_pf *pf, struct sriov_step *s, struct sriov_link_state *link)
 {
 	switch (s->kind) {
-	case SRIOV_DO_UP: return do_up(pf, s);
+	case SRIOV_DO_UP: return do_flag(pf, s, IFF_UP);
+	case SRIOV_DO_PROMISC: return do_flag(pf, s, IFF_PROMISC);
 	case SRIOV_DO_AUTOPROBE: return do_autoprobe(pf, s);
 	case SRIOV_DO_NUMVFS: return do_numvfs(pf, s);
 	default: return do_vf(pf, s, link);

@@ -60,8 +60,10 @@ static const struct sriov_vf_want wanted[] = {
 
 static void numbers(void)
 {
-	struct sriov_pf_want two = {.nr_vfs = 2, .autoprobe = 0, .is_up = 1};
-	struct sriov_pf_want many = {.nr_vfs = 255, .autoprobe = 0, .is_up = 1};
+	struct sriov_pf_want two = {
+		.nr_vfs = 2, .autoprobe = 0, .is_up = 1, .is_promisc = SRIOV_KEEP};
+	struct sriov_pf_want many = {
+		.nr_vfs = 255, .autoprobe = 0, .is_up = 1, .is_promisc = SRIOV_KEEP};
 	struct sriov_plan plan;
 
 	check("two VFs", sriov_pf_set(pf, &two));
@@ -72,10 +74,10 @@ static void numbers(void)
 
 static void settings(void)
 {
-	struct sriov_pf_want want = {SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP, wanted, 2};
+	struct sriov_pf_want want = {SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP, wanted, 2};
 	static const struct sriov_vf_want none = {
 		.vf = 0, .to = {.fields = 1u << SRIOV_MAC | 1u << SRIOV_VLAN}};
-	struct sriov_pf_want away = {SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP, &none, 1};
+	struct sriov_pf_want away = {SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP, &none, 1};
 	struct sriov_plan plan;
 	int rc = sriov_pf_plan(pf, &want, &plan);
 	bool has_link = false;
@@ -139,7 +141,8 @@ static void filters(void)
 
 static void finish(void)
 {
-	struct sriov_pf_want none = {.nr_vfs = 0, .autoprobe = 1, .is_up = SRIOV_KEEP};
+	struct sriov_pf_want none = {
+		.nr_vfs = 0, .autoprobe = 1, .is_up = SRIOV_KEEP, .is_promisc = SRIOV_KEEP};
 
 	check("no VFs any more", sriov_pf_set(pf, &none));
 }

@@ -355,7 +355,7 @@ static int tell_link(struct fake_pf *pf, int (*each)(const struct nlmsghdr *, vo
 
 	m->nlmsg_type = RTM_NEWLINK;
 	ifi->ifi_index = (int)pf->ifindex;
-	ifi->ifi_flags = pf->is_up ? IFF_UP : 0;
+	ifi->ifi_flags = (pf->is_up ? IFF_UP : 0) | (pf->is_promisc ? IFF_PROMISC : 0);
 	mnl_attr_put_strz(m, IFLA_IFNAME, pf->ifname);
 	mnl_attr_put_u32(m, IFLA_NUM_VF, pf->nr_vfs);
 	list = mnl_attr_nest_start(m, IFLA_VFINFO_LIST);
@@ -409,6 +409,8 @@ static int set_link(struct fake_host *h, struct fake_pf *pf, const struct nlmsgh
 
 	if (ifi->ifi_change & IFF_UP)
 		pf->is_up = ifi->ifi_flags & IFF_UP;
+	if (ifi->ifi_change & IFF_PROMISC)
+		pf->is_promisc = ifi->ifi_flags & IFF_PROMISC;
 	mnl_attr_for_each(list, m, sizeof(*ifi)) mnl_attr_for_each_nested(info, list)
 		mnl_attr_for_each_nested(a, info) rc = rc ? rc : set_vf(h, pf, a);
 	return rc;

@@ -19,7 +19,7 @@ enum fake_fault {
 struct fake_pf {
 	char bdf[SRIOV_BDF_MAX], ifname[SRIOV_NAME_MAX];
 	unsigned int ifindex, nr_vfs;
-	bool is_up;
+	bool is_up, is_promisc;
 	unsigned int appear; /* of VFs at most; 0: all */
 	struct sriov_vf vf[FAKE_VFS];
 	unsigned int cannot; /* 1 << enum sriov_field: not supported by the driver */

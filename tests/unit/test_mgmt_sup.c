@@ -242,6 +242,37 @@ Test(mgmt_sup, refuses_what_a_file_would_be_refused_for)
 	cr_expect_eq(nics_in_memfd(), 1);
 }
 
+Test(mgmt_sup, answers_questions_of_workers_also_where_there_are_no_vfs)
+{
+	static const struct {
+		const char *method;
+		bool is_vf;
+		int code; /* 0: yes */
+	} row[] = {
+		{"vf_path", false, 0},
+		{"vf_path", true, RPC_BAD_PARAMS},
+		{"vf_nothing", false, RPC_NO_METHOD},
+	};
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		json_t *o =
+			rpc_request(7, row[i].method,
+				    json_pack("{s:s, s:b}", "nic", "p/0", "is_vf", row[i].is_vf));
+		struct rpc_msg m = {.kind = RPC_REQUEST,
+				    .root = o,
+				    .id = json_object_get(o, "id"),
+				    .method = row[i].method,
+				    .params = json_object_get(o, "params")};
+
+		sup_on_message(&sup->worker[0], &m);
+		json_decref(o);
+		cr_assert(next(&worker[0], &m), "row %zu: no answer", i);
+		cr_expect_eq(m.kind, row[i].code ? RPC_ERROR : RPC_RESPONSE, "row %zu", i);
+		cr_expect_eq(m.code, row[i].code, "row %zu", i);
+		rpc_msg_fini(&m);
+	}
+}
+
 Test(mgmt_sup, makes_one_change_after_the_other)
 {
 	struct rpc_msg m;

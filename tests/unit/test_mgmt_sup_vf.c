@@ -15,7 +15,6 @@
 
 #include "base/err.h"
 #include "mgmt/control.h"
-#include "mgmt/vf_fit.h"
 #include "tests/support/fakepf.h"
 
 static const struct mgmt_host cpus = {.cpus = {0xf}, .default_image = "/dev/null"};
@@ -86,8 +85,10 @@ static void end(void)
 	rpc_conn_fini(&sw);
 	rpc_conn_fini(&worker[0]);
 	rpc_conn_fini(&worker[1]);
+	for (uint32_t i = 0; sup && i < sup->cfg->partitions_count; i++)
+		sup->worker[i].pid = 0;
 	if (sup)
-		sup->sw.pid = sup->worker[0].pid = sup->worker[1].pid = 0;
+		sup->sw.pid = 0;
 	sup_destroy(sup);
 	sup = NULL;
 }
@@ -105,7 +106,8 @@ TestSuite(mgmt_sup_vf, .init = setup, .fini = teardown, .timeout = 60);
 static bool next(struct rpc_conn *c, struct rpc_msg *m)
 {
 	rpc_fill(c);
-	rpc_next(c, m);
+	for (rpc_next(c, m); m->kind == RPC_NOTIFY; rpc_next(c, m)) /* "link" and the like */
+		rpc_msg_fini(m);
 	return m->kind != RPC_NOTHING;
 }
 
@@ -138,6 +140,17 @@ static void worker_up(int w)
 	rpc_conn_fini(&sup->worker[w].conn);
 	play(&sup->worker[w], &worker[w]);
 	deliver(w, rpc_notify("ready", NULL), RPC_NOTIFY);
+}
+
+static void switch_is_ready(void)
+{
+	json_t *o = rpc_notify("ready", NULL);
+	struct rpc_msg m = {.kind = RPC_NOTIFY,
+			    .root = o,
+			    .method = json_string_value(json_object_get(o, "method"))};
+
+	sup_on_message(&sup->sw, &m);
+	json_decref(o);
 }
 
 static void worker_dies(int w)
@@ -276,6 +289,7 @@ Test(mgmt_sup_vf, makes_as_many_vfs_as_adapters_ask_for_and_puts_all_back)
 
 	fake->is_up = false;
 	begin(UPLINK(""));
+	fake->is_promisc = true;
 	cr_expect_eq(fake->nr_vfs, 2);
 	cr_expect(fake->is_up);
 	driver_of(0, driver);
@@ -287,6 +301,7 @@ Test(mgmt_sup_vf, makes_as_many_vfs_as_adapters_ask_for_and_puts_all_back)
 	end();
 	cr_expect_eq(fake->nr_vfs, 0);
 	cr_expect_not(fake->is_up);
+	cr_expect_not(fake->is_promisc);
 	cr_expect_eq(fake->nr_filters, 0);
 }
 
@@ -551,6 +566,9 @@ Test(mgmt_sup_vf, keeps_the_filters_while_the_switch_is_restarted)
 	expect_state("p/0", VFM_PATH_VF);
 	cr_expect_not(fake_has_filter(fake, mac_p));
 	play(&sup->sw, &sw);
+	fake->is_promisc = true; /* as a device that is made does */
+	switch_is_ready();
+	cr_expect_not(fake->is_promisc);
 	cr_expect(asks_path(0, "p/0", true), "the next switch asks for what is");
 }
 
@@ -782,89 +800,4 @@ Test(mgmt_sup_vf, follows_adapters_that_come_and_go)
 	cr_expect_not(fake_has_filter(fake, mac));
 	cr_expect_eq(sriov_pool_count(sup->vf->pool, 0, SRIOV_ASSIGNED), 1);
 	expect_state("p/0", VFM_PATH_VF);
-}
-
-/* ---- By the configuration alone ------------------------------------------------------------- */
-
-TestSuite(mgmt_vf_fit, .timeout = 60);
-
-Test(mgmt_vf_fit, knows_what_only_the_switch_can_do)
-{
-	static const struct {
-		const char *nic, *sw;
-		enum iommu_why why;
-	} row[] = {
-		{"sriov: on", "", IOMMU_WHY_NONE},
-		{"sriov: on, vlan: {pvid: 5}, mtu: 9000", "", IOMMU_WHY_NONE},
-		{"limit: {in_mbps: 5}", "", IOMMU_WHY_NONE},
-		{"sriov: on, limit: {in_mbps: 5}", "", IOMMU_WHY_POLICY},
-		{"sriov: on, isolation: isolated", "", IOMMU_WHY_POLICY},
-		{"sriov: on, link: down", "", IOMMU_WHY_POLICY},
-		{"sriov: on", "switch: {mirrors: [{from: [p/0], to: p/1}]}", IOMMU_WHY_CAPTURE},
-		{"sriov: on", "switch: {mirrors: [{from: [p/1], to: p/0}]}", IOMMU_WHY_CAPTURE},
-		{"sriov: on", "switch: {mirrors: [{from: [p/1], to: u}]}", IOMMU_WHY_NONE},
-		{"sriov: on",
-		 "switch: {overlay: {uplink: u, local: 192.0.2.1, subnets: [{vsid: 5, ports: "
-		 "[p/0]}]}}",
-		 IOMMU_WHY_POLICY},
-		{"sriov: on",
-		 "switch: {overlay: {uplink: u, local: 192.0.2.1, subnets: [{vsid: 5, ports: "
-		 "[p/1]}]}}",
-		 IOMMU_WHY_NONE},
-	};
-
-	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		char text[600], detail[100];
-		struct mgmt_cfg *c;
-
-		snprintf(text, sizeof(text),
-			 "%s\nuplinks: [{name: u, devargs: net_null0, pf: e}]\n"
-			 "partitions: [{name: p, engine: kvm, nics: [{%s}, {}]}]\n",
-			 row[i].sw, row[i].nic);
-		cr_assert_eq(mgmt_config_load(&c, "f", text, strlen(text), &cpus), 0, "row %zu: %s",
-			     i, err_text());
-		cr_expect_eq(vf_hindrance(c, &c->partitions[0], &c->partitions[0].nics[0], detail,
-					  sizeof(detail)),
-			     row[i].why, "row %zu: %s", i, detail);
-		cr_expect_eq(!detail[0], row[i].why == IOMMU_WHY_NONE);
-		mgmt_config_free(c);
-	}
-}
-
-Test(mgmt_vf_fit, finds_the_tag_on_the_wire)
-{
-	static const struct {
-		const char *uplink, *nic;
-		bool is_carried;
-		uint16_t tag;
-	} row[] = {
-		{"mode: access", "pvid: 0", true, 0},
-		{"mode: access", "pvid: 5", false, 0},
-		{"pvid: 5", "pvid: 5", true, 0},
-		{"pvid: 5", "pvid: 0", false, 0},
-		{"mode: trunk", "pvid: 0", true, 0},
-		{"mode: trunk", "pvid: 5", true, 5},
-		{"mode: trunk, pvid: 5", "pvid: 5", true, 0},
-		{"mode: trunk, pvid: 5", "pvid: 0", false, 0},
-		{"mode: trunk, allowed: [4094]", "pvid: 4094", true, 4094},
-		{"mode: trunk, allowed: [6]", "pvid: 5", false, 0},
-	};
-
-	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		struct mgmt_cfg *c;
-		char text[300];
-		uint16_t tag;
-		bool is_carried;
-
-		snprintf(text, sizeof(text),
-			 "uplinks: [{name: u, devargs: net_null0, vlan: {%s}}]\n"
-			 "partitions: [{name: p, nics: [{vlan: {%s}}]}]\n",
-			 row[i].uplink, row[i].nic);
-		cr_assert_eq(mgmt_config_load(&c, "f", text, strlen(text), &cpus), 0, "row %zu: %s",
-			     i, err_text());
-		is_carried = vf_vlan(&c->uplinks[0], &c->partitions[0].nics[0], &tag);
-		cr_expect_eq(is_carried, row[i].is_carried, "row %zu", i);
-		cr_expect(!is_carried || tag == row[i].tag, "row %zu: %u", i, tag);
-		mgmt_config_free(c);
-	}
 }

@@ -35,8 +35,11 @@ static void teardown(void)
 
 TestSuite(sriov_pf, .init = setup, .fini = teardown, .timeout = 60);
 
-#define KEEP	  .nr_vfs = SRIOV_KEEP, .autoprobe = SRIOV_KEEP, .is_up = SRIOV_KEEP
-#define NUMBER(n) (&(struct sriov_pf_want){.nr_vfs = (n), .autoprobe = 0, .is_up = SRIOV_KEEP})
+#define KEEP \
+	.nr_vfs = SRIOV_KEEP, .autoprobe = SRIOV_KEEP, .is_up = SRIOV_KEEP, .is_promisc = SRIOV_KEEP
+#define NUMBER(n)                 \
+	(&(struct sriov_pf_want){ \
+		.nr_vfs = (n), .autoprobe = 0, .is_up = SRIOV_KEEP, .is_promisc = SRIOV_KEEP})
 
 static int make_plan(const struct sriov_pf_want *want)
 {
@@ -322,7 +325,7 @@ Test(sriov_pf, sets_the_interface_up_first_and_down_last)
 	want.is_up = 1;
 	fake_fail_nl(&h, RTM_SETLINK, FAKE_IGNORE, 0, 1);
 	cr_expect_eq(sriov_pf_set(pf, &want), -EIO);
-	cr_expect(strstr(err_text(), "expected up, found down"), "%s", err_text());
+	cr_expect(strstr(err_text(), "expected on, found off"), "%s", err_text());
 }
 
 Test(sriov_pf, refuses_settings_of_a_vf_that_there_would_not_be)
@@ -333,8 +336,12 @@ Test(sriov_pf, refuses_settings_of_a_vf_that_there_would_not_be)
 
 Test(sriov_pf, sets_all_of_a_vf_that_is_made_on_the_way)
 {
-	struct sriov_pf_want want = {
-		.nr_vfs = 2, .autoprobe = 0, .is_up = SRIOV_KEEP, .vf = &all_of_1, .nr = 1};
+	struct sriov_pf_want want = {.nr_vfs = 2,
+				     .autoprobe = 0,
+				     .is_up = SRIOV_KEEP,
+				     .is_promisc = SRIOV_KEEP,
+				     .vf = &all_of_1,
+				     .nr = 1};
 
 	cr_assert_eq(make_plan(&want), 0);
 	cr_expect_eq(plan.nr, 2 + SRIOV_FIELDS);
@@ -376,4 +383,21 @@ Test(sriov_pf, says_that_the_pf_is_gone)
 	fake_fail_nl(&h, RTM_GETLINK, FAKE_FAIL, -ETIMEDOUT, 1);
 	cr_expect_eq(sriov_pf_read(pf, &is), -ETIMEDOUT);
 	cr_expect_eq(iommu_refused(), IOMMU_WHY_PF_TIMEOUT);
+}
+
+Test(sriov_pf, sets_promiscuous_mode_on_and_off)
+{
+	struct sriov_pf_want want = {KEEP};
+
+	fake->is_promisc = true;
+	want.is_promisc = 0;
+	cr_assert_eq(make_plan(&want), 0);
+	cr_assert_eq(plan.nr, 1);
+	expect_step(0, "pf0: promiscuous mode off");
+	cr_assert_eq(sriov_pf_apply(pf, &plan), 0, "%s", err_text());
+	cr_expect_not(fake->is_promisc);
+	cr_expect(fake->is_up, "another flag has changed");
+	want.is_promisc = 1;
+	cr_assert_eq(sriov_pf_set(pf, &want), 0, "%s", err_text());
+	cr_expect(fake->is_promisc);
 }
