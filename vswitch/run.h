@@ -206,6 +206,9 @@ void vsw_stage_mirror_tunnel(struct vsw_run *r);
 void vsw_stage_mirror_drop(struct vsw_run *r, uint16_t i, uint32_t d);
 #define VSW_DST_NONE UINT32_MAX
 
+/* vf.c, lcore.  Leads destinations that are on their VFs to the uplink, or excludes them. */
+void vsw_stage_place(struct vsw_run *r);
+
 /* ext/call.c, lcore.  Calls the extensions of @list, from position @below on, in order. */
 void vsw_ext_run(struct vsw_run *r, const struct vsw_ext_list *list, bool is_egress, uint16_t below,
 		 enum vsw_station station);

@@ -549,54 +549,13 @@ static void deliver_group(struct vsw_run *r, const struct vsw_group *g)
 	}
 }
 
-static bool has_dst(const struct vsw_run *r, const struct nethv_pkt *p, uint16_t port)
-{
-	uint32_t d;
-
-	for (d = p->dst_first; d < p->dst_first + p->ndst; d++)
-		if (r->lc->dstv[d].port == port && !(r->lc->dstv[d].flags & NETHV_DST_EXCLUDED))
-			return true;
-	return false;
-}
-
-/* A copy for a monitor port is nobody else's: it does not go by a wire. */
-static void place_one(struct vsw_run *r, uint16_t i, uint32_t d)
-{
-	struct nethv_dst *dst = &r->lc->dstv[d];
-	const struct nethv_pkt *p = pkt_of(r, i);
-	uint16_t to;
-
-	if (r->sn->via[dst->port] == dst->port || dst->flags & NETHV_DST_EXCLUDED)
-		return;
-	to = dst->flags & NETHV_DST_MIRROR ? DST_DROP
-					   : vsw_via(r->sn, r->src_id, dst->port, p->vlan);
-	if (to >= VSW_PORTS_MAX || has_dst(r, p, to))
-		vsw_stage_exclude(r, i, d, VSW_DROP_vf_path, NULL);
-	else
-		dst->port = to;
-}
-
-/* Destinations that a forwarder chose, or that came along with a packet, and that are on their VFs. */
-static void place_all(struct vsw_run *r)
-{
-	uint16_t k;
-
-	for (k = 0; k < r->n; k++) {
-		const struct nethv_pkt *p = pkt_of(r, r->live[k]);
-		uint32_t d;
-
-		for (d = p->dst_first; d < p->dst_first + p->ndst; d++)
-			place_one(r, r->live[k], d);
-	}
-}
-
 static void deliver(struct vsw_run *r)
 {
 	struct vsw_work *w = &r->lc->work;
 	uint16_t k;
 
 	if (unlikely(r->sn->has_via))
-		place_all(r);
+		vsw_stage_place(r);
 
 	for (k = 0; k < r->n; k++) {
 		const struct nethv_pkt *p = pkt_of(r, r->live[k]);

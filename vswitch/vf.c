@@ -23,6 +23,47 @@ uint16_t vsw_via(const struct vsw_snap *sn, uint16_t src_id, uint16_t port, uint
 	return via;
 }
 
+static bool has_dst(const struct vsw_run *r, const struct nethv_pkt *p, uint16_t port)
+{
+	uint32_t d;
+
+	for (d = p->dst_first; d < p->dst_first + p->ndst; d++)
+		if (r->lc->dstv[d].port == port && !(r->lc->dstv[d].flags & NETHV_DST_EXCLUDED))
+			return true;
+	return false;
+}
+
+/* A copy for a monitor port is nobody else's: it does not go by a wire. */
+static void place_one(struct vsw_run *r, uint16_t i, uint32_t d)
+{
+	struct nethv_dst *dst = &r->lc->dstv[d];
+	const struct nethv_pkt *p = &r->v->slot[i].pkt;
+	uint16_t to;
+
+	if (r->sn->via[dst->port] == dst->port || dst->flags & NETHV_DST_EXCLUDED)
+		return;
+	to = dst->flags & NETHV_DST_MIRROR ? DST_DROP
+					   : vsw_via(r->sn, r->src_id, dst->port, p->vlan);
+	if (to >= VSW_PORTS_MAX || has_dst(r, p, to))
+		vsw_stage_exclude(r, i, d, VSW_DROP_vf_path, NULL);
+	else
+		dst->port = to;
+}
+
+/* Destinations that a forwarder chose, or that came along with a packet, and that are on their VFs. */
+void vsw_stage_place(struct vsw_run *r)
+{
+	uint16_t k;
+
+	for (k = 0; k < r->n; k++) {
+		const struct nethv_pkt *p = &r->v->slot[r->live[k]].pkt;
+		uint32_t d;
+
+		for (d = p->dst_first; d < p->dst_first + p->ndst; d++)
+			place_one(r, r->live[k], d);
+	}
+}
+
 /* ---- ctl ------------------------------------------------------------------------------------ */
 
 const struct vsw_port *vsw_vf_uplink(const struct vsw_port *p)
