@@ -59,10 +59,10 @@ int hv_device_entry_fd(struct hv_device *d, unsigned int entry);
 /* any.  Its bit in the pending bit array: it fired and is not plugged in. */
 bool hv_device_entry_pending(struct hv_device *d, unsigned int entry);
 
-/* ctl, vcpu.  Memory of the device: @len bytes at @hva (page-aligned, borrowed until unmapped) appear
+/* any.  Memory of the device: @len bytes at @hva (page-aligned, borrowed until unmapped) appear
  * at @gpa. 0, -EINVAL, -EEXIST (RAM or other device memory is there), -ENOSPC; text set. */
 int hv_device_mem_map(struct hv_device *d, uint64_t gpa, void *hva, uint64_t len, bool is_readonly);
-/* ctl, vcpu.  What was mapped so, as a whole. No VP reaches it any more when it returns. 0 or
+/* any.  What was mapped so, as a whole. No VP reaches it any more when it returns. 0 or
  * -ENOENT (text set). */
 int hv_device_mem_unmap(struct hv_device *d, uint64_t gpa, uint64_t len);
 

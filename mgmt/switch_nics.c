@@ -14,6 +14,19 @@ static void name_of(char out[32], const struct mgmt_partition *part, const struc
 	snprintf(out, 32, "%s/%u", part->name, *nic->index);
 }
 
+/* The uplink to the NIC that has the VFs: the first one with a PF. */
+static void vf_uplink_of(char *buf, size_t size, const struct mgmt_cfg *cfg)
+{
+	char pf[64];
+
+	for (uint32_t i = 0; i < cfg->uplinks_count; i++) {
+		if (mgmt_uplink_pf(&cfg->uplinks[i], pf, sizeof(pf))) {
+			snprintf(buf, size, "%s", cfg->uplinks[i].name);
+			return;
+		}
+	}
+}
+
 int sw_nic_make(struct sw *sw, const struct mgmt_partition *part, const struct mgmt_nic *nic)
 {
 	struct netvsp_nic_cfg cfg = {
@@ -33,6 +46,7 @@ int sw_nic_make(struct sw *sw, const struct mgmt_partition *part, const struct m
 	name_of(cfg.name, part, nic);
 	snprintf(cfg.partition, sizeof(cfg.partition), "%s", part->name);
 	memcpy(cfg.mac, nic->addr, sizeof(cfg.mac));
+	vf_uplink_of(cfg.vf_uplink, sizeof(cfg.vf_uplink), sw->child.cfg);
 	mgmt_vlan_bits(&nic->vlan, cfg.allowed);
 	return netvsp_nic_create(&out, sw->netvsp, &cfg);
 }

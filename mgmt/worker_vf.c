@@ -80,7 +80,7 @@ static void say(struct worker *w, const struct vf *vf, const char *state)
 {
 	child_say(&w->child, "vf_state",
 		  json_pack("{s:o, s:I, s:s, s:s}", "nic", name_of(w, vf->nic), "serial",
-			    (json_int_t)vf->serial, "state", state, "text", vf->why));
+			    (json_int_t)vf->serial, "state", state, "why", vf->why));
 }
 
 static void associate(struct worker *w, const struct vf *vf, bool is_allocated)

@@ -18,8 +18,6 @@
 #define UP    4u
 #define OTHER 0x770000000002ull /* an address somewhere on the wire */
 
-static struct extbed bed;
-
 static void up(void)
 {
 	struct vsw_port_cfg pc = {.name = "up", .kind = VSW_PORT_UPLINK};
