@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* An uplink: a DPDK ethdev, plugged in at run time by its devargs, as a port of the switch. It is
- * promiscuous, unless others keep the device's filters. Frames are copied into the vector's private
- * bytes and into mbufs on the way out. */
+ * promiscuous. Frames are copied into the vector's private bytes and into mbufs on the way out. */
 #pragma once
 
 #include <stdbool.h>
@@ -35,7 +34,6 @@ struct vsw_uplink_cfg {
 	uint16_t nr_queues; /* receive queues; 0: 1. net_tap has as many in each direction. */
 	uint16_t mtu;	    /* 0: the device's own */
 	enum vsw_uplink_offload offload;
-	bool is_filtered; /* not promiscuous: somebody puts each address of ours into its filters */
 };
 
 /* ctl.  Plugs the device in, starts it, attaches its port. 0, -EINVAL, -EEXIST, -ENODEV, -EPERM, -ENOMEM

@@ -261,14 +261,14 @@ static int setup_queues(struct vsw_uplink *u, const char *devargs)
 	return 0;
 }
 
-static int start(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
+static int start(struct vsw_uplink *u, const char *devargs)
 {
 	int rc = rte_eth_dev_start(u->port_id);
 
 	if (rc)
-		return err_sys(rc, "uplink %s: device '%s': cannot start", u->name, cfg->devargs);
+		return err_sys(rc, "uplink %s: device '%s': cannot start", u->name, devargs);
 	u->is_started = true;
-	rc = cfg->is_filtered ? 0 : rte_eth_promiscuous_enable(u->port_id);
+	rc = rte_eth_promiscuous_enable(u->port_id);
 	if (rc && rc != -ENOTSUP)
 		log_warn(u->name, "%s refuses promiscuous mode, so frames to adapters may not come",
 			 u->driver);
@@ -353,7 +353,7 @@ static int bring_up(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 	if (!rc)
 		rc = setup_queues(u, cfg->devargs);
 	if (!rc)
-		rc = start(u, cfg);
+		rc = start(u, cfg->devargs);
 	if (!rc)
 		find_wakeups(u);
 	return rc;

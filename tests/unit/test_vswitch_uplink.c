@@ -375,30 +375,6 @@ Test(vsw_uplink, af_packet_joins_an_interface_of_another_namespace, .timeout = 6
 	vsw_destroy(sw);
 }
 
-Test(vsw_uplink, is_promiscuous_but_for_filtered_ones, .timeout = 60)
-{
-	unsigned int i;
-
-	if (!is_root())
-		cr_skip_test("needs root");
-	switch_up(VSW_POLL_SHARED);
-	netns_private();
-	cr_assert_eq(run("ip netns add nvp && ip -n nvp link add nvv0 type veth peer name nvv1 && "
-			 "ip -n nvp link set nvv0 up"),
-		     0);
-	for (i = 0; i < 2; i++) {
-		struct vsw_uplink_cfg c = up_cfg("veth", "net_af_packet0,iface=nvv0");
-		struct vsw_uplink *u;
-
-		c.netns = "nvp";
-		c.is_filtered = i;
-		cr_assert_eq(vsw_uplink_create(&u, sw, &c), 0, "%s", err_text());
-		cr_assert_eq(run("ip -n nvp -d link show nvv0 | grep -q PROMISC"), (int)i);
-		vsw_uplink_destroy(u);
-	}
-	vsw_destroy(sw);
-}
-
 Test(vsw_uplink, af_xdp_joins_an_interface_of_another_namespace, .timeout = 60)
 {
 	bool has_come;
