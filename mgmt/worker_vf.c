@@ -155,10 +155,11 @@ void worker_vf_tick(struct worker *w)
 		if (vf->state == VF_LEAVING) {
 			eject(w, vf);
 		} else {
-			log_warn(w->part->name,
-				 "adapter %u: the guest did not let go of its VF within %d s; it is "
-				 "taken away",
-				 vf->nic, EJECT_MS / 1000);
+			log_warn(
+				w->part->name,
+				"adapter %u: the guest did not let go of its VF within %d s; it is "
+				"taken away",
+				vf->nic, EJECT_MS / 1000);
 			surprise(w, vf);
 		}
 	}

@@ -17,7 +17,8 @@ struct worker_vfs;
 
 /* ctl.  0 or -ENOMEM (text set). */
 int worker_vf_build(struct worker *w);
-void worker_vf_demolish(struct worker *w); /* before server and partition; takes all VFs from the guest */
+void worker_vf_demolish(
+	struct worker *w); /* before server and partition; takes all VFs from the guest */
 
 /* ctl.  Requests of the supervisor: "vf_add", "vf_remove" (mgmt/sup_vf.h). -ENOSYS: none of these. */
 int worker_vf_call(struct worker *w, const char *method, json_t *params, json_t **result);

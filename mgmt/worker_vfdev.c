@@ -18,7 +18,8 @@
 #include "mgmt/worker.h"
 #include "sriov/vpci.h"
 
-#define VECTORS_MAX (HV_DEVICE_VECTORS_MAX < VPCI_VECTORS_MAX ? HV_DEVICE_VECTORS_MAX : VPCI_VECTORS_MAX)
+#define VECTORS_MAX \
+	(HV_DEVICE_VECTORS_MAX < VPCI_VECTORS_MAX ? HV_DEVICE_VECTORS_MAX : VPCI_VECTORS_MAX)
 
 /* A window of vPCI, as libhv's bus calls it. */
 struct window {
@@ -108,8 +109,7 @@ static const struct vpci_function_ops func_ops = {
 
 static int irq_create(void *h, struct vpci_irq *irq)
 {
-	return hv_device_irq_create(((struct vfdev *)h)->hv, irq->count, &irq->address,
-				    &irq->data);
+	return hv_device_irq_create(((struct vfdev *)h)->hv, irq->count, &irq->address, &irq->data);
 }
 
 static void irq_delete(void *h, const struct vpci_irq *irq)
@@ -408,17 +408,16 @@ json_t *vfdev_json(struct vfdev *d)
 	vpci_status(d->vpci, &st);
 	for (unsigned int i = 0; i < VPCI_BARS; i++)
 		if (st.bar[i].size)
-			json_array_append_new(
-				bars,
-				json_pack("{s:i, s:I, s:I, s:b}", "bar", (int)i, "gpa",
-					  (json_int_t)st.bar[i].gpa, "size",
-					  (json_int_t)st.bar[i].size, "mapped", st.bar[i].is_mapped));
-	o = json_pack("{s:s, s:I, s:s, s:I, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:o}", "function",
-		      vfio_dev_name(d->vfio), "serial", (json_int_t)d->serial, "vpci", st.state,
-		      "version", (json_int_t)st.version, "decode", st.has_decode, "master",
-		      st.is_master, "msix", st.has_msix, "vectors", (json_int_t)st.nr_vectors,
-		      "unmasked", (json_int_t)st.nr_unmasked, "messages", (json_int_t)st.messages,
-		      "refused", (json_int_t)st.refused, "function_fails",
+			json_array_append_new(bars, json_pack("{s:i, s:I, s:I, s:b}", "bar", (int)i,
+							      "gpa", (json_int_t)st.bar[i].gpa,
+							      "size", (json_int_t)st.bar[i].size,
+							      "mapped", st.bar[i].is_mapped));
+	o = json_pack("{s:s, s:I, s:s, s:I, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:o}",
+		      "function", vfio_dev_name(d->vfio), "serial", (json_int_t)d->serial, "vpci",
+		      st.state, "version", (json_int_t)st.version, "decode", st.has_decode,
+		      "master", st.is_master, "msix", st.has_msix, "vectors",
+		      (json_int_t)st.nr_vectors, "unmasked", (json_int_t)st.nr_unmasked, "messages",
+		      (json_int_t)st.messages, "refused", (json_int_t)st.refused, "function_fails",
 		      (json_int_t)st.function_fails, "bars", bars);
 	return o;
 }
