@@ -34,7 +34,7 @@ def main():
                           lambda: f"restart {n}: all partitions resumed" in inst.text())
         pauses = [int(l.rsplit("after", 1)[1].split()[0]) for l in inst.text().splitlines()
                   if "all partitions resumed after" in l]
-        nv.wait_until("pktgen to end", lambda: inst.guest("pktgen").get("done"), 60)
+        nv.wait_until("pktgen to end", lambda: inst.guest("pktgen").get("done"), 240)
         s = inst.stats()
         gen, sink = inst.guest("pktgen", s), inst.guest("sink", s)
         t = nv.conservation(s)

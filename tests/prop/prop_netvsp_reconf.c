@@ -450,7 +450,7 @@ static void one_life(void)
 	down();
 }
 
-Test(netvsp_reconf, a_guest_comes_and_goes_under_traffic, .timeout = 200)
+Test(netvsp_reconf, a_guest_comes_and_goes_under_traffic, .timeout = 600)
 {
 	static const struct netvsp_nic_cfg cfg = {.mtu = MTU_MAX, .max_channels = BED_CHANS};
 	unsigned int lives = prng_steps(150), i;

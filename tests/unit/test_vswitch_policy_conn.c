@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "tests/support/prng.h"
 #include "vswitch/policy/conn.h"
 
 static const struct pol_conn_idle idle = {
@@ -148,4 +149,34 @@ Test(vsw_conn, ipv6_keys_differ_in_each_byte)
 		cr_assert_neq(pol_key_hash(t->seed, &other), pol_key_hash(t->seed, &k));
 	}
 	pol_conns_put(t);
+}
+
+/* Ports that follow each other, between the same two hosts: what a client does that opens many. */
+Test(vsw_conn, no_seed_puts_ports_that_follow_each_other_into_a_few_groups)
+{
+	enum { SEEDS = 2000, KEYS = 500, GROUPS = 64 };
+	struct prng rng;
+	unsigned int s, i;
+
+	prng_init(&rng);
+	for (s = 0; s < SEEDS; s++) {
+		const uint64_t seed[2] = {prng_next(&rng), prng_next(&rng)};
+		unsigned int version = s & 1 ? 6 : 4, in_group[GROUPS] = {0};
+
+		for (i = 0; i < KEYS; i++) {
+			union pol_key k = {.proto = 17, .version = (uint8_t)version};
+
+			if (version == 4) {
+				k.v4.src = 0x0a000001;
+				k.v4.dst = 0x0a000002;
+				k.v4.sport = (uint16_t)i;
+			} else {
+				memset(k.v6.src, 0xfd, sizeof(k.v6.src));
+				memset(k.v6.dst, 0xfe, sizeof(k.v6.dst));
+				k.v6.sport = (uint16_t)i;
+			}
+			cr_assert_leq(++in_group[pol_key_hash(seed, &k) % GROUPS], POL_CONN_WAYS,
+				      "seed %u, version %u", s, version);
+		}
+	}
 }

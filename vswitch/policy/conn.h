@@ -114,15 +114,17 @@ static inline uint64_t pol_mix(uint64_t a, uint64_t b)
 	return (uint64_t)r ^ (uint64_t)(r >> 64);
 }
 
-/* any. */
+/* any.  What is mixed last must have been mixed before: one product turns ports that follow each other into
+ * places that follow each other, all in a few groups for some seeds. */
 static inline uint64_t pol_key_hash(const uint64_t seed[2], const union pol_key *k)
 {
 	uint64_t h = pol_mix(k->word[0] ^ seed[0], k->word[1] ^ seed[1]);
 
-	if (k->version == 4)
-		return pol_mix(h ^ seed[1], seed[0]);
-	h = pol_mix(h ^ k->word[2], k->word[3] ^ seed[0]);
-	return pol_mix(h ^ k->word[4], seed[1]);
+	if (k->version != 4) {
+		h = pol_mix(h ^ k->word[2], k->word[3] ^ seed[0]);
+		h = pol_mix(h ^ k->word[4], seed[1]);
+	}
+	return pol_mix(h ^ seed[1], seed[0]);
 }
 
 static inline bool pol_key_equal(const union pol_key *a, const union pol_key *b)
