@@ -40,6 +40,8 @@ struct vfdev {
 	struct vpci_bar bar[VPCI_BARS];
 	struct window window[HV_DEVICE_WINDOWS_MAX];
 	struct loop_src vpci_src, err_src, req_src;
+	bool is_ejected;  /* vPCI said so, ... */
+	char failed[200]; /* ... or why it failed: told when vpci_process() has returned */
 };
 
 /* ---- The function, for vPCI ----------------------------------------------------------------- */
@@ -199,11 +201,10 @@ static const struct vpci_host_ops host_ops = {
 
 /* ---- Upwards -------------------------------------------------------------------------------- */
 
+/* Who hears of these destroys the device, which must not be from within vPCI. */
 static void on_ejected(void *up)
 {
-	struct vfdev *d = up;
-
-	d->ops->ejected(d->w, d->nic);
+	((struct vfdev *)up)->is_ejected = true;
 }
 
 static void on_d0(void *up, bool is_d0)
@@ -217,7 +218,7 @@ static void on_failed(void *up, const char *why)
 {
 	struct vfdev *d = up;
 
-	d->ops->lost(d->w, d->nic, why);
+	snprintf(d->failed, sizeof(d->failed), "%s", why);
 }
 
 static const struct vpci_up_ops up_ops = {
@@ -225,7 +226,13 @@ static const struct vpci_up_ops up_ops = {
 
 static void on_vpci(void *ctx, uint32_t events)
 {
-	vpci_process(((struct vfdev *)ctx)->vpci);
+	struct vfdev *d = ctx;
+
+	vpci_process(d->vpci);
+	if (d->failed[0])
+		d->ops->lost(d->w, d->nic, d->failed);
+	else if (d->is_ejected)
+		d->ops->ejected(d->w, d->nic);
 }
 
 static void on_err(void *ctx, uint32_t events)
