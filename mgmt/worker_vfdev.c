@@ -172,13 +172,14 @@ static enum hv_verdict window_write(void *dev, uint64_t off, unsigned int size, 
 
 static const struct hv_bus_ops window_ops = {.read = window_read, .write = window_write};
 
-/* A slot has one user for life, so what an access that is under way reads here stays as it is. */
+/* A slot has one user for life. An access may be under way in it: it is written once. */
 static int window_set(void *h, unsigned int slot, uint64_t gpa, uint64_t len,
 		      const struct vpci_window_ops *ops, void *dev)
 {
 	struct vfdev *d = h;
 
-	d->window[slot] = (struct window){ops, dev};
+	if (!d->window[slot].ops)
+		d->window[slot] = (struct window){ops, dev};
 	return hv_device_window_set(d->hv, slot, gpa, len, &window_ops, &d->window[slot]);
 }
 

@@ -417,8 +417,10 @@ uint8_t fakevf_byte(unsigned int bar, uint64_t off)
 
 /* ---- The guest's accesses ------------------------------------------------------------------- */
 
-/* Enters the window that has the access, or finds what is mapped there. */
-static struct vf_window *enter(struct fakevf *f, uint64_t gpa, unsigned int size, uint8_t **hva)
+/* Enters the window that has the access, or finds what is mapped there. *@as: the window as it was then,
+ * since one that is moved from within another does not wait for who is in it. */
+static struct vf_window *enter(struct fakevf *f, uint64_t gpa, unsigned int size, uint8_t **hva,
+			       struct vf_window *as)
 {
 	struct vf_window *found = NULL;
 
@@ -430,8 +432,10 @@ static struct vf_window *enter(struct fakevf *f, uint64_t gpa, unsigned int size
 		if (w->len >= size && gpa >= w->gpa && gpa - w->gpa <= w->len - size)
 			found = w;
 	}
-	if (found)
+	if (found) {
 		found->nr_inside++;
+		*as = *found;
+	}
 	for (unsigned int i = 0; i < VF_MAPS && !found; i++) {
 		struct vf_map *m = &f->map[i];
 
@@ -456,11 +460,11 @@ static void leave(struct fakevf *f, struct vf_window *w)
 uint64_t fakevf_read(struct fakevf *f, uint64_t gpa, unsigned int size)
 {
 	uint8_t *hva;
-	struct vf_window *w = enter(f, gpa, size, &hva);
+	struct vf_window as, *w = enter(f, gpa, size, &hva, &as);
 	uint64_t value = ~0ull;
 
 	if (w) {
-		value = w->ops->read(w->dev, gpa - w->gpa, size);
+		value = as.ops->read(as.dev, gpa - as.gpa, size);
 		leave(f, w);
 	} else if (hva) {
 		memcpy(&value, hva, size);
@@ -471,10 +475,10 @@ uint64_t fakevf_read(struct fakevf *f, uint64_t gpa, unsigned int size)
 void fakevf_write(struct fakevf *f, uint64_t gpa, unsigned int size, uint64_t value)
 {
 	uint8_t *hva;
-	struct vf_window *w = enter(f, gpa, size, &hva);
+	struct vf_window as, *w = enter(f, gpa, size, &hva, &as);
 
 	if (w) {
-		w->ops->write(w->dev, gpa - w->gpa, size, value);
+		as.ops->write(as.dev, gpa - as.gpa, size, value);
 		leave(f, w);
 	} else if (hva) {
 		memcpy(hva, &value, size);
