@@ -44,7 +44,7 @@ static void teardown(void)
 	bed_destroy(&bed);
 }
 
-TestSuite(netvsp_takeover, .init = setup, .fini = teardown, .timeout = 100);
+TestSuite(netvsp_takeover, .init = setup, .fini = teardown, .timeout = 400);
 
 static struct netvsp_chan *chan(void)
 {
@@ -522,7 +522,7 @@ static pid_t stepped(void)
 }
 
 /* Memory that both sides of the kill see: only when it has changed is there anything new to try. */
-Test(netvsp_takeover, a_switch_killed_after_any_instruction_is_succeeded, .timeout = 400)
+Test(netvsp_takeover, a_switch_killed_after_any_instruction_is_succeeded, .timeout = 1500)
 {
 	static struct copy now, last;
 	unsigned long step = 0, tried = 0;
