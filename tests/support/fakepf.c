@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -80,16 +79,6 @@ static void point(const struct fake_host *h, const char *target, const char *fmt
 		cr_assert_eq(symlink(target, path), 0, "%s: %s", path, strerror(errno));
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f)
-{
-	return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 /* ---- PCI ------------------------------------------------------------------------------------ */
 
 void fake_vf_bdf(const struct fake_host *h, const struct fake_pf *pf, unsigned int vf,
@@ -157,7 +146,7 @@ static void remove_vf(struct fake_host *h, struct fake_pf *pf, unsigned int vf)
 	fake_vf_bdf(h, pf, vf, bdf);
 	point(h, "", DEV "/virtfn%u", pf->bdf, vf);
 	snprintf(path, sizeof(path), "%s" DEV, h->root, bdf);
-	remove_tree(path);
+	scratch_remove(path);
 }
 
 struct fake_pf *fake_pf_add(struct fake_host *h, const char *ifname, unsigned int total_vfs)
@@ -501,8 +490,7 @@ static const struct sriov_nl_ops nl_ops = {fake_talk, NULL};
 void fake_host_init(struct fake_host *h)
 {
 	memset(h, 0, sizeof(*h));
-	snprintf(h->root, sizeof(h->root), "/tmp/fakepf-XXXXXX");
-	cr_assert_not_null(mkdtemp(h->root));
+	scratch_dir(h->root, "pf");
 	h->sys = (struct sriov_sys){h->root, &sys_ops, h};
 	cr_assert_eq(sriov_nl_create(&h->nl, &nl_ops, h), 0);
 	folder(h, "/sys/bus/pci/devices");
@@ -513,7 +501,7 @@ void fake_host_init(struct fake_host *h)
 void fake_host_fini(struct fake_host *h)
 {
 	sriov_nl_destroy(h->nl);
-	remove_tree(h->root);
+	scratch_remove(h->root);
 }
 
 void fake_fail_write(struct fake_host *h, const char *end, enum fake_fault kind, int rc, int times)

@@ -6,6 +6,7 @@
 
 #include "sriov/nl.h"
 #include "sriov/sys.h"
+#include "tests/support/scratch.h"
 
 #define FAKE_PFS    2u
 #define FAKE_VFS    16u
@@ -29,7 +30,7 @@ struct fake_pf {
 };
 
 struct fake_host {
-	char root[64];
+	char root[SCRATCH_PATH];
 	struct sriov_sys sys;
 	struct sriov_nl *nl;
 	struct fake_pf pf[FAKE_PFS];

@@ -4,15 +4,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/support/dmarmake.h"
+#include "tests/support/scratch.h"
 
-#define TEMPLATE "/tmp/nethv-sys-XXXXXX"
-
-static char root[sizeof(TEMPLATE)];
+static char root[SCRATCH_PATH];
 
 static void must(int is_good)
 {
@@ -22,17 +22,13 @@ static void must(int is_good)
 
 const char *fakesys_begin(void)
 {
-	memcpy(root, TEMPLATE, sizeof(TEMPLATE));
-	must(mkdtemp(root) != NULL);
+	scratch_dir(root, "sys");
 	return root;
 }
 
 void fakesys_end(void)
 {
-	char cmd[64];
-
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", root);
-	must(system(cmd) == 0);
+	scratch_remove(root);
 }
 
 static char *full(char *buf, size_t size, const char *path)

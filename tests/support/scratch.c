@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/support/scratch.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -40,6 +41,17 @@ void scratch_dir(char path[SCRATCH_PATH], const char *name)
 {
 	path_set(path, name, "XXXXXX");
 	if (!mkdtemp(path))
+		give_up(path);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	return remove(path);
+}
+
+void scratch_remove(const char *path)
+{
+	if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS))
 		give_up(path);
 }
 

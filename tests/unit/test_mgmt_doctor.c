@@ -36,10 +36,7 @@ static void make_root(void)
 
 static void drop_root(void)
 {
-	char cmd[128];
-
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", root);
-	cr_assert_eq(system(cmd), 0);
+	scratch_remove(root);
 }
 
 TestSuite(mgmt_doctor, .init = make_root, .fini = drop_root);
