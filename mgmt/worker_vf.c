@@ -14,9 +14,9 @@
 #include "mgmt/worker.h"
 #include "mgmt/worker_vfdev.h"
 
-#define LEAVE_MS 5000  /* for the data path to leave the VF: a switch is restarted within that */
-#define EJECT_MS 30000 /* for the guest to let go of it */
+#define LEAVE_MS 5000 /* for the data path to leave the VF: a switch is restarted within that */
 
+/* How long the guest may take to let go is the supervisor's to know. */
 enum vf_state { VF_OFFERED, VF_LEAVING, VF_EJECTING };
 
 static const char *const state_word[] = {"offered", "leaving", "ejecting"};
@@ -27,7 +27,7 @@ struct vf {
 	struct vfdev *dev;
 	uint32_t nic, serial;
 	enum vf_state state;
-	int64_t until_ms; /* LEAVING, EJECTING */
+	int64_t until_ms; /* LEAVING */
 	char why[200];	  /* what went wrong with it */
 };
 
@@ -38,16 +38,23 @@ struct worker_vfs {
 
 /* ---- Adapters ------------------------------------------------------------------------------- */
 
-/* The adapter of a primary channel of the switch, or -1. */
-static int nic_of(struct worker *w, uint32_t relid)
+/* The adapter of a channel that is the primary one of an adapter of the switch; else -1. */
+static int nic_at(const struct vmbus_server_chan_status *ch)
 {
 	const struct vmbus_guid net = VMBUS_CLASS_NIC;
+
+	if (ch->sub_index || ch->is_rescinded || memcmp(&ch->if_type, &net, sizeof(net)) != 0)
+		return -1;
+	return ch->if_instance.data2 & 0xff;
+}
+
+static int nic_of(struct worker *w, uint32_t relid)
+{
 	struct vmbus_server_chan_status ch;
 
 	for (uint32_t at = 0; vmbus_server_chan_next(w->server, at, &ch); at = ch.relid)
-		if (ch.relid == relid && ch.sub_index == 0 && !ch.is_rescinded &&
-		    !memcmp(&ch.if_type, &net, sizeof(net)))
-			return ch.if_instance.data2 & 0xff;
+		if (ch.relid == relid)
+			return nic_at(&ch);
 	return -1;
 }
 
@@ -57,7 +64,7 @@ static uint32_t relid_of(struct worker *w, uint32_t nic)
 	struct vmbus_server_chan_status ch;
 
 	for (uint32_t at = 0; vmbus_server_chan_next(w->server, at, &ch); at = ch.relid)
-		if (nic_of(w, ch.relid) == (int)nic)
+		if (nic_at(&ch) == (int)nic)
 			return ch.relid;
 	return 0;
 }
@@ -78,9 +85,12 @@ static json_t *name_of(struct worker *w, uint32_t nic)
 
 static void say(struct worker *w, const struct vf *vf, const char *state)
 {
-	child_say(&w->child, "vf_state",
-		  json_pack("{s:o, s:I, s:s, s:s}", "nic", name_of(w, vf->nic), "serial",
-			    (json_int_t)vf->serial, "state", state, "why", vf->why));
+	json_t *o = json_pack("{s:o, s:I, s:s}", "nic", name_of(w, vf->nic), "serial",
+			      (json_int_t)vf->serial, "state", state);
+
+	if (vf->why[0])
+		json_object_set_new(o, "why", json_string(vf->why));
+	child_say(&w->child, "vf_state", o);
 }
 
 static void associate(struct worker *w, const struct vf *vf, bool is_allocated)
@@ -116,7 +126,6 @@ static void vf_end(struct worker *w, struct vf *vf)
 static void eject(struct worker *w, struct vf *vf)
 {
 	vf->state = VF_EJECTING;
-	vf->until_ms = loop_now_ms() + EJECT_MS;
 	if (vfdev_eject(vf->dev)) {
 		log_warn(w->part->name, "%s", err_text());
 		vf_end(w, vf);
@@ -150,18 +159,8 @@ void worker_vf_tick(struct worker *w)
 	for (unsigned int i = 0; w->vfs && i < MGMT_NICS_MAX; i++) {
 		struct vf *vf = &w->vfs->vf[i];
 
-		if (!vf->is_used || vf->state == VF_OFFERED || now < vf->until_ms)
-			continue;
-		if (vf->state == VF_LEAVING) {
+		if (vf->is_used && vf->state == VF_LEAVING && now >= vf->until_ms)
 			eject(w, vf);
-		} else {
-			log_warn(
-				w->part->name,
-				"adapter %u: the guest did not let go of its VF within %d s; it is "
-				"taken away",
-				vf->nic, EJECT_MS / 1000);
-			surprise(w, vf);
-		}
 	}
 }
 
@@ -277,8 +276,7 @@ static int on_remove(struct worker *w, json_t *params, json_t **result)
 		surprise(w, vf);
 	else if (vf)
 		leave(w, vf);
-	vf = vf_of(w, (uint32_t)nic);
-	*result = json_pack("{s:b}", "gone", vf == NULL);
+	*result = json_pack("{s:b}", "gone", vf_of(w, (uint32_t)nic) == NULL);
 	return 0;
 }
 
