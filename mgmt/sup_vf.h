@@ -10,7 +10,8 @@
  *     vf_remove {how, serial}     "eject": ask the guest; "surprise": take it. An answer {"gone": true}: done
  *   by the worker:
  *     vf_state {state, serial}    "offered": no driver of the guest has it (any more); "guest": one has; "gone":
- *                                 VFIO is closed after vf_remove; "lost": the device does not work
+ *                                 VFIO is closed after vf_remove; "lost": the device does not work; "unwanted":
+ *                                 the switch or an extension does not allow it
  *     vf_path {is_vf} (asked)     answered when the PF's filter is right, and seen to be; an error: it is not
  */
 #pragma once

@@ -53,11 +53,13 @@ void sup_vf_said(struct proc *p, const struct rpc_msg *m)
 	static const struct {
 		const char *word;
 		enum vfm_event event;
+		enum iommu_why cause; /* of its reason, when it gives one */
 	} said[] = {
-		{"offered", VFM_GUEST_GONE},
-		{"guest", VFM_GUEST_HAS},
-		{"gone", VFM_REMOVED},
-		{"lost", VFM_LOST},
+		{"offered", VFM_GUEST_GONE, IOMMU_WHY_GONE},
+		{"guest", VFM_GUEST_HAS, IOMMU_WHY_GONE},
+		{"gone", VFM_REMOVED, IOMMU_WHY_GONE},
+		{"lost", VFM_LOST, IOMMU_WHY_GONE},
+		{"unwanted", VFM_REVOKE, IOMMU_WHY_POLICY},
 	};
 	const char *state = json_string_value(json_object_get(m->params, "state"));
 	const char *why = json_string_value(json_object_get(m->params, "why"));
@@ -65,10 +67,10 @@ void sup_vf_said(struct proc *p, const struct rpc_msg *m)
 
 	if (!n || !state || !is_present(n, m))
 		return;
-	if (why)
-		vf_note(n, IOMMU_WHY_GONE, why);
 	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
 		if (!strcmp(said[i].word, state)) {
+			if (why)
+				vf_note(n, said[i].cause, why);
 			vf_feed(n, said[i].event);
 			return;
 		}

@@ -83,13 +83,14 @@ static json_t *name_of(struct worker *w, uint32_t nic)
 	return json_sprintf("%s/%u", w->part->name, nic);
 }
 
-static void say(struct worker *w, const struct vf *vf, const char *state)
+/* @why may be empty. */
+static void say(struct worker *w, const struct vf *vf, const char *state, const char *why)
 {
 	json_t *o = json_pack("{s:o, s:I, s:s}", "nic", name_of(w, vf->nic), "serial",
 			      (json_int_t)vf->serial, "state", state);
 
-	if (vf->why[0])
-		json_object_set_new(o, "why", json_string(vf->why));
+	if (why[0])
+		json_object_set_new(o, "why", json_string(why));
 	child_say(&w->child, "vf_state", o);
 }
 
@@ -118,7 +119,7 @@ static void vf_end(struct worker *w, struct vf *vf)
 {
 	if (vfdev_destroy(vf->dev))
 		log_warn(w->part->name, "%s", err_text());
-	say(w, vf, "gone");
+	say(w, vf, "gone", vf->why);
 	vf->is_used = false;
 	vfio_release(w);
 }
@@ -181,7 +182,7 @@ static void on_d0(void *ctx, uint32_t nic, bool is_d0)
 	struct vf *vf = vf_of(w, nic);
 
 	if (vf && vf->state == VF_OFFERED)
-		say(w, vf, is_d0 ? "guest" : "offered");
+		say(w, vf, is_d0 ? "guest" : "offered", "");
 }
 
 static void on_lost(void *ctx, uint32_t nic, const char *why)
@@ -193,7 +194,7 @@ static void on_lost(void *ctx, uint32_t nic, const char *why)
 		return;
 	log_warn(w->part->name, "adapter %u: its VF is lost: %s", nic, why);
 	snprintf(vf->why, sizeof(vf->why), "%s", why);
-	say(w, vf, "lost");
+	say(w, vf, "lost", vf->why);
 	surprise(w, vf);
 }
 
@@ -356,10 +357,8 @@ void worker_vf_unwanted(struct worker *w, uint32_t relid, const char *why)
 	int nic = nic_of(w, relid);
 	struct vf *vf = w->vfs && nic >= 0 ? vf_of(w, (uint32_t)nic) : NULL;
 
-	if (!vf)
-		return;
-	snprintf(vf->why, sizeof(vf->why), "%s", why);
-	say(w, vf, "unwanted");
+	if (vf)
+		say(w, vf, "unwanted", why);
 }
 
 /* ---- Life, status --------------------------------------------------------------------------- */

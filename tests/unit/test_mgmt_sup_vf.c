@@ -779,6 +779,20 @@ Test(mgmt_sup_vf, iov_9_takes_the_vf_away_while_a_policy_applies)
 	expect_state("p/0", VFM_OFFERED);
 }
 
+Test(mgmt_sup_vf, iov_9_takes_the_vf_away_when_the_switch_does_not_allow_it)
+{
+	begin(UPLINK(""));
+	bring_up(0, "p/0");
+	said(0, "p/0", "unwanted");
+	expect_state("p/0", VFM_REVOKING);
+	worker_answers(0, "vf_remove", NULL);
+	said(0, "p/0", "gone");
+	expect_state("p/0", VFM_NONE);
+	ask(1, "vf_assign", "{\"nic\": \"p/0\"}");
+	worker_answers(0, "vf_add", NULL);
+	expect_state("p/0", VFM_OFFERED);
+}
+
 Test(mgmt_sup_vf, follows_adapters_that_come_and_go)
 {
 	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 9};
