@@ -38,13 +38,14 @@ static void read_ranges(const char *root, struct iommu_group *g)
 	}
 }
 
-static int read_group(const char *root, const char *name, struct iommu_topology *t)
+static int read_group(const char *root, const char *name, void *ctx)
 {
+	struct iommu_topology *t = ctx;
 	struct iommu_group *more, *g;
 	char p[FILES_PATH_MAX], *end;
 	unsigned long id = strtoul(name, &end, 10);
 
-	if (end == name || *end || id > UINT32_MAX)
+	if (end == name || *end || id > UINT32_MAX || t->nr_groups == GROUPS_MAX)
 		return 0;
 	more = realloc(t->group, (t->nr_groups + 1) * sizeof(*more));
 	if (!more)
@@ -67,16 +68,8 @@ static int by_id(const void *a, const void *b)
 
 int iommu_groups_read(const char *root, struct iommu_topology *t)
 {
-	char p[FILES_PATH_MAX];
-	DIR *dir = opendir(files_path(p, root, "sys/kernel/iommu_groups"));
-	struct dirent *e;
-	int rc = 0;
+	int rc = files_each(root, "sys/kernel/iommu_groups", read_group, t);
 
-	if (!dir)
-		return 0;
-	while (rc == 0 && t->nr_groups < GROUPS_MAX && (e = readdir(dir)))
-		rc = read_group(root, e->d_name, t);
-	closedir(dir);
 	if (t->nr_groups)
 		qsort(t->group, t->nr_groups, sizeof(*t->group), by_id);
 	return rc;
@@ -187,14 +180,16 @@ static void read_dev(const char *root, struct iommu_topology *t, struct iommu_de
 	read_config(root, d);
 }
 
-static int add_dev(const char *root, const char *name, struct iommu_topology *t)
+static int add_dev(const char *root, const char *name, void *ctx)
 {
+	struct iommu_topology *t = ctx;
 	struct iommu_bdf bdf;
 	struct iommu_dev *more;
 	size_t len = strlen(name);
 
 	/* Segments of more than four digits are those of VMD domains, which are not assigned. */
-	if (iommu_bdf_scan(name, len, &bdf) != len || len != IOMMU_BDF_TEXT - 1)
+	if (iommu_bdf_scan(name, len, &bdf) != len || len != IOMMU_BDF_TEXT - 1 ||
+	    t->nr_devs == DEVS_MAX)
 		return 0;
 	more = realloc(t->dev, (t->nr_devs + 1) * sizeof(*more));
 	if (!more)
@@ -245,16 +240,8 @@ static void find_parent(const char *root, struct iommu_topology *t, struct iommu
 
 int iommu_devs_read(const char *root, struct iommu_topology *t)
 {
-	char p[FILES_PATH_MAX];
-	DIR *dir = opendir(files_path(p, root, "sys/bus/pci/devices"));
-	struct dirent *e;
-	int rc = 0;
+	int rc = files_each(root, "sys/bus/pci/devices", add_dev, t);
 
-	if (!dir)
-		return 0;
-	while (rc == 0 && t->nr_devs < DEVS_MAX && (e = readdir(dir)))
-		rc = add_dev(root, e->d_name, t);
-	closedir(dir);
 	if (t->nr_devs)
 		qsort(t->dev, t->nr_devs, sizeof(*t->dev), by_bdf);
 	for (unsigned int i = 0; i < t->nr_devs; i++)

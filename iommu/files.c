@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "iommu/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -81,6 +82,22 @@ bool files_link(const char *path, char *buf, size_t size)
 bool files_has(const char *path)
 {
 	return access(path, F_OK) == 0;
+}
+
+int files_each(const char *root, const char *dir, files_entry_fn fn, void *ctx)
+{
+	char p[FILES_PATH_MAX];
+	DIR *d = opendir(files_path(p, root, "%s", dir));
+	struct dirent *e;
+	int rc = 0;
+
+	if (!d)
+		return 0;
+	while (rc == 0 && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			rc = fn(root, e->d_name, ctx);
+	closedir(d);
+	return rc;
 }
 
 bool files_has_word(const char *line, const char *word)

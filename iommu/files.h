@@ -28,5 +28,10 @@ bool files_link(const char *path, char *buf, size_t size);
 /* any.  Whether the path exists. */
 bool files_has(const char *path);
 
+/* any.  Calls @fn for each entry of the folder "<root>/<dir>" whose name does not begin with a dot, in the
+ * kernel's order, until it returns other than 0. That, or 0; a folder that is not there has none. */
+typedef int (*files_entry_fn)(const char *root, const char *name, void *ctx);
+int files_each(const char *root, const char *dir, files_entry_fn fn, void *ctx);
+
 /* any.  Whether "word" is one of the words of @line. */
 bool files_has_word(const char *line, const char *word);

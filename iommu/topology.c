@@ -2,7 +2,6 @@
 /* Units and the host as a whole. Functions and groups are in devices.c. */
 #include "iommu/topology.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,12 +59,15 @@ static void read_amd(const char *root, struct iommu_unit *u)
 	u->has_posted = u->ecap & AMD_EFR_GA && u->ecap & AMD_EFR_VAPIC;
 }
 
-static int read_unit(const char *root, const char *name, struct iommu_topology *t)
+static int read_unit(const char *root, const char *name, void *ctx)
 {
-	struct iommu_unit *more = realloc(t->unit, (t->nr_units + 1) * sizeof(*more));
+	struct iommu_topology *t = ctx;
+	struct iommu_unit *more, *u;
 	char p[FILES_PATH_MAX];
-	struct iommu_unit *u;
 
+	if (t->nr_units == UNITS_MAX)
+		return 0;
+	more = realloc(t->unit, (t->nr_units + 1) * sizeof(*more));
 	if (!more)
 		return err_set(-ENOMEM, "IOMMU units");
 	t->unit = more;
@@ -87,17 +89,8 @@ static int by_name(const void *a, const void *b)
 
 static int read_units(const char *root, struct iommu_topology *t)
 {
-	char p[FILES_PATH_MAX];
-	DIR *dir = opendir(files_path(p, root, "sys/class/iommu"));
-	struct dirent *e;
-	int rc = 0;
+	int rc = files_each(root, "sys/class/iommu", read_unit, t);
 
-	if (!dir)
-		return 0;
-	while (rc == 0 && t->nr_units < UNITS_MAX && (e = readdir(dir)))
-		if (e->d_name[0] != '.')
-			rc = read_unit(root, e->d_name, t);
-	closedir(dir);
 	if (t->nr_units)
 		qsort(t->unit, t->nr_units, sizeof(*t->unit), by_name);
 	return rc;
