@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "iommu/files.h"
 
 static int path_of(const struct sriov_sys *s, char out[SRIOV_PATH_MAX], const char *fmt, va_list ap)
 {
@@ -40,17 +41,10 @@ static int path_of(const struct sriov_sys *s, char out[SRIOV_PATH_MAX], const ch
 
 static int read_file(const char *path, char *buf, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
-	ssize_t n;
+	ptrdiff_t n = files_bytes(path, buf, size - 1);
 
-	if (fd < 0)
-		return -errno;
-	n = read(fd, buf, size - 1);
 	if (n < 0)
-		rc = -errno;
-	fd_close(&fd);
-	if (rc)
-		return rc;
+		return (int)n;
 	while (n > 0 && isspace((unsigned char)buf[n - 1]))
 		n--;
 	buf[n] = 0;
@@ -131,7 +125,7 @@ bool sriov_sys_exists(const struct sriov_sys *s, const char *fmt, ...)
 	int rc;
 
 	PATH(s, path, rc, fmt);
-	return !rc && !access(path, F_OK);
+	return !rc && files_has(path);
 }
 
 int sriov_sys_first(const struct sriov_sys *s, char *buf, size_t size, const char *fmt, ...)
