@@ -15,12 +15,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct pcicore c;
 
-static void need(int ok)
-{
-	if (!ok)
-		abort();
-}
-
 static void one(const uint8_t in[8])
 {
 	unsigned int size = 1u << (in[0] >> 2 & 3);
@@ -37,12 +31,12 @@ static void one(const uint8_t in[8])
 
 static void check(const uint8_t *before)
 {
-	need(!memcmp(c.vf.cfg, before, 4));
-	need(!memcmp(c.vf.cfg + 8, before + 8, VF_CAP_PCIE - 8));
-	need(!memcmp(c.vf.cfg + 0x100, before + 0x100, sizeof(c.vf.cfg) - 0x100));
+	pcicore_need(!memcmp(c.vf.cfg, before, 4));
+	pcicore_need(!memcmp(c.vf.cfg + 8, before + 8, VF_CAP_PCIE - 8));
+	pcicore_need(!memcmp(c.vf.cfg + 0x100, before + 0x100, sizeof(c.vf.cfg) - 0x100));
 	for (unsigned int i = 0; i < VF_VECTORS; i++)
-		need(c.vf.has_irqs || c.vf.entry[i].is_masked);
-	need(!vpci_has_failed(&c.v));
+		pcicore_need(c.vf.has_irqs || c.vf.entry[i].is_masked);
+	pcicore_need(!vpci_has_failed(&c.v));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -56,13 +50,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	memcpy(c.vf.cfg, cfg_space, sizeof(cfg_space));
 	cfg = fakevf_cfg(&c.vf);
-	need(pcicore_init(&c, &cfg) == 0);
-	need(pcicore_start(&c) == 0);
+	pcicore_need(pcicore_init(&c, &cfg) == 0);
+	pcicore_need(pcicore_start(&c) == 0);
 	for (unsigned int i = 0; i < ACCESSES_MAX && size >= 8; i++, data += 8, size -= 8)
 		one(data);
 	check(cfg_space);
 	vpci_proto_closed(&c.v);
-	need(!fakevf_nr_maps(&c.vf) && !fakevf_nr_windows(&c.vf) && !c.vf.has_irqs);
+	pcicore_need(!fakevf_nr_maps(&c.vf) && !fakevf_nr_windows(&c.vf) && !c.vf.has_irqs);
 	pcicore_fini(&c);
 	return 0;
 }

@@ -15,12 +15,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct pcicore c;
 
-static void need(int ok)
-{
-	if (!ok)
-		abort();
-}
-
 static void use_function(void)
 {
 	pcicore_wr(&c, 0x18, 4, 0xF8100000);
@@ -48,17 +42,17 @@ static bool one(uint8_t flags, const uint8_t *body, uint32_t len)
 	c.is_full = flags & 2;
 	rc = vpci_proto_packet(&c.v, 7, flags & 1, body, len);
 	if (rc) {
-		need(rc == -71); /* EPROTO */
+		pcicore_need(rc == -71); /* EPROTO */
 		return false;
 	}
 	memcpy(&type, body, sizeof(type));
 	if (c.is_full)
-		need(c.nr_sent == sent);
+		pcicore_need(c.nr_sent == sent);
 	else if (flags & 1)
-		need(c.nr_sent == sent + 1 + (c.nr_sent > sent + 1) &&
-		     c.last_type == VMBUS_PKT_COMPLETION && c.last_len >= 4);
+		pcicore_need(c.nr_sent == sent + 1 + (c.nr_sent > sent + 1) &&
+			     c.last_type == VMBUS_PKT_COMPLETION && c.last_len >= 4);
 	else
-		need(c.nr_sent <= sent + (type == VPCI_QUERY_BUS_RELATIONS));
+		pcicore_need(c.nr_sent <= sent + (type == VPCI_QUERY_BUS_RELATIONS));
 	c.is_full = false;
 	return true;
 }
@@ -75,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	memcpy(c.vf.cfg, cfg_space, sizeof(cfg_space));
 	cfg = fakevf_cfg(&c.vf);
-	need(pcicore_init(&c, &cfg) == 0);
+	pcicore_need(pcicore_init(&c, &cfg) == 0);
 	vpci_proto_opened(&c.v);
 	for (unsigned int i = 0; i < MSGS_MAX && size >= 2; i++) {
 		uint8_t flags = data[0], len = data[1];
@@ -92,8 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	c.is_full = false;
 	vpci_proto_closed(&c.v);
-	need(!fakevf_nr_maps(&c.vf) && !fakevf_nr_windows(&c.vf) && !c.vf.window[0].len);
-	need(!c.vf.has_irqs && !c.vf.nr_irqs && !vpci_has_failed(&c.v));
+	pcicore_need(!fakevf_nr_maps(&c.vf) && !fakevf_nr_windows(&c.vf) && !c.vf.window[0].len);
+	pcicore_need(!c.vf.has_irqs && !c.vf.nr_irqs && !vpci_has_failed(&c.v));
 	pcicore_fini(&c);
 	return 0;
 }

@@ -2,6 +2,9 @@
 /* A vPCI device without channel and thread: messages go in by a call, what leaves is kept. No Criterion. */
 #pragma once
 
+#include <stdbool.h>
+#include <stdlib.h>
+
 #include "sriov/vpci_priv.h"
 #include "tests/support/fakevf.h"
 
@@ -16,6 +19,13 @@ struct pcicore {
 	enum vmbus_pkttype last_type;
 	bool is_full; /* nothing can be sent */
 };
+
+/* For fuzz targets, which have nobody to tell. */
+static inline void pcicore_need(bool is_so)
+{
+	if (!is_so)
+		abort();
+}
 
 /* Before: fakevf_init(&c->vf), and what the test makes of it. As vpci_core_init(). */
 int pcicore_init(struct pcicore *c, const struct vpci_cfg *cfg);

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#include "base/err.h"
 #include "base/fd.h"
 #include "tests/support/fakevf.h"
+#include "tests/tsan/tsan.h"
 #include "vmbus/ring.h"
 #include "vmbus/vsp/vsp.h"
 
@@ -32,14 +32,6 @@ static int bell = -1, irq = -1;
 static struct vmbus_ring out, in;
 static struct fakevf vf;
 static atomic_bool is_over;
-
-static void need(int ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "%s: %s\n", what, err_text());
-	exit(1);
-}
 
 /* ---- The bus -------------------------------------------------------------------------------- */
 
@@ -65,7 +57,8 @@ static void rescind(void *ctx, uint32_t relid)
 
 static void fault(void *ctx, uint32_t relid, const char *why)
 {
-	need(0, why);
+	fprintf(stderr, "%s\n", why);
+	check(!"a fault");
 }
 
 static int doorbell_fd(void *ctx, uint32_t relid)
@@ -98,10 +91,10 @@ static uint32_t receive(void)
 		while (!(n = vmbus_ring_avail(&in))) {
 			struct pollfd p = {.fd = irq, .events = POLLIN};
 
-			need(poll(&p, 1, 60000) == 1, "no answer");
+			check(poll(&p, 1, 60000) == 1);
 			fd_drain(irq);
 		}
-		need(vmbus_ring_peek(&in, (uint32_t)n, &d) > 0, "packet");
+		check(vmbus_ring_peek(&in, (uint32_t)n, &d) > 0);
 		vmbus_ring_read(&in, vmbus_ring_wrap(&in, in.own + 16), &status, 4);
 		vmbus_ring_skip(&in, d.len8 * 8u + 8);
 		vmbus_ring_publish_read(&in);
@@ -132,7 +125,7 @@ static void *guest_main(void *arg)
 	uint32_t relations = VPCI_QUERY_BUS_RELATIONS, leave = VPCI_D0EXIT;
 	unsigned int *nr_d0 = arg;
 
-	need(ask(&version, sizeof(version)) == 0, "version");
+	check(ask(&version, sizeof(version)) == 0);
 	ask(&relations, sizeof(relations));
 	for (unsigned int i = 0; i < REQUESTS; i++) {
 		*nr_d0 += ask(&entry, sizeof(entry)) == 0;
@@ -183,7 +176,7 @@ static void open_chan(void)
 	memset(ram, 0, sizeof(ram));
 	vmbus_ring_init_pages(&out, page, PAGES, 0);
 	vmbus_ring_init_pages(&in, page + PAGES, PAGES, 0);
-	need(chan_ops->open(chan_ctx, &o) == 0, "open");
+	check(chan_ops->open(chan_ctx, &o) == 0);
 	is_open = true;
 }
 
@@ -192,7 +185,7 @@ static void run(struct vpci *v, int round, unsigned int *nr_d0)
 	struct vpci_status st;
 	pthread_t guest;
 
-	need(!pthread_create(&guest, NULL, guest_main, nr_d0), "thread");
+	guest = start(guest_main, nr_d0);
 	for (int i = 0; i < 20; i++) {
 		vpci_status(v, &st);
 		vpci_process(v);
@@ -202,7 +195,7 @@ static void run(struct vpci *v, int round, unsigned int *nr_d0)
 			vpci_surprise(v);
 		sched_yield();
 	}
-	need(!pthread_join(guest, NULL), "thread");
+	check(!pthread_join(guest, NULL));
 }
 
 int main(void)
@@ -214,26 +207,25 @@ int main(void)
 	irq = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	fakevf_init(&vf);
 	for (uintptr_t i = 0; i < 2; i++)
-		need(!pthread_create(&vp[i], NULL, vp_main, (void *)(i + 1)), "thread");
+		vp[i] = start(vp_main, (void *)(i + 1));
 	for (int i = 0; i < ROUNDS; i++) {
 		struct vpci_cfg cfg = fakevf_cfg(&vf);
 		struct vpci *v;
 
 		cfg.bus = &ops;
 		vf.is_d0 = false;
-		need(vpci_create(&v, &cfg) == 0, "create");
+		check(vpci_create(&v, &cfg) == 0);
 		open_chan();
 		run(v, i, &nr_d0);
 		if (i % 2)
 			close_chan();
-		need(vpci_destroy(v) == 0, "destroy");
-		need(!fakevf_nr_maps(&vf) && !fakevf_nr_windows(&vf) && !vf.nr_irqs,
-		     "something is left");
+		check(vpci_destroy(v) == 0);
+		check(!fakevf_nr_maps(&vf) && !fakevf_nr_windows(&vf) && !vf.nr_irqs);
 	}
 	is_over = true;
 	for (int i = 0; i < 2; i++)
 		pthread_join(vp[i], NULL);
-	need(nr_d0 >= ROUNDS, "no D0");
+	check(nr_d0 >= ROUNDS);
 	printf("%u times in D0, %u resets\n", nr_d0, vf.nr_resets);
 	fakevf_fini(&vf);
 	fd_close(&bell);

@@ -13,10 +13,10 @@
 
 #include <nethv/abi/storvsc.h>
 
-#include "base/err.h"
 #include "base/fd.h"
 #include "base/gmem.h"
 #include "tests/support/scratch.h"
+#include "tests/tsan/tsan.h"
 #include "vmbus/ring.h"
 #include "vmbus/vsp/vsp.h"
 
@@ -30,14 +30,6 @@ static const struct vmbus_local_ops *chan_ops;
 static void *chan_ctx;
 static int bell = -1, irq = -1;
 static struct vmbus_ring out, in;
-
-static void need(int ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "%s: %s\n", what, err_text());
-	exit(1);
-}
 
 static int offer(void *ctx, const struct vmbus_local_cfg *cfg, const struct vmbus_local_ops *o,
 		 void *chan)
@@ -54,7 +46,8 @@ static void rescind(void *ctx, uint32_t relid)
 
 static void fault(void *ctx, uint32_t relid, const char *why)
 {
-	need(0, why);
+	fprintf(stderr, "%s\n", why);
+	check(!"a fault");
 }
 
 static int doorbell_fd(void *ctx, uint32_t relid)
@@ -105,11 +98,11 @@ static uint64_t take(void)
 	int32_t n;
 
 	while (!(n = vmbus_ring_avail(&in))) {
-		need(poll(&p, 1, 60000) == 1, "a request is lost");
+		check(poll(&p, 1, 60000) == 1);
 		fd_drain(irq);
 	}
 	n = vmbus_ring_peek(&in, (uint32_t)n, &d);
-	need(n > 0, "malformed packet");
+	check(n > 0);
 	vmbus_ring_skip(&in, (uint32_t)n);
 	if (vmbus_ring_publish_read(&in))
 		fd_kick(bell);
@@ -166,8 +159,8 @@ static void life(struct vsp *v)
 	}
 	vmbus_ring_init_pages(&out, page, PAGES, 0);
 	vmbus_ring_init_pages(&in, page + PAGES, PAGES, 0);
-	need(!chan_ops->open(chan_ctx, &o), "open");
-	pthread_create(&t, NULL, guest, NULL);
+	check(!chan_ops->open(chan_ctx, &o));
+	t = start(guest, NULL);
 	for (uint32_t i = 0; i < 20; i++) {
 		vsp_status(v, &st);
 		chan_ops->retarget(chan_ctx, i % 2);
@@ -186,13 +179,13 @@ int main(void)
 	struct vsp *v;
 	int fd = scratch_file(path, "tsan");
 
-	need(!ftruncate(fd, 1 << 20), "scratch file");
+	check(!ftruncate(fd, 1 << 20));
 	close(fd);
 	cfg.nr_disks = 1;
 	bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	irq = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	need(!gmem_add(&gm, gpa(BASE), sizeof(ram), ram), "memory");
-	need(!vsp_create(&v, &cfg, &ops, NULL), "create");
+	check(!gmem_add(&gm, gpa(BASE), sizeof(ram), ram));
+	check(!vsp_create(&v, &cfg, &ops, NULL));
 	for (int i = 0; i < ROUNDS; i++)
 		life(v);
 	vsp_destroy(v);
