@@ -417,7 +417,7 @@ static const struct nvsp nvsps[] = {
 	 0,
 	 false},
 	{"NVSP data path: a VF that is not there", EVIL_UP, {129, 1}, WANT_NOTHING, 0, true},
-	{"NVSP data path: 2^32-1", EVIL_UP, {129, UINT32_MAX}, WANT_NOTHING, 0, true},
+	{"NVSP data path: 2^32-1", EVIL_UP, {129, UINT32_MAX}, WANT_CLOSED, 0, false},
 	{"NVSP sub-channels: 0", EVIL_UP, {133, 1, 0}, WANT_FAILED, 2, true},
 	{"NVSP sub-channels: operation 0", EVIL_UP, {133, 0, 3}, WANT_FAILED, 2, true},
 	{"NVSP sub-channels: twice", EVIL_QUEUES, {133, 1, 3}, WANT_FAILED, 2, true},
