@@ -281,6 +281,16 @@ void vsw_lcore_gap_begin(struct vsw_lcore *lc)
 	__atomic_store_n(&lc->gap_max, 0, __ATOMIC_RELAXED);
 }
 
+uint64_t vsw_lcore_gap(const struct vsw_lcore *lc)
+{
+	/* In this order: whoever goes on adds to the longest before it is no longer parked. */
+	uint64_t from = __atomic_load_n(&lc->parked_from, __ATOMIC_ACQUIRE);
+	uint64_t max = __atomic_load_n(&lc->gap_max, __ATOMIC_RELAXED);
+	uint64_t gap = from ? rte_rdtsc() - from : 0;
+
+	return gap > max ? gap : max;
+}
+
 static void gap_end(struct vsw_lcore *lc, uint64_t tsc)
 {
 	if (tsc > __atomic_load_n(&lc->gap_max, __ATOMIC_RELAXED))
@@ -310,9 +320,11 @@ static void come_in(struct vsw_lcore *lc)
 		if (likely(!__atomic_load_n(&lc->sw->is_parking, __ATOMIC_SEQ_CST)))
 			return;
 		from = rte_rdtsc();
+		__atomic_store_n(&lc->parked_from, from, __ATOMIC_RELAXED);
 		__atomic_store_n(&lc->is_out, true, __ATOMIC_SEQ_CST);
 		wait_parked(lc);
 		gap_end(lc, rte_rdtsc() - from);
+		__atomic_store_n(&lc->parked_from, 0, __ATOMIC_RELEASE);
 	}
 }
 

@@ -156,6 +156,7 @@ struct vsw_lcore {
 	uint64_t mirror_lost; /* copies for monitor ports that found no room */
 	uint32_t overlay_s;   /* when the overlay's clock was last told */
 	uint64_t gap_max;     /* longest loop, or time parked, TSC. Atomic */
+	uint64_t parked_from; /* still parked, since this TSC; 0: not. Atomic */
 
 	/* The long way. */
 	ptrdiff_t ro;				      /* from here to the read-only mapping */
@@ -302,6 +303,8 @@ void vsw_lcore_destroy(struct vsw_lcore *lc);
 int vsw_lcore_main(void *lc);
 /* any.  From now on the longest loop is looked for. */
 void vsw_lcore_gap_begin(struct vsw_lcore *lc);
+/* any.  The longest since then, TSC; that of one which is still parked, or about to go on, too. */
+uint64_t vsw_lcore_gap(const struct vsw_lcore *lc);
 uint32_t vsw_lcore_poll(struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_t now_tsc);
 int vsw_lcore_watch(struct vsw_lcore *lc, int fd, uint16_t port, uint16_t q);
 void vsw_lcore_unwatch(struct vsw_lcore *lc, int fd);

@@ -18,6 +18,7 @@
 #include "vswitch/ext/priv.h"
 #include "vswitch/priv.h"
 
+/* What hooks there are outlives the test function: the bed goes after it, with events to extensions. */
 TestSuite(vsw_runtime, .init = bed_suite_up, .fini = bed_suite_down, .timeout = 60);
 
 #define SAYS(text) cr_assert(strstr(err_text(), text), "want \"%s\" in: %s", text, err_text())
@@ -223,7 +224,7 @@ static void ends(struct hooks *k)
 
 Test(vsw_runtime, a_configuration_that_is_refused_changes_nothing)
 {
-	struct told t = TOLD;
+	static struct told t = TOLD;
 	struct vsw_ext *e;
 
 	t.k.tick = sees_tag;
@@ -251,7 +252,7 @@ static int upgrade(struct vsw_ext *e, const char *module, const struct hooks *to
 
 Test(vsw_runtime, an_upgrade_hands_over_bytes_and_version)
 {
-	struct told from = TOLD, to = TOLD;
+	static struct told from = TOLD, to = TOLD;
 	struct vsw_ext *e = bed_hook(&bed, "hook-filter", "f", &from.k);
 
 	bed_hook(&bed, "hook-plain", "above", &from.k);
@@ -269,7 +270,7 @@ Test(vsw_runtime, an_upgrade_hands_over_bytes_and_version)
 
 Test(vsw_runtime, an_upgrade_that_fails_leaves_the_old_one_at_work)
 {
-	struct told from = TOLD, to = TOLD;
+	static struct told from = TOLD, to = TOLD;
 	struct vsw_ext *e = bed_hook(&bed, "hook-filter", "f", &from.k);
 
 	to.rc = -1;
@@ -313,7 +314,7 @@ static int loops_saving(struct hooks *k, struct nethv_writer *w)
 /* Lcores stand still while a state is handed over. */
 Test(vsw_runtime, an_endless_save_is_over_after_the_budget_of_an_lcore)
 {
-	struct told from = TOLD, to = TOLD;
+	static struct told from = TOLD, to = TOLD;
 	struct vsw_ext *e = bed_hook(&bed, "hook-filter", "f", &from.k);
 	struct vsw_ext_cfg cfg = cfg_of("hook-filter", config_of(&to.k, ""));
 
@@ -342,7 +343,7 @@ static void is_notified(struct hooks *k, uint64_t arg)
 /* What was posted before a change of the stack reaches who posted it, as long as it is there. */
 Test(vsw_runtime, ext_8_a_change_of_the_stack_loses_no_event)
 {
-	struct told t = TOLD, other = TOLD;
+	static struct told t = TOLD, other = TOLD;
 	struct vsw_ext *e;
 
 	t.k.ingress = posts;
@@ -426,7 +427,7 @@ static void do_notify(struct vsw_ext *e, const struct hooks *k)
 
 static void do_save(struct vsw_ext *e, const struct hooks *k)
 {
-	struct told to = TOLD;
+	static struct told to = TOLD;
 
 	cr_assert_eq(upgrade(e, "hook-filter", &to.k), -EFAULT);
 	SAYS("save()");
@@ -447,12 +448,14 @@ Test(vsw_runtime, a_fault_in_any_callback_of_ctl_names_it)
 		{"notify()", {.ingress = posts, .notify = crash_notify}, do_notify},
 		{"save()", {.save = crashes_saving}, do_save},
 	};
+	static struct hooks k;
 	struct vsw_ext_status st;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		struct hooks k = all[i].k;
-		struct vsw_ext *e = bed_hook(&bed, "hook-filter", "f", &k);
+		struct vsw_ext *e;
 
+		k = all[i].k;
+		e = bed_hook(&bed, "hook-filter", "f", &k);
 		all[i].act(e, &k);
 		bed_poll(&bed);
 		st = bed_status(&bed, "f");
@@ -509,7 +512,7 @@ static void loops_in(struct hooks *k, struct nethv_burst *b)
 
 Test(vsw_runtime, a_burst_over_its_budget_is_ended_with_its_numbers)
 {
-	struct hooks k = {.ingress = loops_in};
+	static struct hooks k = {.ingress = loops_in};
 	struct vsw_ext_cfg cfg = cfg_of("hook-filter", config_of(&k, ""));
 	struct vsw_ext_status st;
 	struct vsw_ext *e;
@@ -541,7 +544,7 @@ static void is_late_once(struct hooks *k, struct nethv_burst *b)
 
 Test(vsw_runtime, who_returns_after_one_late_look_was_not_endless)
 {
-	struct told t = {.k = {.ingress = is_late_once}};
+	static struct told t = {.k = {.ingress = is_late_once}};
 
 	bed_hook(&bed, "hook-filter", "", &t.k);
 	cr_assert_eq(send(0, 1), 1);
@@ -558,7 +561,7 @@ static void crashes_in(struct hooks *k, struct nethv_burst *b)
 
 Test(vsw_runtime, who_fails_closed_drops_what_was_its_own_until_it_is_gone)
 {
-	struct hooks k = {.ingress = crashes_in};
+	static struct hooks k = {.ingress = crashes_in};
 	struct vsw_ext_cfg cfg = cfg_of("hook-filter", config_of(&k, ""));
 	struct vsw_ext *e;
 
@@ -587,7 +590,7 @@ static void counts_out(struct hooks *k, struct nethv_burst *b)
 
 Test(vsw_runtime, ports_are_those_that_packets_enter_at_or_go_to)
 {
-	struct told t = {.k = {.ingress = counts_in, .egress = counts_out}};
+	static struct told t = {.k = {.ingress = counts_in, .egress = counts_out}};
 	struct vsw_ext_cfg cfg = cfg_of("hook-filter", config_of(&t.k, ""));
 	struct vsw_ext *e;
 
@@ -644,7 +647,7 @@ Test(vsw_runtime, code_that_stays_after_a_fault_keeps_no_descriptor_and_no_name)
 
 Test(vsw_runtime, the_pause_of_a_fault_begins_with_the_fault)
 {
-	struct hooks in = {.ingress = crashes_in}, tick = {.tick = crash_tick};
+	static struct hooks in = {.ingress = crashes_in}, tick = {.tick = crash_tick};
 
 	bed_hook(&bed, "hook-filter", "in", &in);
 	bed_hook(&bed, "hook-filter", "tick", &tick);
@@ -667,7 +670,7 @@ static void flush_slowly(struct hooks *k, struct nethv_burst *b)
 
 Test(vsw_runtime, the_pause_of_a_flush_is_that_of_its_change)
 {
-	struct hooks k = {.flush = flush_slowly};
+	static struct hooks k = {.flush = flush_slowly};
 	struct vsw_ext *e = bed_hook(&bed, "hook-holder", "", &k);
 
 	cr_assert_eq(vsw_ext_last_pause(bed.sw), 0);
@@ -698,7 +701,7 @@ static int saves_late(struct hooks *k, struct nethv_writer *w)
 /* Those that wake up meanwhile wait; packets do, too. */
 Test(vsw_runtime, lcores_that_wake_up_into_an_upgrade_count_their_wait)
 {
-	struct told a = TOLD, b = TOLD;
+	static struct told a = TOLD, b = TOLD;
 	uint64_t pause = 0;
 	unsigned int i;
 
@@ -725,16 +728,18 @@ static void loops_polling(struct hooks *k, struct nethv_burst *b)
 
 static void wait_fault(const char *name)
 {
-	for (int i = 0; i < 2000 && bed_status(&bed, name).state != VSW_EXT_FAULTED; i++)
+	/* The lcore says that it is faulted, then asks ctl to report and detach. */
+	for (int i = 0; i < 2000 && !*bed_status(&bed, name).report; i++) {
 		nap(5);
-	vsw_event_process(bed.sw);
+		vsw_event_process(bed.sw);
+	}
 	cr_assert_eq(bed_status(&bed, name).state, VSW_EXT_FAULTED);
 }
 
 /* Each begins while the watchdog is about to fall asleep, is asleep, or has just woken up. */
 Test(vsw_runtime, an_lcore_in_an_endless_loop_comes_back)
 {
-	struct hooks k = {.poll = loops_polling};
+	static struct hooks k = {.poll = loops_polling};
 	unsigned int i;
 
 	bed.sw->cfg.poll = VSW_POLL_BUSY;

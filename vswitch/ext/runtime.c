@@ -150,7 +150,7 @@ void vsw_ext_pause_end(struct vsw_ext *e, const char *change)
 	unsigned int i;
 
 	for (i = 0; i < sw->nr_lcores; i++) {
-		uint64_t gap = __atomic_load_n(&sw->lcore[i]->gap_max, __ATOMIC_RELAXED);
+		uint64_t gap = vsw_lcore_gap(sw->lcore[i]);
 
 		max = gap > max ? gap : max;
 	}
