@@ -121,7 +121,11 @@ enum iommu_weight {
 	  "see dmesg; the PF may have to be reset")                                                \
 	X(PF_HAS_VFS, "pf-has-vfs", EBUSY, BLOCKS,                                                 \
 	  "it is a PF whose VFs are on, so the host needs its driver",                             \
-	  "assign one of its VFs, or switch them off first (sriov_numvfs)")
+	  "assign one of its VFs, or switch them off first (sriov_numvfs)")                        \
+	X(DMA_FAULTS, "dma-faults", EPERM, BLOCKS,                                                 \
+	  "its guest had it reach outside of the guest's memory again and again; the IOMMU "       \
+	  "stopped it",                                                                            \
+	  "look at the driver in the guest; `nethv vf assign` gives the adapter a VF again")
 
 enum iommu_why {
 	IOMMU_WHY_NONE, /* nothing is wrong */

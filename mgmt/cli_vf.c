@@ -46,6 +46,9 @@ static void show_nic(json_t *n)
 	       json_is_true(jo(n, "revoked")) ? "  revoked" : "");
 	if (js(n, "why")[0])
 		printf("    %s\n", js(n, "why"));
+	if (ji(n, "dma_faults"))
+		printf("    DMA faults: %lld, the last: %s\n", (long long)ji(n, "dma_faults"),
+		       js(n, "last_dma_fault"));
 }
 
 static void show_list(json_t *o)

@@ -31,6 +31,20 @@ static void show_uplinks(json_t *s)
 		       json_is_true(jo(up, "wakeup")) ? "" : ", polled");
 }
 
+/* "1 d 2 h", "3 h 4 min", "5 min 6 s" */
+static const char *span(long long s, char *buf, size_t size)
+{
+	if (s >= 86400)
+		snprintf(buf, size, "%lld d %lld h", s / 86400, s % 86400 / 3600);
+	else if (s >= 3600)
+		snprintf(buf, size, "%lld h %lld min", s / 3600, s % 3600 / 60);
+	else if (s >= 60)
+		snprintf(buf, size, "%lld min %lld s", s / 60, s % 60);
+	else
+		snprintf(buf, size, "%lld s", s);
+	return buf;
+}
+
 static bool is_link_down(json_t *nic)
 {
 	return !strcmp(js(nic, "link"), "down");
@@ -64,6 +78,21 @@ static void show_nic(json_t *nic)
 	printf("\n");
 }
 
+/* What its VF was stopped from doing. */
+static void show_dma_faults(json_t *s, json_t *nic)
+{
+	char ago[32];
+	json_t *n;
+	size_t i;
+
+	json_array_foreach(jo(s, "sriov.nics"), i,
+			   n) if (!strcmp(js(n, "nic"), js(nic, "name")) && ji(n, "dma_faults"))
+		printf("      DMA faults: %lld, the last %s ago: %s\n",
+		       (long long)ji(n, "dma_faults"),
+		       span(ji(n, "dma_fault_ago_ms") / 1000, ago, sizeof(ago)),
+		       js(n, "last_dma_fault"));
+}
+
 static void show_channels(json_t *p)
 {
 	json_t *ch;
@@ -72,20 +101,6 @@ static void show_channels(json_t *p)
 	json_array_foreach(jo(p, "vmbus.channels"), i, ch) if (js(ch, "reason")[0])
 		printf("    channel %lld: %s: %s\n", (long long)ji(ch, "relid"), js(ch, "state"),
 		       js(ch, "reason"));
-}
-
-/* "1 d 2 h", "3 h 4 min", "5 min 6 s" */
-static const char *span(long long s, char *buf, size_t size)
-{
-	if (s >= 86400)
-		snprintf(buf, size, "%lld d %lld h", s / 86400, s % 86400 / 3600);
-	else if (s >= 3600)
-		snprintf(buf, size, "%lld h %lld min", s / 3600, s % 3600 / 60);
-	else if (s >= 60)
-		snprintf(buf, size, "%lld min %lld s", s / 60, s % 60);
-	else
-		snprintf(buf, size, "%lld s", s);
-	return buf;
 }
 
 /* Last part of a path. */
@@ -203,8 +218,13 @@ static void show_partition(json_t *s, json_t *p)
 	show_integration(p);
 	show_disks(p);
 	show_channels(p);
-	json_array_foreach(jo(s, "switch.nics"), i,
-			   nic) if (!strcmp(js(nic, "partition"), js(p, "name"))) show_nic(nic);
+	json_array_foreach(jo(s, "switch.nics"), i, nic)
+	{
+		if (strcmp(js(nic, "partition"), js(p, "name")) != 0)
+			continue;
+		show_nic(nic);
+		show_dma_faults(s, nic);
+	}
 }
 
 static void show_ps(json_t *s)

@@ -334,6 +334,8 @@ int sup_vf_begin_on(struct sup *sup, const struct sriov_sys *sys, const struct s
 	sup->vf = sv;
 	sv->sup = sup;
 	sv->sys = *sys;
+	sv->faults.fd = -1;
+	sv->fault_src.fd = -1;
 	rc = sriov_nl_create(&sv->nl, ops, ctx);
 	if (!rc)
 		rc = sriov_pool_create(&sv->pool);
@@ -341,6 +343,7 @@ int sup_vf_begin_on(struct sup *sup, const struct sriov_sys *sys, const struct s
 		sup_vf_end(sup);
 		return rc;
 	}
+	vf_faults_begin(sv);
 	vf_pfs_begin(sv);
 	sup_vf_configured(sup);
 	return 0;
@@ -375,6 +378,7 @@ void sup_vf_end(struct sup *sup)
 		if (sv->nic[i].is_used)
 			clean_rest(sv, &sv->nic[i]);
 	vf_pfs_end(sv);
+	vf_faults_end(sv);
 	sriov_pool_destroy(sv->pool);
 	sriov_nl_destroy(sv->nl);
 	free(sv);

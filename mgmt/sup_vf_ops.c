@@ -74,6 +74,11 @@ json_t *vf_nic_json(const struct vf_nic *n)
 						    (json_int_t)n->vf->serial));
 	if (n->is_revoked)
 		json_object_set_new(o, "revoked", json_true());
+	if (n->nr_faults)
+		json_object_update_new(o, json_pack("{s:I, s:s, s:I}", "dma_faults",
+						    (json_int_t)n->nr_faults, "last_dma_fault",
+						    n->fault, "dma_fault_ago_ms",
+						    (json_int_t)(loop_now_ms() - n->fault_ms)));
 	if (n->why[0])
 		json_object_set_new(o, "why", json_string(n->why));
 	if (n->why[0] && n->cause != IOMMU_WHY_NONE)

@@ -2,6 +2,7 @@
 /* Shared by mgmt/sup_vf*.c. */
 #pragma once
 
+#include "iommu/fault.h"
 #include "iommu/why.h"
 #include "mgmt/sup.h"
 #include "mgmt/sup_vf.h"
@@ -61,6 +62,13 @@ struct vf_nic {
 	int64_t op_number; /* a client waits; 0: none does */
 	bool is_op_assign;
 
+	/* DMA that the IOMMU stopped: of all VFs that it had, and of the one with that serial. */
+	uint64_t nr_faults;
+	unsigned int nr_faults_vf;
+	uint32_t fault_serial;
+	int64_t fault_ms; /* the last one */
+	char fault[200];
+
 	enum vfm_event queue[8];
 	unsigned int nr_queued;
 	bool is_busy;
@@ -74,6 +82,8 @@ struct sup_vf {
 	struct vf_pf pf[MGMT_UPLINKS_MAX];
 	unsigned int nr_pfs;
 	struct vf_nic nic[VF_NICS_MAX];
+	struct iommu_fault_log faults; /* fd -1: they cannot be seen */
+	struct loop_src fault_src;
 	bool must_configure;
 	bool has_freed; /* a VF went back to the pool: somebody may want it */
 };
@@ -102,6 +112,11 @@ const struct mgmt_nic *vf_nic_cfg(const struct vf_nic *n);	       /* or NULL: it
 struct proc *vf_worker_of(const struct vf_nic *n);
 void vf_flush(struct proc *p); /* what waits for it goes out as soon as it can */
 void vf_note(struct vf_nic *n, enum iommu_why cause, const char *text);
+
+/* sup_vf_fault.c.  begin(): a host whose log cannot be read is told of, and works. read() takes what the log has. */
+void vf_faults_begin(struct sup_vf *sv);
+void vf_faults_read(struct sup_vf *sv);
+void vf_faults_end(struct sup_vf *sv);
 
 /* sup_vf_ops.c: answers the client that waits, if it is time. */
 void vf_settle(struct vf_nic *n);
