@@ -168,6 +168,10 @@ static void act(struct vf_nic *n, enum vfm_act a)
 	case VFM_DO_ADD: do_add(n); break;
 	case VFM_DO_FILTER_PF: do_filter(n, false); break;
 	case VFM_DO_FILTER_VF: do_filter(n, true); break;
+	case VFM_DO_VF_DEAF:
+		if (vf_deafen(n))
+			log_warn(n->name, "some frames may come twice: %s", err_text());
+		break;
 	case VFM_DO_PATH_ANSWER: answer_path(n, n->filter_rc ? n->filter_text : NULL); break;
 	case VFM_DO_PATH_REFUSE:
 		answer_path(n, "the guest has no VF that could carry packets");

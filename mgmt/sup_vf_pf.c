@@ -461,6 +461,16 @@ int vf_filter_vf(struct vf_nic *n)
 	return rc;
 }
 
+/* Spoof checks stay: where the NIC has them, what the guest still sends by the VF is lost from here on. */
+int vf_deafen(struct vf_nic *n)
+{
+	struct sriov_vf_want w = {.vf = n->vf->vf, .to.fields = 1u << SRIOV_MAC};
+	struct sriov_pf_want want = {SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP, SRIOV_KEEP,
+				     &w,	 1,	     NULL,	 NULL};
+
+	return sriov_pf_set(n->pf->pf, &want);
+}
+
 void vf_filter_forget(struct vf_nic *n)
 {
 	for (unsigned int i = 0; i < n->sv->nr_pfs; i++)

@@ -104,6 +104,8 @@ int vf_clean(struct vf_nic *n);
 int vf_filter_pf(struct vf_nic *n);
 int vf_filter_vf(struct vf_nic *n);
 void vf_filter_forget(struct vf_nic *n);
+/* The VF does not receive the adapter's address any more. 0 or a refusal. */
+int vf_deafen(struct vf_nic *n);
 
 /* sup_vf.c */
 void vf_feed(struct vf_nic *n, enum vfm_event e);

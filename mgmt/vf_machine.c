@@ -22,6 +22,13 @@ struct rule {
 	[VFM_ASKS_VF] = {STAY, {DO(PATH_REFUSE)}}, [VFM_ASKS_SYNTHETIC] = { \
 							   STAY, {DO(FILTER_PF), DO(PATH_ANSWER)}}
 
+/* A VF that goes hears nothing any more before the switch delivers in its place: no frame comes twice. */
+#define LEAVING_PATH                                                                       \
+	[VFM_ASKS_VF] = {STAY, {DO(PATH_REFUSE)}}, [VFM_ASKS_SYNTHETIC] = {STAY,           \
+									   {DO(FILTER_PF), \
+									    DO(VF_DEAF),   \
+									    DO(PATH_ANSWER)}}
+
 /* How a guest's VF is taken. */
 #define TAKE_AWAY                                                         \
 	[VFM_REVOKE] = {TO(REVOKING), {DO(FILTER_PF), DO(EJECT)}},        \
@@ -71,7 +78,7 @@ static const struct rule rules[ROWS][VFM_EVENTS] =
 			},
 		[VFM_REVOKING] =
 			{
-				NO_VF_PATH,
+				LEAVING_PATH,
 				[VFM_REVOKE_NOW] = {STAY, {DO(SURPRISE)}},
 				[VFM_LOST] = {STAY, {DO(SURPRISE)}},
 				[VFM_REMOVE_FAILED] = {STAY, {DO(SURPRISE)}},
@@ -82,7 +89,7 @@ static const struct rule rules[ROWS][VFM_EVENTS] =
 			},
 		[SURPRISE] =
 			{
-				NO_VF_PATH,
+				LEAVING_PATH,
 				[VFM_REMOVE_FAILED] = {TO(CLEANING), {DO(CLEAN)}},
 				[VFM_TIMEOUT] = {TO(CLEANING), {DO(CLEAN)}},
 				[VFM_WORKER_DEAD] = {TO(CLEANING), {DO(FILTER_PF), DO(CLEAN)}},

@@ -9,6 +9,7 @@
  * Rules that hold in all of it (its test tries every event in every state):
  *   - whoever leaves PATH_VF adds the PF's filter first, so that frames are never lost for want of both;
  *   - the filter goes only when the guest says that it has switched over, and comes back when it says so;
+ *   - a VF that is taken away is deaf before the switch delivers in its place, so that no frame comes twice;
  *   - each question for the path is answered once;
  *   - a VF that was taken is cleaned before it is given back, or it goes to quarantine. */
 #pragma once
@@ -57,6 +58,7 @@ enum vfm_act {
 	VFM_DO_ADD,	    /* ask the worker to offer it; -> ADDED, ADD_FAILED, TIMEOUT */
 	VFM_DO_FILTER_PF,   /* the PF receives the address; tried again until it works */
 	VFM_DO_FILTER_VF,   /* the VF alone does; -> FILTER_FAILED */
+	VFM_DO_VF_DEAF,	    /* the VF does not receive the address any more */
 	VFM_DO_PATH_ANSWER, /* yes, or no when the filter before it failed */
 	VFM_DO_PATH_REFUSE,
 	VFM_DO_EJECT,	  /* have the guest asked for it; -> REMOVED, REMOVE_FAILED, TIMEOUT */

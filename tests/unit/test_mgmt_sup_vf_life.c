@@ -77,7 +77,10 @@ Test(mgmt_sup_vf_life, iov_6_revokes_filter_first_then_guest_then_reset_then_poo
 	cr_expect(fake_has_filter(supvf.fake, supvf_mac_p));
 	serial = supvf_worker_answers(0, "vf_remove", NULL);
 	cr_expect_eq(serial, supvf_nic("p/0")->vf->serial);
+	cr_expect_eq(supvf.fake->vf[vf].mac[5], 1);
 	cr_expect(supvf_asks_path(0, "p/0", false));
+	cr_expect_eq(supvf.fake->vf[vf].mac[5], 0, "frames come by the VF, too");
+	cr_expect(supvf.fake->vf[vf].spoofchk);
 	cr_expect_not(supvf_has_answer());
 	supvf_said(0, "p/0", "gone");
 	supvf_expect_state("p/0", VFM_CLEANING);

@@ -78,7 +78,8 @@ static const struct expected {
 	{ASKED, EV(ADD_FAILED), GOES(CLEANING), ACTS(DO(CLEAN))},
 	{ASKED, EV(LOST), GOES(REVOKING), ACTS(DO(SURPRISE))},
 	{ASKED, EV(ASKS_VF), GOES(REVOKING), ACTS(DO(PATH_REFUSE))},
-	{ASKED, EV(ASKS_SYNTHETIC), GOES(REVOKING), ACTS(DO(FILTER_PF), DO(PATH_ANSWER))},
+	{ASKED, EV(ASKS_SYNTHETIC), GOES(REVOKING),
+	 ACTS(DO(FILTER_PF), DO(VF_DEAF), DO(PATH_ANSWER))},
 	{ASKED, EV(REMOVED), GOES(CLEANING), ACTS(DO(CLEAN))},
 	{ASKED, EV(REMOVE_FAILED), GOES(REVOKING), ACTS(DO(SURPRISE))},
 	{ASKED, EV(TIMEOUT), GOES(REVOKING), ACTS(DO(SURPRISE))},
@@ -86,7 +87,8 @@ static const struct expected {
 	{NOT_ASKED, EV(WORKER_DEAD), GOES(CLEANING), ACTS(DO(FILTER_PF), DO(CLEAN))},
 	{NOT_ASKED, EV(ADD_FAILED), GOES(CLEANING), ACTS(DO(CLEAN))},
 	{NOT_ASKED, EV(ASKS_VF), GOES(REVOKING), ACTS(DO(PATH_REFUSE))},
-	{NOT_ASKED, EV(ASKS_SYNTHETIC), GOES(REVOKING), ACTS(DO(FILTER_PF), DO(PATH_ANSWER))},
+	{NOT_ASKED, EV(ASKS_SYNTHETIC), GOES(REVOKING),
+	 ACTS(DO(FILTER_PF), DO(VF_DEAF), DO(PATH_ANSWER))},
 	{NOT_ASKED, EV(REMOVED), GOES(CLEANING), ACTS(DO(CLEAN))},
 	{NOT_ASKED, EV(REMOVE_FAILED), GOES(CLEANING), ACTS(DO(CLEAN))},
 	{NOT_ASKED, EV(TIMEOUT), GOES(CLEANING), ACTS(DO(CLEAN))},
@@ -200,6 +202,7 @@ struct world {
 	bool has_vf;	 /* of the pool */
 	bool is_dirty;	 /* it was a worker's since it was cleaned */
 	bool has_filter; /* the PF's */
+	bool is_deaf;	 /* the VF does not receive the address */
 	unsigned int asked, answered;
 	bool is_bad_filter; /* removing fails */
 };
@@ -212,6 +215,7 @@ static void act(struct world *w, enum vfm_act a, enum vfm_event *then)
 	case VFM_DO_TAKE:
 		cr_assert(!w->has_vf, "a second VF");
 		w->has_vf = true;
+		w->is_deaf = false;
 		*then = VFM_TAKEN;
 		break;
 	case VFM_DO_ADD:
@@ -225,7 +229,14 @@ static void act(struct world *w, enum vfm_act a, enum vfm_event *then)
 		if (w->is_bad_filter)
 			*then = VFM_FILTER_FAILED;
 		break;
+	case VFM_DO_VF_DEAF:
+		cr_assert(w->has_vf && w->has_filter, "nobody receives");
+		w->is_deaf = true;
+		break;
 	case VFM_DO_PATH_ANSWER:
+		cr_assert(w->m.state != VFM_REVOKING || w->is_deaf, "frames come twice");
+		w->answered++;
+		break;
 	case VFM_DO_PATH_REFUSE: w->answered++; break;
 	case VFM_DO_GIVE_BACK:
 		cr_assert(w->has_vf && !w->is_dirty, "a dirty VF goes to the pool");
