@@ -7,6 +7,8 @@ import sys
 
 LINE = re.compile(r"^(not )?ok\b(.*)$", re.M)
 SKIP = re.compile(r"#\s*skip", re.I)
+TELLING = re.compile(r"SEED=|[Aa]ssert|expression|^not ok|FAIL|CRASH|crashed|[Tt]imed? ?out|SUMMARY|runtime error|Error:")
+LINES_MAX = 12
 
 
 def count(entry):
@@ -28,6 +30,13 @@ def count(entry):
     return passed, failed, skipped
 
 
+def reason(entry):
+    """What the test said of its failure, in some lines: who reads only the end of a log has nothing else."""
+    lines = [l for part in ("stdout", "stderr") for l in entry.get(part, "").splitlines() if l.strip()]
+    telling = [l for l in lines if TELLING.search(l)] or lines
+    return "".join(f"    {l.strip()[:300]}\n" for l in telling[-LINES_MAX:])
+
+
 total = [0, 0, 0]
 for path in sys.argv[1:]:
     with open(path) as f:
@@ -36,6 +45,6 @@ for path in sys.argv[1:]:
             got = count(entry)
             total = [a + b for a, b in zip(total, got)]
             if got[1]:
-                print(f"failed: {entry['name']}")
+                print(f"failed: {entry['name']} ({entry['result']})\n{reason(entry)}", end="")
 print("{} passed, {} failed, {} skipped".format(*total))
 sys.exit(1 if total[1] or not total[0] else 0)
