@@ -196,20 +196,24 @@ def l2(cache, kernel):
 
 
 @functools.lru_cache
-def talk():
-    """Our own nc for guests, linked statically."""
+def program(name):
+    """A program of ours for guests, linked statically."""
     with tempfile.TemporaryDirectory() as tmp:
-        program = os.path.join(tmp, "talk")
-        subprocess.run(["cc", "-O2", "-static", "-s", "-Wl,--build-id=none", "-o", program,
-                        os.path.join(HERE, "l2/talk.c")], check=True)
-        with open(program, "rb") as f:
+        path = os.path.join(tmp, name)
+        subprocess.run(["cc", "-O2", "-static", "-s", "-Wl,--build-id=none", "-o", path,
+                        os.path.join(HERE, f"l2/{name}.c")], check=True)
+        with open(path, "rb") as f:
             return f.read()
+
+
+PROGRAMS = ("talk", "numbered", "dma")
 
 
 def extras():
     """Our own files in every L2, as {path: (content, mode)}."""
     with open(os.path.join(HERE, "l2/agent"), "rb") as f:
-        found = {"sbin/lab-agent": (f.read(), 0o755), "usr/bin/talk": (talk(), 0o755)}
+        found = {"sbin/lab-agent": (f.read(), 0o755)}
+    found.update(("usr/bin/" + name, (program(name), 0o755)) for name in PROGRAMS)
     for name, key in (("poweroff", "o"), ("halt", "o"), ("reboot", "b")):
         found["sbin/" + name] = (POWER.format(key).encode(), 0o755)
     return found
