@@ -93,7 +93,8 @@ static int make_vfs(struct sup_vf *sv, struct vf_pf *p, unsigned int nr)
 			 err_text(), p->found->nr_vfs);
 		p->nr_vfs = p->found->nr_vfs;
 		p->is_number_ours = false;
-		return 0;
+		want.nr_vfs = want.autoprobe = SRIOV_KEEP; /* the rest is still to be done */
+		rc = sriov_pf_set(p->pf, &want);
 	}
 	return rc;
 }

@@ -97,8 +97,10 @@ Test(mgmt_sup_vf, does_not_change_the_number_while_somebody_uses_a_vf)
 				     supvf.fake->bdf),
 		     0);
 	supvf.h.is_group_open[0] = true;
+	supvf.fake->is_up = false;
 	supvf_begin(SUPVF_UPLINK(""));
 	cr_expect_eq(supvf.fake->nr_vfs, 1);
+	cr_expect(supvf.fake->is_up, "nobody hears the uplink");
 	cr_expect_eq(sriov_pool_count(supvf.sup->vf->pool, 0, SRIOV_FREE), 0, "it is somebody's");
 	supvf_worker_up(0);
 	cr_expect_eq(supvf_nic("p/0")->cause, IOMMU_WHY_VF_NONE_FREE, "%s", supvf_nic("p/0")->why);
