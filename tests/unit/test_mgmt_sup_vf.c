@@ -81,7 +81,8 @@ Test(mgmt_sup_vf, goes_on_without_vfs_where_there_are_none_and_says_why)
 	supvf_begin(SUPVF_UPLINK(""));
 	supvf_worker_up(0);
 	supvf_expect_state("p/0", VFM_NONE);
-	cr_expect(strstr(supvf_nic("p/0")->why, "the kernel could not switch on its VFs"), "%s",
+	cr_expect_eq(supvf_nic("p/0")->cause, IOMMU_WHY_VF_ENABLE);
+	cr_expect(strstr(supvf_nic("p/0")->why, "-> switch on SR-IOV and MMIO above 4 GiB"), "%s",
 		  supvf_nic("p/0")->why);
 	supvf_ask(1, "vf_list", "{}");
 	o = supvf_result_of(1);
