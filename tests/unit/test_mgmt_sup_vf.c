@@ -237,6 +237,9 @@ Test(mgmt_sup_vf, iov_9_takes_the_vf_away_while_a_policy_applies)
 	supvf_switch_says_yes();
 	supvf_expect_state("p/0", VFM_REVOKING);
 	cr_expect_eq(supvf_nic("p/0")->cause, IOMMU_WHY_POLICY);
+	supvf_said_why(0, "p/0", "unwanted", "policy"); /* the switch has seen it, too */
+	cr_expect(strstr(supvf_nic("p/0")->why, "(policies of port p/0) [policy] -> take the"),
+		  "%s", supvf_nic("p/0")->why);
 	supvf_worker_answers(0, "vf_remove", NULL);
 	supvf_said(0, "p/0", "gone");
 	supvf_expect_state("p/0", VFM_NONE);
@@ -252,8 +255,10 @@ Test(mgmt_sup_vf, iov_9_takes_the_vf_away_when_the_switch_does_not_allow_it)
 {
 	supvf_begin(SUPVF_UPLINK(""));
 	supvf_bring_up(0, "p/0");
-	supvf_said(0, "p/0", "unwanted");
+	supvf_said_why(0, "p/0", "unwanted", "extension");
 	supvf_expect_state("p/0", VFM_REVOKING);
+	cr_expect(strstr(supvf_nic("p/0")->why, "(extension) [policy] -> "), "%s",
+		  supvf_nic("p/0")->why);
 	supvf_worker_answers(0, "vf_remove", NULL);
 	supvf_said(0, "p/0", "gone");
 	supvf_expect_state("p/0", VFM_NONE);
