@@ -32,7 +32,7 @@ RESULT = re.compile(r"^(ok|not ok|skip) (.+?)(?: - (.*))?$", re.M)
 
 
 VERSIONS = ("6.1", "6.12")
-IOMMUS = {"on": "intremap=on", "noremap": "intremap=off", "none": None}
+IOMMUS = {"on": "intremap=on", "rmrr": "intremap=on", "noremap": "intremap=off", "none": None}
 # What the n-th NIC is plugged into: a port of its own; one without ACS, so that its group is not its own; one
 # below a host bridge that the firmware's table leaves out, so that no unit covers it.
 NICS = {
@@ -55,7 +55,8 @@ class Needs:
         self.load = ""      # further modules, with commas between
         self.guests = ""    # kernels that child partitions boot: 6.1,6.12
         self.dpdk = "no"    # "yes": the disk with Debian 13's DPDK, too
-        self.iommu = "on"   # "none": the machine has none; "noremap": one that cannot remap interrupts
+        self.iommu = "on"   # "none": the machine has none; "noremap": one that cannot remap interrupts; "rmrr":
+        #                     its table keeps memory for DMA by the first NIC
         self.nic = "port"   # where the NICs are, with commas between: see NICS
         self.append = ""    # further words for the kernel's command line, with commas between
         self.test = "yes"   # part of ./dev test; "no": of ./dev lab only
@@ -159,8 +160,8 @@ class L1:
                 "-device", "virtio-9p-pci,fsdev=hr,mount_tag=hostroot",
                 "-fsdev", f"local,id=lab,path={self.out},security_model=none",
                 "-device", "virtio-9p-pci,fsdev=lab,mount_tag=lab",
-                *self.nics(),
-                "-kernel", kernel.vmlinux, "-initrd", images.l1(CACHE, kernel), "-append", append]
+                *self.nics(), "-kernel", kernel.vmlinux,
+                "-initrd", images.l1(CACHE, kernel, self.needs.iommu == "rmrr"), "-append", append]
 
     def environment(self):
         env = {"LAB_SRC": SRC, "NETHV_BUILD": BUILD, "LAB_CACHE": CACHE,
