@@ -94,7 +94,8 @@ void iommu_pci_parse(const uint8_t *cfg, size_t len, struct iommu_pci *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->type = IOMMU_PCI_CONVENTIONAL;
-	if (len < 64 || le16_at(cfg) == 0xffff)
+	/* All ones: it is gone. A VF has them for its ids, which are its PF's (PCIe spec §9.3.4.1). */
+	if (len < 64 || cfg[0x0e] == 0xff)
 		return;
 	out->is_known = true;
 	out->is_bridge = (cfg[0x0e] & 0x7f) == 1;

@@ -48,6 +48,20 @@ static bool is_present(const struct vf_nic *n, const struct rpc_msg *m)
 	return n->vf && (!serial || json_integer_value(serial) == n->vf->serial);
 }
 
+/* A worker gives a reason in few words; an operator wants the next step, too. What the configuration says of the
+ * same cause says more than the switch's word for it. */
+static void note_reason(struct vf_nic *n, enum iommu_why cause, const char *why)
+{
+	bool is_known =
+		n->why[0] && (n->cause == IOMMU_WHY_POLICY || n->cause == IOMMU_WHY_CAPTURE);
+	char line[VF_WHY_MAX];
+
+	if (strstr(why, "] -> "))
+		vf_note(n, cause, why);
+	else if (cause != IOMMU_WHY_POLICY || !is_known)
+		vf_note(n, cause, iommu_why_line(line, sizeof(line), cause, n->name, why));
+}
+
 void sup_vf_said(struct proc *p, const struct rpc_msg *m)
 {
 	static const struct {
@@ -70,7 +84,7 @@ void sup_vf_said(struct proc *p, const struct rpc_msg *m)
 	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
 		if (!strcmp(said[i].word, state)) {
 			if (why)
-				vf_note(n, said[i].cause, why);
+				note_reason(n, said[i].cause, why);
 			vf_feed(n, said[i].event);
 			return;
 		}

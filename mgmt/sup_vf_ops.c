@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "mgmt/sup_vf_priv.h"
+#include "mgmt/vf_fit.h"
 
 /* ---- Shown ---------------------------------------------------------------------------------- */
 
@@ -213,13 +214,18 @@ static json_t *assign_steps(struct vf_nic *n)
 /* What stands in the way by the configuration, which is stronger than an operator's wish. */
 static int check_assign(const struct vf_nic *n)
 {
+	const struct mgmt_nic *nic = vf_nic_cfg(n);
+	const struct mgmt_cfg *cfg = n->sv->sup->cfg;
+	enum iommu_why why = IOMMU_WHY_NONE;
+	char detail[100];
+
 	if (!n->is_sriov)
 		return err_set(-EINVAL, "%s: its configuration has no sriov: on", n->name);
 	if (!n->m.has_worker)
 		return err_set(-EAGAIN, "%s: the partition does not run", n->name);
-	if (n->cause == IOMMU_WHY_POLICY || n->cause == IOMMU_WHY_CAPTURE)
-		return err_set(-EPERM, "%s", n->why);
-	return 0;
+	if (nic)
+		why = vf_hindrance(cfg, &cfg->partitions[n->part], nic, detail, sizeof(detail));
+	return why == IOMMU_WHY_NONE ? 0 : iommu_refuse(why, n->name, "%s", detail);
 }
 
 int sup_vf_assign(struct op *op)

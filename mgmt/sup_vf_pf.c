@@ -93,7 +93,8 @@ static int make_vfs(struct sup_vf *sv, struct vf_pf *p, unsigned int nr)
 			 err_text(), p->found->nr_vfs);
 		p->nr_vfs = p->found->nr_vfs;
 		p->is_number_ours = false;
-		return 0;
+		want.nr_vfs = want.autoprobe = SRIOV_KEEP; /* the rest is still to be done */
+		rc = sriov_pf_set(p->pf, &want);
 	}
 	return rc;
 }
@@ -174,6 +175,7 @@ void vf_pfs_begin(struct sup_vf *sv)
 		if (!begin_pf(sv, p))
 			continue;
 		snprintf(p->why, sizeof(p->why), "%s", err_text());
+		p->cause = iommu_refused();
 		/* An interface without VFs is fine as an uplink. */
 		if (iommu_refused() != IOMMU_WHY_NOT_SRIOV || cfg->uplinks[i].pf)
 			log_warn(cfg->uplinks[i].name, "no VFs: %s", err_text());
@@ -343,13 +345,28 @@ static int take_from(struct vf_nic *n, struct vf_pf *p)
 	return rc;
 }
 
+/* Where no PF gives VFs: why the first one that was asked for some does not. */
+static void note_no_pf(struct vf_nic *n)
+{
+	const struct sup_vf *sv = n->sv;
+
+	for (unsigned int i = 0; i < sv->nr_pfs; i++)
+		if (!sv->pf[i].filter && sv->pf[i].why[0]) {
+			err_set(-ENODEV, "%s", sv->pf[i].why);
+			vf_note(n, sv->pf[i].cause, err_text());
+			return;
+		}
+	iommu_refuse(IOMMU_WHY_NO_PF, n->name, "%s", sv->nr_pfs ? "vfs: 0" : "");
+	vf_note(n, IOMMU_WHY_NO_PF, err_text());
+}
+
 /* PFs that give VFs; the last one's refusal is the one that is told. */
 static int each_pf(struct vf_nic *n, int (*fn)(struct vf_nic *n, struct vf_pf *p))
 {
 	struct sup_vf *sv = n->sv;
 	int rc = -ENODEV;
 
-	iommu_refuse(IOMMU_WHY_NO_PF, n->name, "%s", sv->nr_pfs ? sv->pf[0].why : "");
+	note_no_pf(n);
 	for (unsigned int i = 0; i < sv->nr_pfs && rc; i++) {
 		if (!sv->pf[i].filter)
 			continue;
@@ -359,8 +376,6 @@ static int each_pf(struct vf_nic *n, int (*fn)(struct vf_nic *n, struct vf_pf *p
 		if (rc && !n->why[0])
 			vf_note(n, iommu_refused(), err_text());
 	}
-	if (rc && !n->why[0])
-		vf_note(n, iommu_refused(), err_text());
 	if (!rc)
 		vf_note(n, IOMMU_WHY_NONE, "");
 	return rc;

@@ -21,6 +21,7 @@ struct vf_pf {
 	uint32_t uplink;	      /* its place in the configuration */
 	char name[40];		      /* as configured */
 	char why[VF_WHY_MAX];	      /* it gives no VFs; "": it does, or was not asked for any */
+	enum iommu_why cause;	      /* of that */
 	struct sriov_pf *pf;	      /* NULL: there is none */
 	struct sriov_filter *filter;  /* NULL: it has no VFs, so it hears everything */
 	struct sriov_pf_state *found; /* when we came */

@@ -184,6 +184,9 @@ int sriov_clean(const struct sriov_sys *s, const char *bdf)
 	if (!sriov_sys_exists(s, DEV "/reset", bdf))
 		return iommu_refuse(IOMMU_WHY_NO_RESET, bdf, NULL);
 	rc = sriov_sys_write(s, "1", DEV "/reset", bdf);
+	/* The file stays when all ways of a reset were taken out of reset_method. */
+	if (rc == -ENOTTY)
+		return iommu_refuse(IOMMU_WHY_NO_RESET, bdf, "its reset_method is empty");
 	if (rc)
 		return iommu_refuse(IOMMU_WHY_QUARANTINE, bdf, "reset: %s", strerror(-rc));
 	rc = sriov_sys_bytes(s, command, sizeof(command), PCI_COMMAND, DEV "/config", bdf);

@@ -33,6 +33,15 @@ RESULT = re.compile(r"^(ok|not ok|skip) (.+?)(?: - (.*))?$", re.M)
 
 
 VERSIONS = ("6.1", "6.12")
+IOMMUS = {"on": "intremap=on", "rmrr": "intremap=on", "noremap": "intremap=off", "none": None}
+# What the n-th NIC is plugged into: a port of its own; one without ACS, so that its group is not its own; one
+# below a host bridge that the firmware's table leaves out, so that no unit covers it.
+NICS = {
+    "port": ["pcie-root-port,id=rp{n},chassis={n},slot={n}"],
+    "noacs": ["pcie-root-port,id=rp{n},chassis={n},slot={n},disable-acs=on"],
+    "uncovered": ["pxb-pcie,id=pxb{n},bus_nr=128,bus=pcie.0,bypass_iommu=on",
+                  "pcie-root-port,id=rp{n},bus=pxb{n},chassis={n},slot={n}"],
+}
 
 
 def say(text):
@@ -47,6 +56,10 @@ class Needs:
         self.load = ""      # further modules, with commas between
         self.guests = ""    # kernels that child partitions boot: 6.1,6.12
         self.dpdk = "no"    # "yes": the disk with Debian 13's DPDK, too
+        self.iommu = "on"   # "none": the machine has none; "noremap": one that cannot remap interrupts; "rmrr":
+        #                     its table keeps memory for DMA by the first NIC
+        self.nic = "port"   # where the NICs are, with commas between: see NICS
+        self.append = ""    # further words for the kernel's command line, with commas between
         self.test = "yes"   # part of ./dev test; "no": of ./dev lab only
         text = ""
         if path:
@@ -58,9 +71,12 @@ class Needs:
             if key not in vars(self):
                 sys.exit(f"lab: {path}: nobody knows '{key}'")
             setattr(self, key, type(getattr(self, key))(value))
+        for value, known in [(self.iommu, IOMMUS)] + [(n, NICS) for n in self.nic.split(",")]:
+            if value not in known:
+                sys.exit(f"lab: {path}: nobody knows '{value}'; there are: {' '.join(known)}")
 
     def machine(self):
-        return self.kernel, self.memory, self.hugepages, self.load
+        return self.kernel, self.memory, self.hugepages, self.load, self.iommu, self.nic, self.append
 
 
 class Job:
@@ -109,12 +125,26 @@ class L1:
                  "no_timer_check", "cryptomgr.notests=1", "lsm=",
                  "initcall_blacklist=" + ",".join(NEEDLESS),
                  f"lab_main={HERE}/l1/main", f"lab_modules={kernel.modules}"]
+        words += [w for w in self.needs.append.split(",") if w]
         words += os.environ.get("NETHV_LAB_APPEND", "").split()
         if self.needs.hugepages:
             words.append(f"lab_hugepages={self.needs.hugepages}")
         if self.needs.load:
             words.append(f"lab_load={self.needs.load}")
         return kernel, " ".join(words)
+
+    def unit(self):
+        """The IOMMU, which comes before what is below it."""
+        words = IOMMUS[self.needs.iommu]
+        return ["-device", f"intel-iommu,{words},caching-mode=on,device-iotlb=on"] if words else []
+
+    def nics(self):
+        out = []
+        for n, slot in enumerate(self.needs.nic.split(","), 1):
+            out += ["-netdev", f"user,id=n{n},restrict=on"]
+            for device in NICS[slot] + ["igb,netdev=n{n},bus=rp{n},addr=0"]:
+                out += ["-device", device.format(n=n)]
+        return out
 
     def qemu(self):
         root = os.path.join(CACHE, "qemu")
@@ -126,15 +156,13 @@ class L1:
                 "-accel", "tcg,thread=multi,tb-size=1024", "-machine", "q35,kernel-irqchip=off",
                 "-cpu", "EPYC-Milan,+svm,+npt", "-smp", "2", "-m", str(self.needs.memory),
                 "-nodefaults", "-display", "none", "-no-reboot", *serial,
-                "-device", "intel-iommu,intremap=on,caching-mode=on,device-iotlb=on",
+                *self.unit(),
                 "-fsdev", "local,id=hr,path=/,security_model=none,readonly=on,multidevs=remap",
                 "-device", "virtio-9p-pci,fsdev=hr,mount_tag=hostroot",
                 "-fsdev", f"local,id=lab,path={self.out},security_model=none",
                 "-device", "virtio-9p-pci,fsdev=lab,mount_tag=lab",
-                "-netdev", "user,id=n0,restrict=on",
-                "-device", "pcie-root-port,id=rp1,chassis=1,slot=1",
-                "-device", "igb,netdev=n0,bus=rp1,addr=0",
-                "-kernel", kernel.vmlinux, "-initrd", images.l1(CACHE, kernel), "-append", append]
+                *self.nics(), "-kernel", kernel.vmlinux,
+                "-initrd", images.l1(CACHE, kernel, self.needs.iommu == "rmrr"), "-append", append]
 
     def environment(self):
         env = {"LAB_SRC": SRC, "NETHV_BUILD": BUILD, "LAB_CACHE": CACHE,

@@ -7,6 +7,7 @@ import hashlib
 import lzma
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -152,10 +153,26 @@ def base(init):
     return ar
 
 
-def l1(cache, kernel):
+def dmar_with_rmrr():
+    """A DMAR table for the kernel to take in place of QEMU's: its unit, and 4 KiB of the firmware's memory that
+    the device in the first port, slot 3 of bus 0, is to reach (VT-d spec §8.1 to §8.4)."""
+    ioapic = struct.pack("<BBHBBBB", 3, 8, 0, 0, 0xff, 0, 0)
+    unit = struct.pack("<HHBBHQ", 0, 16 + len(ioapic), 1, 0, 0, 0xfed90000) + ioapic
+    device = struct.pack("<BBHBBBBBB", 1, 10, 0, 0, 0, 3, 0, 0, 0)
+    rmrr = struct.pack("<HHHHQQ", 1, 24 + len(device), 0, 0, 0x7ffff000, 0x7fffffff) + device
+    body = struct.pack("<BB10x", 47, 1) + unit + rmrr
+    # The same names as QEMU's, and newer.
+    table = struct.pack("<4sIBB6s8sI4sI", b"DMAR", 36 + len(body), 1, 0, b"BOCHS ", b"BXPC    ", 2, b"BXPC", 1)
+    table += body
+    return table[:9] + bytes([-sum(table) & 0xff]) + table[10:]
+
+
+def l1(cache, kernel, has_rmrr=False):
     ar = base(os.path.join(HERE, "l1/init"))
     add_modules(ar, kernel, ["virtio_pci", "9pnet_virtio", "9p", "overlay", "tun", "kvm-amd"],
                 **{"kvm-amd": "nested=0"})  # nothing in L2 wants SVM
+    if has_rmrr:
+        ar.add("kernel/firmware/acpi/dmar.aml", dmar_with_rmrr())
     return ar.store(cache, "l1-" + kernel.version)
 
 

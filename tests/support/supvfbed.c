@@ -148,8 +148,14 @@ void supvf_worker_dies(int w)
 
 void supvf_said(int w, const char *nic, const char *state)
 {
+	supvf_said_why(w, nic, state, NULL);
+}
+
+void supvf_said_why(int w, const char *nic, const char *state, const char *why)
+{
 	supvf_deliver(w,
-		      rpc_notify("vf_state", json_pack("{s:s, s:s}", "nic", nic, "state", state)),
+		      rpc_notify("vf_state", json_pack("{s:s, s:s, s:s*}", "nic", nic, "state",
+						       state, "why", why)),
 		      RPC_NOTIFY);
 }
 

@@ -39,6 +39,7 @@ void supvf_worker_up(int w);
 void supvf_switch_is_ready(void);
 void supvf_worker_dies(int w);
 void supvf_said(int w, const char *nic, const char *state);
+void supvf_said_why(int w, const char *nic, const char *state, const char *why);
 /* The worker was asked for @method, and answers; @error may be NULL. Returns the serial. */
 uint32_t supvf_worker_answers(int w, const char *method, const char *error);
 /* Asks for the path; returns whether the answer was yes. */

@@ -290,6 +290,10 @@ Test(iommu_pci, lists_that_loop_or_leave_the_space_end)
 	memset(cfg + 0x100, 0xff, 4);
 	iommu_pci_parse(cfg, sizeof(cfg), &p);
 	cr_expect_not(p.has_acs);
+	fakesys_endpoint(cfg, 4);
+	memset(cfg, 0xff, 4); /* a VF, whose ids are its PF's */
+	iommu_pci_parse(cfg, sizeof(cfg), &p);
+	cr_expect(p.is_known && p.has_caps && p.has_msix);
 	memset(cfg, 0xff, sizeof(cfg)); /* it fell off the bus */
 	iommu_pci_parse(cfg, sizeof(cfg), &p);
 	cr_expect_not(p.is_known);

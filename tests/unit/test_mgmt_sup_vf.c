@@ -81,7 +81,8 @@ Test(mgmt_sup_vf, goes_on_without_vfs_where_there_are_none_and_says_why)
 	supvf_begin(SUPVF_UPLINK(""));
 	supvf_worker_up(0);
 	supvf_expect_state("p/0", VFM_NONE);
-	cr_expect(strstr(supvf_nic("p/0")->why, "the kernel could not switch on its VFs"), "%s",
+	cr_expect_eq(supvf_nic("p/0")->cause, IOMMU_WHY_VF_ENABLE);
+	cr_expect(strstr(supvf_nic("p/0")->why, "-> switch on SR-IOV and MMIO above 4 GiB"), "%s",
 		  supvf_nic("p/0")->why);
 	supvf_ask(1, "vf_list", "{}");
 	o = supvf_result_of(1);
@@ -97,8 +98,10 @@ Test(mgmt_sup_vf, does_not_change_the_number_while_somebody_uses_a_vf)
 				     supvf.fake->bdf),
 		     0);
 	supvf.h.is_group_open[0] = true;
+	supvf.fake->is_up = false;
 	supvf_begin(SUPVF_UPLINK(""));
 	cr_expect_eq(supvf.fake->nr_vfs, 1);
+	cr_expect(supvf.fake->is_up, "nobody hears the uplink");
 	cr_expect_eq(sriov_pool_count(supvf.sup->vf->pool, 0, SRIOV_FREE), 0, "it is somebody's");
 	supvf_worker_up(0);
 	cr_expect_eq(supvf_nic("p/0")->cause, IOMMU_WHY_VF_NONE_FREE, "%s", supvf_nic("p/0")->why);
@@ -234,6 +237,9 @@ Test(mgmt_sup_vf, iov_9_takes_the_vf_away_while_a_policy_applies)
 	supvf_switch_says_yes();
 	supvf_expect_state("p/0", VFM_REVOKING);
 	cr_expect_eq(supvf_nic("p/0")->cause, IOMMU_WHY_POLICY);
+	supvf_said_why(0, "p/0", "unwanted", "policy"); /* the switch has seen it, too */
+	cr_expect(strstr(supvf_nic("p/0")->why, "(policies of port p/0) [policy] -> take the"),
+		  "%s", supvf_nic("p/0")->why);
 	supvf_worker_answers(0, "vf_remove", NULL);
 	supvf_said(0, "p/0", "gone");
 	supvf_expect_state("p/0", VFM_NONE);
@@ -249,8 +255,10 @@ Test(mgmt_sup_vf, iov_9_takes_the_vf_away_when_the_switch_does_not_allow_it)
 {
 	supvf_begin(SUPVF_UPLINK(""));
 	supvf_bring_up(0, "p/0");
-	supvf_said(0, "p/0", "unwanted");
+	supvf_said_why(0, "p/0", "unwanted", "extension");
 	supvf_expect_state("p/0", VFM_REVOKING);
+	cr_expect(strstr(supvf_nic("p/0")->why, "(extension) [policy] -> "), "%s",
+		  supvf_nic("p/0")->why);
 	supvf_worker_answers(0, "vf_remove", NULL);
 	supvf_said(0, "p/0", "gone");
 	supvf_expect_state("p/0", VFM_NONE);

@@ -173,7 +173,7 @@ Test(sriov_bind, cleans_nothing_that_may_still_be_at_work)
 	cr_expect_eq(sriov_clean(&h.sys, vf), -EBUSY);
 	cr_expect_eq(iommu_refused(), IOMMU_WHY_BUSY);
 	h.is_group_open[1] = false;
-	fake_fail_write(&h, "/reset", FAKE_FAIL, -ENOTTY, 1);
+	fake_fail_write(&h, "/reset", FAKE_FAIL, -EIO, 1);
 	cr_expect_eq(sriov_clean(&h.sys, vf), -EIO);
 	cr_expect_eq(iommu_refused(), IOMMU_WHY_QUARANTINE);
 	h.keeps_mastering = true;
@@ -187,6 +187,9 @@ Test(sriov_bind, refuses_a_vf_that_cannot_be_reset)
 {
 	char path[300];
 
+	fake_fail_write(&h, "/reset", FAKE_FAIL, -ENOTTY, 1);
+	cr_expect_eq(sriov_clean(&h.sys, vf), -ENOTSUP);
+	cr_expect_eq(iommu_refused(), IOMMU_WHY_NO_RESET, "%s", err_text());
 	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s/reset", h.root, vf);
 	cr_assert_eq(unlink(path), 0);
 	cr_expect_eq(sriov_clean(&h.sys, vf), -ENOTSUP);
