@@ -13,7 +13,8 @@
 #include "base/log.h"
 #include "mgmt/vf_fit.h"
 
-#define ADD_MS	    15000 /* for a worker, to map all memory of a guest */
+#define ADD_MS	    30000 /* for a worker, to map all memory of a guest, and this much more a MiB: */
+#define ADD_MS_MIB  1
 #define EJECT_MS    10000 /* for a guest, to give a VF back */
 #define SURPRISE_MS 5000  /* for a worker, to take it */
 #define CLEAN_MS    10000 /* for the kernel, until nobody has it open */
@@ -85,7 +86,7 @@ static void do_add(struct vf_nic *n)
 		      (json_int_t)n->vf->serial, "mac",
 		      json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
 				   m[5])),
-	    ADD_MS, VFM_ADD_FAILED);
+	    ADD_MS + (int)n->sv->sup->cfg->partitions[n->part].memory * ADD_MS_MIB, VFM_ADD_FAILED);
 }
 
 static void do_remove(struct vf_nic *n, const char *how, int limit_ms)
