@@ -15,8 +15,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUSYBOX = "/bin/busybox"
 # What child partitions load, or may be asked to. ahci: for a plain QEMU that stands in for us.
-L2_MODULES = ("hv_vmbus", "hv_netvsc", "hv_utils", "hv_storvsc", "pci-hyperv", "uio_hv_generic", "8021q",
-              "sd_mod", "ext4", "overlay", "igbvf", "msr", "ahci")
+L2_MODULES = ("hv_vmbus", "hv_netvsc", "hv_utils", "hv_storvsc", "pci-hyperv", "uio_hv_generic",
+              "uio_pci_generic", "8021q", "sd_mod", "ext4", "overlay", "igbvf", "msr", "ahci")
 # Programs of the initramfs besides busybox, out of the cache's guest-root.
 L2_TOOLS = ("usr/bin/iperf3", "usr/bin/ping", "usr/bin/tcpdump", "usr/sbin/ethtool", "usr/bin/ip",
             "usr/sbin/tc", "usr/sbin/bridge", "usr/bin/dash", "usr/bin/kmod", "usr/sbin/hv_kvp_daemon")
