@@ -196,20 +196,21 @@ def l2(cache, kernel):
 
 
 @functools.lru_cache
-def talk():
-    """Our own nc for guests, linked statically."""
+def compiled(source, *flags):
+    """What the compiler makes of our l2/@source."""
     with tempfile.TemporaryDirectory() as tmp:
-        program = os.path.join(tmp, "talk")
-        subprocess.run(["cc", "-O2", "-static", "-s", "-Wl,--build-id=none", "-o", program,
-                        os.path.join(HERE, "l2/talk.c")], check=True)
-        with open(program, "rb") as f:
+        out = os.path.join(tmp, "out")
+        subprocess.run(["cc", "-O2", "-s", "-Wl,--build-id=none", *flags, "-o", out,
+                        os.path.join(HERE, "l2", source)], check=True)
+        with open(out, "rb") as f:
             return f.read()
 
 
 def extras():
     """Our own files in every L2, as {path: (content, mode)}."""
     with open(os.path.join(HERE, "l2/agent"), "rb") as f:
-        found = {"sbin/lab-agent": (f.read(), 0o755), "usr/bin/talk": (talk(), 0o755)}
+        found = {"sbin/lab-agent": (f.read(), 0o755), "usr/bin/talk": (compiled("talk.c", "-static"), 0o755),
+             "usr/lib/rmv.so": (compiled("rmv.c", "-shared", "-fPIC", "-D_GNU_SOURCE"), 0o644)}
     for name, key in (("poweroff", "o"), ("halt", "o"), ("reboot", "b")):
         found["sbin/" + name] = (POWER.format(key).encode(), 0o755)
     return found

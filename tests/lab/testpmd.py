@@ -34,14 +34,16 @@ def bind(guest, device, driver):
 
 class Testpmd:
     """testpmd in @guest with @devices, talked to by a FIFO. @macs: of its ports, which port_of knows then;
-    @words, @eal: more for it and for its EAL. Without a terminal it would keep what it says to itself."""
+    @words, @eal: more for it and for its EAL; @preload: a library for it, as seen from DPDK's root. Without a
+    terminal it would keep what it says to itself."""
 
-    def __init__(self, guest, devices, macs, words, eal=""):
+    def __init__(self, guest, devices, macs, words, eal="", preload=""):
         self.guest = guest
         # What hv_netvsc still has stays with it: on Hyper-V, DPDK would take it by a TAP of its own.
         allow = " ".join(f"-a {d}" for d in devices) + " --vdev=net_vdev_netvsc,ignore=1"
+        env = f"env LD_PRELOAD={preload} " if preload else ""
         guest.ok("rm -f /tmp/in; mkfifo /tmp/in")
-        self.bg = guest.start(f"exec chroot {DPDK} stdbuf -oL dpdk-testpmd -l 0,1 -n 1 --no-telemetry"
+        self.bg = guest.start(f"exec chroot {DPDK} {env}stdbuf -oL dpdk-testpmd -l 0,1 -n 1 --no-telemetry"
                               f" {allow} {eal} -- -i --nb-cores=1 --total-num-mbufs=8192 {words} <>/tmp/in")
         self.port_of = {}
         self.note_ports(self.say("", r"Checking link statuses\.\.\.\s+Done", 240), macs)
