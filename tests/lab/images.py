@@ -16,8 +16,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUSYBOX = "/bin/busybox"
 # What child partitions load, or may be asked to. ahci: for a plain QEMU that stands in for us.
-L2_MODULES = ("hv_vmbus", "hv_netvsc", "hv_utils", "hv_storvsc", "pci-hyperv", "uio_hv_generic", "8021q",
-              "sd_mod", "ext4", "overlay", "igbvf", "msr", "ahci")
+L2_MODULES = ("hv_vmbus", "hv_netvsc", "hv_utils", "hv_storvsc", "pci-hyperv", "uio_hv_generic",
+              "uio_pci_generic", "8021q", "sd_mod", "ext4", "overlay", "igbvf", "msr", "ahci")
 # Programs of the initramfs besides busybox, out of the cache's guest-root.
 L2_TOOLS = ("usr/bin/iperf3", "usr/bin/ping", "usr/bin/tcpdump", "usr/sbin/ethtool", "usr/bin/ip",
             "usr/sbin/tc", "usr/sbin/bridge", "usr/bin/dash", "usr/bin/kmod", "usr/sbin/hv_kvp_daemon")
@@ -213,13 +213,13 @@ def l2(cache, kernel):
 
 
 @functools.lru_cache
-def program(name):
-    """A program of ours for guests, linked statically."""
+def compiled(source, *flags):
+    """What the compiler makes of our l2/@source."""
     with tempfile.TemporaryDirectory() as tmp:
-        path = os.path.join(tmp, name)
-        subprocess.run(["cc", "-O2", "-static", "-s", "-Wl,--build-id=none", "-o", path,
-                        os.path.join(HERE, f"l2/{name}.c")], check=True)
-        with open(path, "rb") as f:
+        out = os.path.join(tmp, "out")
+        subprocess.run(["cc", "-O2", "-s", "-Wl,--build-id=none", *flags, "-o", out,
+                        os.path.join(HERE, "l2", source)], check=True)
+        with open(out, "rb") as f:
             return f.read()
 
 
@@ -229,8 +229,9 @@ PROGRAMS = ("talk", "numbered", "dma")
 def extras():
     """Our own files in every L2, as {path: (content, mode)}."""
     with open(os.path.join(HERE, "l2/agent"), "rb") as f:
-        found = {"sbin/lab-agent": (f.read(), 0o755)}
-    found.update(("usr/bin/" + name, (program(name), 0o755)) for name in PROGRAMS)
+        found = {"sbin/lab-agent": (f.read(), 0o755),
+                 "usr/lib/rmv.so": (compiled("rmv.c", "-shared", "-fPIC", "-D_GNU_SOURCE"), 0o644)}
+    found.update(("usr/bin/" + name, (compiled(name + ".c", "-static"), 0o755)) for name in PROGRAMS)
     for name, key in (("poweroff", "o"), ("halt", "o"), ("reboot", "b")):
         found["sbin/" + name] = (POWER.format(key).encode(), 0o755)
     return found
