@@ -42,6 +42,7 @@ NICS = {
     "uncovered": ["pxb-pcie,id=pxb{n},bus_nr=128,bus=pcie.0,bypass_iommu=on",
                   "pcie-root-port,id=rp{n},bus=pxb{n},chassis={n},slot={n}"],
 }
+WIRES = {"apart": "user,id=n{n},restrict=on", "hub": "hubport,id=n{n},hubid=0"}
 
 
 def say(text):
@@ -59,6 +60,7 @@ class Needs:
         self.iommu = "on"   # "none": the machine has none; "noremap": one that cannot remap interrupts; "rmrr":
         #                     its table keeps memory for DMA by the first NIC
         self.nic = "port"   # where the NICs are, with commas between: see NICS
+        self.wire = "apart" # "hub": the NICs reach each other
         self.append = ""    # further words for the kernel's command line, with commas between
         self.test = "yes"   # part of ./dev test; "no": of ./dev lab only
         text = ""
@@ -71,12 +73,12 @@ class Needs:
             if key not in vars(self):
                 sys.exit(f"lab: {path}: nobody knows '{key}'")
             setattr(self, key, type(getattr(self, key))(value))
-        for value, known in [(self.iommu, IOMMUS)] + [(n, NICS) for n in self.nic.split(",")]:
+        for value, known in [(self.iommu, IOMMUS), (self.wire, WIRES)] + [(n, NICS) for n in self.nic.split(",")]:
             if value not in known:
                 sys.exit(f"lab: {path}: nobody knows '{value}'; there are: {' '.join(known)}")
 
     def machine(self):
-        return self.kernel, self.memory, self.hugepages, self.load, self.iommu, self.nic, self.append
+        return self.kernel, self.memory, self.hugepages, self.load, self.iommu, self.nic, self.wire, self.append
 
 
 class Job:
@@ -141,7 +143,7 @@ class L1:
     def nics(self):
         out = []
         for n, slot in enumerate(self.needs.nic.split(","), 1):
-            out += ["-netdev", f"user,id=n{n},restrict=on"]
+            out += ["-netdev", WIRES[self.needs.wire].format(n=n)]
             for device in NICS[slot] + ["igb,netdev=n{n},bus=rp{n},addr=0"]:
                 out += ["-device", device.format(n=n)]
         return out

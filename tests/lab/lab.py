@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -190,6 +191,14 @@ def linux(name, version=None, nics=1, ip="", root=None, words="", **keys):
 def disk():
     """The disk image with the root file system. L1 sees it read-only: partitions that write want a copy."""
     return made("disk")
+
+
+def until_ping(guest, address, seconds=180):
+    """Until @guest reaches @address."""
+    end = time.monotonic() + seconds
+    while guest.run(f"ping -c 1 -W 5 {address}", 30)[0]:
+        if time.monotonic() > end:
+            nv.fail(f"{guest.name} does not reach {address}")
 
 
 class Instance(nv.Instance):

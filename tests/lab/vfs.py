@@ -43,12 +43,6 @@ def until_path(inst, name, path):
     return until(f"{name}'s data path to be {path}", lambda: nic(inst, name)["path"] == path)
 
 
-def until_ping(guest, address):
-    end = time.monotonic() + PATIENCE
-    while guest.run(f"ping -c 1 -W 5 {address}", 30)[0]:
-        assert time.monotonic() < end, f"{guest.name} does not reach {address}"
-
-
 def synthetic(inst):
     """Frames that went through the switch's ports of the two adapters."""
     return sum(p["in"] + p["out"] for p in inst.stats()["switch"]["ports"] if "/" in p["name"])
