@@ -10,6 +10,7 @@
 #include "vswitch/offload.h"
 #include "vswitch/uplink_priv.h"
 
+#define L4_MIN	20u /* of a TCP header; a UDP header is shorter */
 #define TAG_LEN 4u
 
 /* A frame in several mbufs: pieces in vec.sg. False when the vector has no room for them. */
@@ -133,6 +134,42 @@ static void mbuf_fill(const struct vsw_uplink *u, const struct vsw_vec *v, const
 		vsw_csum_finish(&s->pkt, at + tag_len);
 }
 
+/* Whether the device can do with the bytes as they lie what the frame asks for: sums that we make are made on
+ * a copy, and the device wants all headers in the first piece. */
+static bool may_lend(const struct vsw_uplink *u, const struct vsw_vec *v, const struct vsw_slot *s)
+{
+	return v->lend && !s->mbuf && s->pkt.len >= s->pkt.hdr_len + UPLINK_LEND_MIN &&
+	       !__atomic_load_n(&u->is_lending_off, __ATOMIC_RELAXED) &&
+	       (!(s->pkt.flags & NETHV_PKT_CSUM) ||
+		(u->has_csum && s->pkt.hdr_len >= s->pkt.l4_off + L4_MIN));
+}
+
+/* The private bytes into @m, and the source's behind it. False: it is to be copied; @m is empty. */
+static bool mbuf_lend(struct vsw_uplink *u, const struct vsw_vec *v, const struct vsw_slot *s,
+		      struct rte_mbuf *m)
+{
+	uint32_t tag_len = s->pkt.flags & NETHV_PKT_VLAN ? TAG_LEN : 0;
+	uint8_t *at = rte_pktmbuf_mtod(m, uint8_t *);
+
+	m->data_len = (uint16_t)(s->pkt.hdr_len + tag_len);
+	m->pkt_len = m->data_len;
+	memcpy(at + tag_len, vsw_hdr(&s->pkt), s->pkt.hdr_len);
+	if (tag_len)
+		put_tag(at, &s->pkt);
+	if (!uplink_lend_rest(u, v, s, m))
+		return false;
+	if (s->pkt.flags & NETHV_PKT_CSUM)
+		ask_device(m, &s->pkt, tag_len);
+	return true;
+}
+
+static inline void count_frame(struct vsw_uplink *u, uint16_t lcore, bool is_lent)
+{
+	uint64_t *n = is_lent ? &u->lane[lcore].lent : &u->lane[lcore].copied;
+
+	__atomic_store_n(n, *n + 1, __ATOMIC_RELAXED);
+}
+
 /* Queues are shared only when the device has fewer than there are lcores. */
 static uint16_t burst(struct vsw_uplink *u, uint16_t lcore, struct rte_mbuf **m, uint16_t n)
 {
@@ -197,8 +234,11 @@ static uint8_t send_segments(struct vsw_uplink *u, struct vsw_vec *v, const stru
 			why = VSW_DROP_no_mbuf;
 			break;
 		}
-		for (i = 0; i < n && vsw_seg_next(&g); i++)
+		for (i = 0; i < n && vsw_seg_next(&g); i++) {
 			mbuf_fill(u, v, &g.slot, m[i]);
+			if (u->is_lender)
+				count_frame(u, v->lcore, false);
+		}
 		made += n;
 		sent += send_all(u, v->lcore, m, (uint16_t)n, &why);
 	}
@@ -222,6 +262,13 @@ static struct rte_mbuf *chain_make(struct vsw_uplink *u, const struct vsw_vec *v
 	       p->hdr_len);
 	if (tag_len)
 		put_tag(rte_pktmbuf_mtod(head, uint8_t *), p);
+	if (u->is_lender) {
+		bool is_lent = may_lend(u, v, s) && uplink_lend_rest(u, v, s, head);
+
+		count_frame(u, v->lcore, is_lent);
+		if (is_lent)
+			return head;
+	}
 	for (at = p->hdr_len; at < p->len; at += n) {
 		m = last;
 		if (rte_pktmbuf_tailroom(last) == 0) {
@@ -299,6 +346,19 @@ static uint16_t flush(struct vsw_uplink *u, uint16_t lcore, struct outgoing *o, 
 	return sent;
 }
 
+static inline void frame_fill(struct vsw_uplink *u, const struct vsw_vec *v,
+			      const struct vsw_slot *s, struct rte_mbuf *m)
+{
+	bool is_lent = false;
+
+	if (unlikely(u->is_lender)) {
+		is_lent = may_lend(u, v, s) && mbuf_lend(u, v, s, m);
+		count_frame(u, v->lcore, is_lent);
+	}
+	if (!is_lent)
+		mbuf_fill(u, v, s, m);
+}
+
 uint16_t uplink_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n, uint8_t *reason)
 {
 	struct vsw_uplink *u = be;
@@ -320,7 +380,7 @@ uint16_t uplink_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
 			reason[i] = VSW_DROP_no_mbuf;
 		} else {
 			o.from[o.used] = i;
-			mbuf_fill(u, v, s, o.m[o.used++]);
+			frame_fill(u, v, s, o.m[o.used++]);
 		}
 	}
 	sent += flush(u, v->lcore, &o, reason);
