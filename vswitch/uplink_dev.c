@@ -257,6 +257,7 @@ static int setup_queues(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 	rc = rte_eth_dev_adjust_nb_rx_tx_desc(u->port_id, &rxd, &txd);
 	if (rc)
 		return err_sys(rc, "uplink %s: device '%s': descriptors", u->name, devargs);
+	u->nr_txd = txd;
 	nr_desc = rxd * u->nr_rxq + txd * u->nr_txq;
 	if (strcmp(u->driver, "net_af_xdp") == 0)
 		nr_desc += u->nr_rxq * XDP_RINGS; /* whatever the descriptors asked for */

@@ -71,15 +71,22 @@ void uplink_memory_remove(struct vsw_uplink *u, void *at)
 
 /* ---- ctl: life ------------------------------------------------------------------------------ */
 
+/* Whose descriptors tell frame by frame what was sent, and where that was tried. */
+static bool can_tell(const struct vsw_uplink *u)
+{
+	return u->is_soft || strcmp(u->driver, "net_e1000_igb") == 0;
+}
+
 int uplink_lend_begin(struct vsw_uplink *u)
 {
-	int rc = u->is_soft ? 0 : rte_eth_tx_done_cleanup(u->port_id, 0, 0);
+	int rc;
 
-	if (rc == -ENOTSUP)
-		return err_set(-ENOTSUP,
-			       "uplink %s: zero_copy: %s cannot say which frames it has sent; "
-			       "devices of igb, ixgbe, i40e, ice and iavf can",
-			       u->name, u->driver);
+	if (!can_tell(u))
+		return err_set(
+			-ENOTSUP,
+			"uplink %s: zero_copy: %s cannot say which frames it has sent; leave "
+			"the key away, or use a NIC that DPDK's igb driver drives",
+			u->name, u->driver);
 	u->lane = aligned_alloc(64, VSW_LCORES_MAX * sizeof(*u->lane));
 	if (!u->lane)
 		return err_set(-ENOMEM, "uplink %s: out of memory", u->name);
@@ -98,26 +105,45 @@ void uplink_lend_end(struct vsw_uplink *u)
 	u->ranges = NULL;
 }
 
-static uint32_t nr_out(const struct vsw_uplink *u)
+static bool is_out(const struct uplink_lane *l)
 {
-	uint32_t n = 0;
+	return __atomic_load_n(&l->head, __ATOMIC_ACQUIRE) !=
+	       __atomic_load_n(&l->tail, __ATOMIC_ACQUIRE);
+}
+
+static bool is_any_out(const struct vsw_uplink *u)
+{
+	bool is = false;
 
 	for (unsigned int i = 0; i < u->sw->nr_lcores; i++)
-		n += __atomic_load_n(&u->lane[i].out, __ATOMIC_ACQUIRE);
-	return n;
+		is |= is_out(&u->lane[i]);
+	return is;
+}
+
+static void give_back_oldest(struct uplink_lane *l)
+{
+	struct uplink_loan *n = &l->loan[l->tail % UPLINK_LOANS_MAX];
+
+	__atomic_sub_fetch(&n->lend->out, n->n, __ATOMIC_RELEASE);
+	__atomic_store_n(&l->tail, l->tail + 1, __ATOMIC_RELEASE);
 }
 
 void uplink_lend_recall(struct vsw_uplink *u)
 {
-	if (!nr_out(u))
+	if (!is_any_out(u))
 		return;
-	log_warn(
-		u->name,
-		"its device does not send what it was lent (is its link down?); it is started anew, and "
-		"frames are copied from now on");
-	u->is_lending_off = true;
+	log_warn(u->name, "its device does not send what it was lent (is its link down?); it is "
+			  "started anew, and frames are copied from now on");
+	__atomic_store_n(&u->is_lending_off, true, __ATOMIC_RELAXED);
 	vsw_port_detach(u->port); /* no lcore is in our functions */
-	if (rte_eth_dev_stop(u->port_id) || rte_eth_dev_start(u->port_id))
+	if (rte_eth_dev_stop(u->port_id)) {
+		log_err(u->name, "its device does not stop");
+		return;
+	}
+	for (unsigned int i = 0; i < u->sw->nr_lcores; i++)
+		while (is_out(&u->lane[i]))
+			give_back_oldest(&u->lane[i]);
+	if (rte_eth_dev_start(u->port_id))
 		log_err(u->name, "its device does not start again");
 	if (vsw_port_attach(u->port))
 		log_err(u->name, "%s", err_text());
@@ -128,8 +154,8 @@ void uplink_lend_tick(struct vsw_uplink *u)
 	uint64_t back = 0;
 
 	for (unsigned int i = 0; i < u->sw->nr_lcores; i++)
-		back += __atomic_load_n(&u->lane[i].back, __ATOMIC_RELAXED);
-	u->still = nr_out(u) && back == u->back_seen ? u->still + 1 : 0;
+		back += __atomic_load_n(&u->lane[i].tail, __ATOMIC_RELAXED);
+	u->still = is_any_out(u) && back == u->back_seen ? u->still + 1 : 0;
 	u->back_seen = back;
 	if (u->still >= STILL_TICKS)
 		uplink_lend_recall(u);
@@ -149,19 +175,16 @@ void uplink_lend_count(const struct vsw_uplink *u, uint64_t *lent, uint64_t *cop
 /* In the private area of an mbuf: the switch's own memory, which no guest can write to. */
 struct lent {
 	struct rte_mbuf_ext_shared_info info;
-	struct vsw_lend *lend;
 	struct uplink_lane *lane;
 };
 _Static_assert(sizeof(struct lent) <= UPLINK_LENT_SIZE, "room in each mbuf");
 
-/* The lcore that takes back, or ctl when it stops the device. */
-static void on_back(void *at, void *ctx)
+/* The driver takes its time: igb frees a buffer when it needs the descriptor. */
+static void on_free(void *at, void *ctx)
 {
 	struct lent *l = ctx;
 
-	__atomic_store_n(&l->lane->back, l->lane->back + 1, __ATOMIC_RELAXED);
-	__atomic_sub_fetch(&l->lane->out, 1, __ATOMIC_RELEASE);
-	__atomic_sub_fetch(&l->lend->out, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&l->lane->freed, l->lane->freed + 1, __ATOMIC_RELAXED);
 }
 
 static bool covers(const struct uplink_ranges *r, const uint8_t *at, uint32_t len)
@@ -181,17 +204,15 @@ static struct rte_mbuf *lend_piece(struct vsw_uplink *u, const struct vsw_vec *v
 	if (!m)
 		return NULL;
 	l = rte_mbuf_to_priv(m);
-	l->info.free_cb = on_back;
+	l->info.free_cb = on_free;
 	l->info.fcb_opaque = l;
-	l->lend = v->lend;
 	l->lane = &u->lane[v->lcore];
 	rte_mbuf_ext_refcnt_set(&l->info, 1);
 	rte_pktmbuf_attach_extbuf(m, (void *)(uintptr_t)at, (uintptr_t)at, (uint16_t)len, &l->info);
 	m->data_off = 0;
 	m->data_len = (uint16_t)len;
 	m->pkt_len = len;
-	__atomic_add_fetch(&l->lane->out, 1, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&l->lend->out, 1, __ATOMIC_RELAXED);
+	l->lane->pieces++;
 	return m;
 }
 
@@ -224,21 +245,72 @@ no:
 	return false;
 }
 
+void uplink_lend_bill(struct rte_mbuf *const *m, uint16_t n, struct uplink_bill *b)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		b->segs[i] = m[i]->nb_segs;
+		b->pieces[i] =
+			m[i]->next && RTE_MBUF_HAS_EXTBUF(m[i]->next) ? m[i]->nb_segs - 1 : 0;
+	}
+}
+
+void uplink_lend_sent(struct vsw_uplink *u, const struct vsw_vec *v, const struct uplink_bill *b,
+		      uint16_t sent)
+{
+	struct uplink_lane *l = &u->lane[v->lcore];
+	struct uplink_loan *loan = &l->loan[l->head % UPLINK_LOANS_MAX];
+	uint32_t n = 0;
+
+	for (uint16_t i = 0; i < sent; i++) {
+		l->sent += b->segs[i];
+		if (!b->pieces[i])
+			continue;
+		n += b->pieces[i];
+		loan->at = l->sent;
+	}
+	if (!n)
+		return;
+	loan->lend = v->lend;
+	loan->n = n;
+	__atomic_add_fetch(&v->lend->out, n, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->head, l->head + 1, __ATOMIC_RELEASE);
+}
+
+/* Descriptors are done in their order, and the last one of each frame says so. We know how many there are at least
+ * behind those of the loan: when one of these, or the newest but as many, is done, then so is the loan.
+ * rte_eth_tx_done_cleanup() is not used: igb's (22.11) loses count of frames in several pieces, and
+ * takes its ring for full. */
+static bool is_done(const struct vsw_uplink *u, const struct uplink_lane *l,
+		    const struct uplink_loan *loan, uint16_t q)
+{
+	uint64_t since = l->sent - loan->at;
+
+	if (u->is_soft)
+		return __atomic_load_n(&l->freed, __ATOMIC_RELAXED) == l->pieces;
+	if (since >= u->nr_txd)
+		return true; /* its descriptors were used again */
+	for (uint64_t i = 0; i <= since; i++)
+		if (rte_eth_tx_descriptor_status(u->port_id, q, (uint16_t)(u->nr_txd - 1 - i)) ==
+		    RTE_ETH_TX_DESC_DONE)
+			return true;
+	return false;
+}
+
 /* Queues are shared only when the device has fewer than there are lcores. */
 bool uplink_reclaim(void *be, uint16_t lcore)
 {
 	struct vsw_uplink *u = be;
-	struct uplink_lane *lane = &u->lane[lcore];
-	uint16_t q = lcore % u->nr_txq;
+	struct uplink_lane *l = &u->lane[lcore];
 
-	if (likely(!__atomic_load_n(&lane->out, __ATOMIC_RELAXED)))
-		return false;
-	if (u->is_soft)
-		return true;
-	if (u->is_txq_shared)
-		rte_spinlock_lock(&u->txq[q].lock);
-	rte_eth_tx_done_cleanup(u->port_id, q, 0);
-	if (u->is_txq_shared)
-		rte_spinlock_unlock(&u->txq[q].lock);
-	return __atomic_load_n(&lane->out, __ATOMIC_RELAXED) != 0;
+	while (is_out(l) && is_done(u, l, &l->loan[l->tail % UPLINK_LOANS_MAX], lcore % u->nr_txq))
+		give_back_oldest(l);
+	return is_out(l);
+}
+
+bool uplink_may_lend(const struct vsw_uplink *u, uint16_t lcore)
+{
+	const struct uplink_lane *l = &u->lane[lcore];
+
+	return !__atomic_load_n(&u->is_lending_off, __ATOMIC_RELAXED) &&
+	       l->head - l->tail < UPLINK_LOANS_MAX;
 }

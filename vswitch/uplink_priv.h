@@ -7,6 +7,7 @@
 
 #include <rte_spinlock.h>
 
+#include "vswitch/packet.h"
 #include "vswitch/uplink.h"
 #include "vswitch/vswitch.h"
 
@@ -19,11 +20,23 @@ struct uplink_ranges;
 #define UPLINK_LEND_MIN	 256u
 #define UPLINK_LENT_SIZE 64u /* in each mbuf, for zero copy */
 
-/* What an lcore has lent to the device. */
+#define UPLINK_LOANS_MAX 256u
+
+/* What went to the device in one burst. */
+struct uplink_loan {
+	struct vsw_lend *lend;
+	uint32_t n;  /* pieces */
+	uint64_t at; /* lane.sent after its last frame */
+};
+
+/* What an lcore has lent, oldest first. */
 struct uplink_lane {
-	_Alignas(64) uint32_t out; /* pieces that are not back. Atomic */
-	uint64_t back;		   /* pieces that came back. Atomic */
-	uint64_t lent, copied;	   /* frames. Atomic */
+	_Alignas(64) uint32_t head, tail; /* of loan[], ever rising. Atomic */
+	uint64_t sent;	 /* descriptors, or fewer: what drivers put between frames is not counted */
+	uint64_t pieces; /* lent in all */
+	uint64_t freed;	 /* of these, the driver is done with the buffer. Atomic */
+	uint64_t lent, copied; /* frames. Atomic */
+	struct uplink_loan loan[UPLINK_LOANS_MAX];
 };
 
 struct uplink_txq {
@@ -39,6 +52,8 @@ struct vsw_uplink {
 	bool has_csum;	     /* the device computes TCP, UDP and IPv4 checksums when sending */
 	bool has_tso;	     /* and cuts long TCP frames */
 	uint32_t frame_max;  /* without tag */
+	bool is_soft;	     /* a device that reads by our addresses: of tests */
+	uint16_t nr_txd;     /* descriptors of a send queue */
 	bool is_lender;	     /* it sends from the source's memory; lane and ranges are there */
 	bool is_lending_off; /* not any more. Atomic */
 	struct uplink_lane *lane;
@@ -51,7 +66,6 @@ struct vsw_uplink {
 	struct vsw_port *port;
 	struct rte_device *dev;
 	bool is_plugged, is_started;
-	bool is_soft;	    /* a device that reads by our addresses, in a test */
 	unsigned int still; /* seconds without anything that came back */
 	uint64_t back_seen;
 	bool needs_epoll;	      /* event_fd[] are our epoll fds around the device's fds */
@@ -81,6 +95,16 @@ void uplink_lend_count(const struct vsw_uplink *u, uint64_t *lent, uint64_t *cop
  * it can be lent, and @head is as it was. */
 bool uplink_lend_rest(struct vsw_uplink *u, const struct vsw_vec *v, const struct vsw_slot *s,
 		      struct rte_mbuf *head);
+/* lcore.  Of @n frames that go to the device: what it will have to give back. Before they go. */
+struct uplink_bill {
+	uint16_t segs[VSW_VEC_SIZE], pieces[VSW_VEC_SIZE];
+};
+void uplink_lend_bill(struct rte_mbuf *const *m, uint16_t n, struct uplink_bill *b);
+/* And the first @sent of them went. */
+void uplink_lend_sent(struct vsw_uplink *u, const struct vsw_vec *v, const struct uplink_bill *b,
+		      uint16_t sent);
+/* Whether it lends to the device at all, for now. */
+bool uplink_may_lend(const struct vsw_uplink *u, uint16_t lcore);
 bool uplink_reclaim(void *be, uint16_t lcore);
 
 /* netns.c, ctl.  Puts the calling thread into a named network namespace ("": does nothing), and
