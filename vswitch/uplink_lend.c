@@ -96,19 +96,37 @@ int uplink_lend_begin(struct vsw_uplink *u)
 	return rc;
 }
 
-void uplink_lend_end(struct vsw_uplink *u)
-{
-	if (u->is_lender)
-		vsw_lender_remove(u->sw, u);
-	u->is_lender = false;
-	free(u->ranges);
-	u->ranges = NULL;
-}
-
 static bool is_out(const struct uplink_lane *l)
 {
 	return __atomic_load_n(&l->head, __ATOMIC_ACQUIRE) !=
 	       __atomic_load_n(&l->tail, __ATOMIC_ACQUIRE);
+}
+
+static void give_back_oldest(struct uplink_lane *l)
+{
+	struct uplink_loan *n = &l->loan[l->tail % UPLINK_LOANS_MAX];
+
+	__atomic_sub_fetch(&n->lend->out, n->n, __ATOMIC_RELEASE);
+	__atomic_store_n(&l->tail, l->tail + 1, __ATOMIC_RELEASE);
+}
+
+/* The device is stopped, and no lcore is in our functions. */
+static void give_all_back(struct vsw_uplink *u)
+{
+	for (unsigned int i = 0; i < u->sw->nr_lcores; i++)
+		while (is_out(&u->lane[i]))
+			give_back_oldest(&u->lane[i]);
+}
+
+void uplink_lend_end(struct vsw_uplink *u)
+{
+	if (u->is_lender) {
+		give_all_back(u);
+		vsw_lender_remove(u->sw, u);
+	}
+	u->is_lender = false;
+	free(u->ranges);
+	u->ranges = NULL;
 }
 
 static bool is_any_out(const struct vsw_uplink *u)
@@ -118,14 +136,6 @@ static bool is_any_out(const struct vsw_uplink *u)
 	for (unsigned int i = 0; i < u->sw->nr_lcores; i++)
 		is |= is_out(&u->lane[i]);
 	return is;
-}
-
-static void give_back_oldest(struct uplink_lane *l)
-{
-	struct uplink_loan *n = &l->loan[l->tail % UPLINK_LOANS_MAX];
-
-	__atomic_sub_fetch(&n->lend->out, n->n, __ATOMIC_RELEASE);
-	__atomic_store_n(&l->tail, l->tail + 1, __ATOMIC_RELEASE);
 }
 
 void uplink_lend_recall(struct vsw_uplink *u)
@@ -140,9 +150,7 @@ void uplink_lend_recall(struct vsw_uplink *u)
 		log_err(u->name, "its device does not stop");
 		return;
 	}
-	for (unsigned int i = 0; i < u->sw->nr_lcores; i++)
-		while (is_out(&u->lane[i]))
-			give_back_oldest(&u->lane[i]);
+	give_all_back(u);
 	if (rte_eth_dev_start(u->port_id))
 		log_err(u->name, "its device does not start again");
 	if (vsw_port_attach(u->port))

@@ -46,9 +46,11 @@ static void setup(void)
 static void teardown(void)
 {
 	rte_pktmbuf_free(held);
-	uplink_reclaim(up, 0);
-	cr_expect_eq(lend.out, 0);
-	cr_expect_eq(rte_mempool_in_use_count(up->pool), 0, "buffers are lost");
+	if (up) {
+		uplink_reclaim(up, 0);
+		cr_expect_eq(lend.out, 0);
+		cr_expect_eq(rte_mempool_in_use_count(up->pool), 0, "buffers are lost");
+	}
 	vsw_uplink_destroy(up);
 	vsw_memory_remove(sw, mem);
 	vsw_destroy(sw);
@@ -267,6 +269,16 @@ Test(vsw_lend, what_the_device_does_not_take_is_not_out)
 	give_back();
 	cr_expect_eq(lend.out, 0);
 	vsw_lend_settle(sw, &lend);
+}
+
+Test(vsw_lend, an_uplink_that_goes_gives_everything_back)
+{
+	frame(mem, 1000, 0);
+	cr_assert_eq(send_all(), 1);
+	cr_assert_eq(lend.out, 1);
+	vsw_uplink_destroy(up);
+	up = NULL;
+	cr_expect_eq(lend.out, 0);
 }
 
 Test(vsw_lend, devices_that_cannot_tell_what_they_have_sent_are_refused)
