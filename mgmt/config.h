@@ -95,6 +95,7 @@ struct mgmt_uplink {
 	uint32_t *mtu; /* NULL: the device's own */
 	char *pf;      /* interface or PCI address; NULL: mgmt_uplink_pf() guesses */
 	uint32_t *vfs; /* NULL: as many as adapters ask for */
+	bool zero_copy;
 	struct mgmt_policy policy;
 };
 

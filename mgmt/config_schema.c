@@ -291,6 +291,7 @@ static const cyaml_schema_field_t uplink_fields[] = {
 	CYAML_FIELD_UINT_PTR("mtu", OPT, struct mgmt_uplink, mtu),
 	TEXT("pf", struct mgmt_uplink, pf, 31),
 	CYAML_FIELD_UINT_PTR("vfs", OPT, struct mgmt_uplink, vfs),
+	CYAML_FIELD_BOOL("zero_copy", OPT, struct mgmt_uplink, zero_copy),
 	POLICY_FIELDS(struct mgmt_uplink, policy.),
 	CYAML_FIELD_END,
 };

@@ -26,9 +26,10 @@ static void show_uplinks(json_t *s)
 	size_t i;
 
 	json_array_foreach(jo(s, "switch.uplinks"), i, up)
-		printf("uplink %s: %s (%s), link %s%s\n", js(up, "name"), js(up, "devargs"),
+		printf("uplink %s: %s (%s), link %s%s%s\n", js(up, "name"), js(up, "devargs"),
 		       js(up, "driver"), json_is_true(jo(up, "link")) ? "up" : "down",
-		       json_is_true(jo(up, "wakeup")) ? "" : ", polled");
+		       json_is_true(jo(up, "wakeup")) ? "" : ", polled",
+		       json_is_true(jo(up, "zero_copy")) ? ", zero copy" : "");
 }
 
 /* "1 d 2 h", "3 h 4 min", "5 min 6 s" */

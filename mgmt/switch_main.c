@@ -73,6 +73,7 @@ static int make_uplink(struct sw *sw, uint32_t i)
 		.pvid = up->vlan.pvid,
 		.nr_queues = (uint16_t)up->queues,
 		.mtu = up->mtu ? (uint16_t)*up->mtu : 0,
+		.zero_copy = up->zero_copy,
 	};
 
 	snprintf(cfg.name, sizeof(cfg.name), "%s", up->name);

@@ -372,12 +372,17 @@ bool netvsp_flush_completions(struct netvsp_chan *ch, unsigned int lcore)
 	return true;
 }
 
+static bool is_lent(const struct netvsp_chan *ch)
+{
+	return __atomic_load_n(&ch->lend.out, __ATOMIC_ACQUIRE) != 0;
+}
+
 void netvsp_rx_done(void *be, uint16_t q, struct vsw_vec *v)
 {
 	struct netvsp_nic *nic = be;
 	struct netvsp_chan *ch = atomic_load_explicit(&nic->live[q], memory_order_relaxed);
 
-	if (ch && ch->nr_pending)
+	if (ch && ch->nr_pending && likely(!is_lent(ch)))
 		netvsp_flush_completions(ch, v->lcore);
 }
 
@@ -654,7 +659,7 @@ uint16_t netvsp_rx(void *be, uint16_t q, struct vsw_vec *v)
 			netvsp_fault(ch, ch->fault); /* in case its report found no room */
 		return 0;
 	}
-	if (unlikely(ch->nr_pending) && !netvsp_flush_completions(ch, v->lcore))
+	if (unlikely(ch->nr_pending) && (is_lent(ch) || !netvsp_flush_completions(ch, v->lcore)))
 		return 0;
 	if (unlikely(q == 0 && atomic_load_explicit(&nic->wants_table, memory_order_relaxed)))
 		netvsp_send_table(ch, v->lcore);
@@ -672,6 +677,7 @@ uint16_t netvsp_rx(void *be, uint16_t q, struct vsw_vec *v)
 		return 0;
 	}
 	v->nr_sg = 0;
+	v->lend = &ch->lend;
 	t.avail = (uint32_t)avail;
 	t.nr_max = ch->burst_max;
 	t.slot = vmbus_state_g2h_next(ch->cs);
@@ -710,6 +716,8 @@ bool netvsp_arm(void *be, uint16_t q)
 	if (!ch || ch->is_faulted)
 		return ch && !ch->is_reported;
 	ch->rx.armed++;
+	if (ch->nr_pending && is_lent(ch))
+		return true;
 	if (ch->nr_pending)
 		return arm_for_room(ch, (uint32_t)(ch->nr_pending * COMPLETION_SIZE));
 	if (ch->need_room)

@@ -272,6 +272,7 @@ static void chan_retire(struct netvsp_chan *ch)
 	atomic_store_explicit(&nic->live[ch->q], NULL, memory_order_release);
 	vsw_port_queue_stop(nic->port, ch->q);
 	vsw_quiesce(nic->nv->sw);
+	vsw_lend_settle(nic->nv->sw, &ch->lend);
 	/* A report on its way to ctl is void: the state may be gone by then. */
 	ch->is_faulted = false;
 	if (ch->q == 0) {
@@ -397,6 +398,7 @@ static int on_peer_up(void *ctx, struct vmbus_peer *peer)
 {
 	struct netvsp *nv = ctx;
 	struct netvsp_nic *nic;
+	unsigned int i;
 	int rc;
 
 	for (nic = nv->nics; nic; nic = nic->next) {
@@ -408,6 +410,8 @@ static int on_peer_up(void *ctx, struct vmbus_peer *peer)
 		if (rc)
 			return rc;
 	}
+	for (i = 0; i < peer->gm.nr_regions; i++)
+		vsw_memory_add(nv->sw, peer->gm.region[i].hva, peer->gm.region[i].len);
 	return 0;
 }
 
@@ -426,6 +430,8 @@ static void on_peer_down(void *ctx, struct vmbus_peer *peer)
 		/* Without the channel: a worker that comes back finds the path as it left it. */
 		netvsp_vf_lost(nic);
 	}
+	for (i = 0; i < peer->gm.nr_regions; i++)
+		vsw_memory_remove(nv->sw, peer->gm.region[i].hva);
 }
 
 static void on_quiesce(void *ctx)

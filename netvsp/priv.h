@@ -14,6 +14,7 @@
 
 #include "netvsp/netvsp.h"
 #include "netvsp/path.h"
+#include "vswitch/lend.h"
 
 #define NETVSP_SECTIONS_MAX	8192u
 #define NETVSP_SECTION_SIZE	2048u /* while the MTU fits; else a multiple of 4096 */
@@ -107,9 +108,10 @@ struct netvsp_chan {
 	uint32_t *monitor; /* the guest may signal by this word; or NULL */
 	/* The lcore that reads the channel. */
 	alignas(64) struct vmbus_ring in;
-	uint64_t burst;			 /* number of the last burst taken */
-	uint32_t nr_pending;		 /* completions of it not yet written */
-	uint32_t need_room;		 /* bytes that a control answer waits for; 0: none does */
+	uint64_t burst;	      /* number of the last burst taken */
+	uint32_t nr_pending;  /* completions of it not yet written */
+	struct vsw_lend lend; /* what devices still read of its frames: completions wait for that */
+	uint32_t need_room;   /* bytes that a control answer waits for; 0: none does */
 	uint8_t status[VMBUS_BURST_MAX]; /* NVSP status of each */
 	bool waits_for_path; /* the next message is a request whose answer is not there yet */
 	bool may_repeat; /* nothing was taken since a takeover: an earlier switch may have acted on

@@ -160,6 +160,7 @@ static uint16_t poll_queue(struct vsw_lcore *lc, const struct vsw_snap *sn,
 
 	v->n = 0;
 	v->nr_sg = 0;
+	v->lend = NULL;
 	n = p->ops->rx(p->be, po->q, v);
 	if (n == 0)
 		return 0;
@@ -167,6 +168,15 @@ static uint16_t poll_queue(struct vsw_lcore *lc, const struct vsw_snap *sn,
 	vsw_pipeline_run(lc, sn, p);
 	p->ops->rx_done(p->be, po->q, v);
 	return n;
+}
+
+static __attribute__((noinline)) void reclaim(struct vsw_lcore *lc, const struct vsw_snap *sn)
+{
+	uint32_t i;
+
+	lc->is_lent = false;
+	for (i = 0; i < sn->nr_lenders; i++)
+		lc->is_lent |= sn->lender[i]->ops->reclaim(sn->lender[i]->be, lc->index);
 }
 
 /* Coarse clocks, moved on without a division in each loop. */
@@ -198,6 +208,8 @@ uint32_t vsw_lcore_poll(struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_
 		n += poll_queue(lc, sn, &po[i]);
 	if (unlikely(sn->ext.wants_poll))
 		vsw_ext_poll(lc, sn);
+	if (unlikely(sn->nr_lenders))
+		reclaim(lc, sn);
 	stat_add(&lc->stats.loops, 1);
 	if (n) {
 		stat_add(&lc->stats.busy_loops, 1);
@@ -242,6 +254,8 @@ static bool arm_all(const struct vsw_lcore *lc, const struct vsw_snap *sn, int64
 	uint32_t i;
 
 	*ns = lc->hold.nr_held ? SLEEP_HELD_NS : -1;
+	if (lc->is_lent && sn->nr_lenders)
+		return false;
 	for (i = 0; i < sn->lcore[lc->index].n; i++) {
 		if (is_silent(&po[i]) && *ns < 0)
 			*ns = SLEEP_POLLED_NS;

@@ -57,6 +57,22 @@ void vsw_slot_copy_backing(const struct vsw_vec *v, const struct vsw_slot *s, ui
 		copy_pieces(v->sg + s->sg_first, s->sg_count, s->sg_off + from, dst, len);
 }
 
+uint32_t vsw_slot_run(const struct vsw_vec *v, const struct vsw_slot *s, uint32_t from,
+		      const uint8_t **at)
+{
+	const struct vsw_sg *sg = v->sg + s->sg_first;
+	uint32_t skip = s->sg_off + from, left = s->pkt.len - from;
+
+	if (s->data) {
+		*at = s->data + from;
+		return left;
+	}
+	for (; skip >= sg->len; sg++)
+		skip -= sg->len;
+	*at = sg->ptr + skip;
+	return sg->len - skip < left ? sg->len - skip : left;
+}
+
 bool vsw_slot_pull(const struct vsw_vec *v, struct vsw_slot *s, uint32_t n)
 {
 	struct nethv_pkt *p = &s->pkt;

@@ -102,6 +102,8 @@ struct vsw_cut {
 	uint32_t lost[VSW_DROP_COUNT]; /* by reason */
 };
 
+struct vsw_lend;
+
 struct vsw_vec {
 	struct vsw_slot slot[VSW_VEC_SIZE];
 	uint16_t n;
@@ -109,6 +111,8 @@ struct vsw_vec {
 	uint16_t nr_cut; /* NETHV_PKT_LSO frames that tx() cut: cut is to be looked at */
 	uint32_t nr_sg;
 	uint64_t now_tsc; /* read once a poll loop */
+	struct vsw_lend *
+		lend; /* the source's bytes may be sent from where they lie (vswitch/lend.h); or NULL */
 	struct vsw_cut cut;
 	struct vsw_sg sg[VSW_SG_MAX];
 };
@@ -121,6 +125,11 @@ const char *vsw_drop_text(unsigned int reason);
  * caller keeps the range inside the frame. */
 void vsw_slot_copy_backing(const struct vsw_vec *v, const struct vsw_slot *s, uint32_t from,
 			   void *dst, uint32_t len);
+
+/* lcore.  The bytes of the backing that lie in a row from the frame's byte @from on, which is inside: how many,
+ * and where. */
+uint32_t vsw_slot_run(const struct vsw_vec *v, const struct vsw_slot *s, uint32_t from,
+		      const uint8_t **at);
 
 /* lcore.  Makes min(@n, frame) bytes private, if they fit into snap. */
 bool vsw_slot_pull(const struct vsw_vec *v, struct vsw_slot *s, uint32_t n);

@@ -42,6 +42,9 @@ struct vsw_port_ops {
 	/* lcore, before sleep.  Whether the queue may get work that does not wake us: then nobody
 	 * sleeps for long. May be NULL: no. */
 	bool (*is_silent)(void *be, uint16_t q);
+	/* lcore, in each loop.  Takes back what the device has read of what this lcore lent it (vswitch/lend.h).
+	 * True: something is still out, so nobody sleeps. May be NULL: nothing ever is. */
+	bool (*reclaim)(void *be, uint16_t lcore);
 	/* ctl.  An fd that is readable when an armed queue got work, or -1. Asked at each start of
 	 * the queue and borrowed until its stop. The lcore drains it with read(2) of up to 256 bytes
 	 * when non-blocking. May be NULL: -1. */

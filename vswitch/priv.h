@@ -10,16 +10,18 @@
 #include <rte_rcu_qsbr.h>
 
 #include "vswitch/fdb.h"
+#include "vswitch/lend.h"
 #include "vswitch/port.h"
 #include "vswitch/run.h"
 #include "vswitch/vswitch.h"
 
-#define VLANS	     4096u
-#define VLAN_NONE    4095u		 /* reserved by 802.1Q; here: not a VLAN */
-#define VLAN_UNKNOWN 0xFFFFu		 /* pkt.vlan: not looked up yet */
-#define PORTS_REAL   (VSW_PORTS_MAX - 1) /* the last statistics slot is for names given up */
-#define CACHE_SIZE   2048u
-#define POSTED_SIZE  256u
+#define VLANS		4096u
+#define VLAN_NONE	4095u		    /* reserved by 802.1Q; here: not a VLAN */
+#define VLAN_UNKNOWN	0xFFFFu		    /* pkt.vlan: not looked up yet */
+#define PORTS_REAL	(VSW_PORTS_MAX - 1) /* the last statistics slot is for names given up */
+#define CACHE_SIZE	2048u
+#define POSTED_SIZE	256u
+#define VSW_LENDERS_MAX 8u /* uplinks with zero copy */
 
 /* A receive queue in the eyes of ctl. */
 struct port_queue {
@@ -76,6 +78,8 @@ struct vsw_snap {
 		uint32_t first, n; /* in poll[] */
 	} lcore[VSW_LCORES_MAX];
 	struct vsw_poll *poll;
+	uint32_t nr_lenders; /* ports with reclaim() */
+	const struct vsw_port *lender[VSW_LENDERS_MAX];
 	/* The long way (vswitch/stages.h): taken when any of it is there. */
 	bool is_long;
 	bool is_quick; /* of all that, there are extensions only, and none that needs more than the
@@ -156,6 +160,7 @@ struct vsw_lcore {
 	uint64_t mirror_lost; /* copies for monitor ports that found no room */
 	uint32_t overlay_s;   /* when the overlay's clock was last told */
 	uint64_t gap_max;     /* longest loop, or time parked, TSC. Atomic */
+	bool is_lent;	      /* a device still reads what was lent in this lcore */
 	uint64_t parked_from; /* still parked, since this TSC; 0: not. Atomic */
 
 	/* The long way. */
@@ -214,6 +219,10 @@ struct vsw {
 	struct vsw_tap *tap;
 	struct vsw_overlay *overlay;
 	struct vsw_mirror *mirror;
+	struct vsw_memory *memory; /* that sources may lend of */
+	unsigned int nr_memory;
+	struct vsw_uplink *lender[VSW_LENDERS_MAX];
+	unsigned int nr_lenders;
 
 	bool is_parking; /* lcores stop between two vectors; see vsw_park() */
 };
@@ -298,6 +307,12 @@ void vsw_deliver(struct vsw_lcore *lc, struct vsw_vec *v, struct vsw_port_stats 
 
 /* lcore.c.  ctl: make, unmake, thread body; one round over the queues, for the loop and for tests:
  * returns the packets received. */
+/* lend.c, ctl. */
+int vsw_lender_add(struct vsw *sw, struct vsw_uplink *u); /* 0 or -ENOSPC (text set) */
+void vsw_lender_remove(struct vsw *sw, struct vsw_uplink *u);
+void vsw_lend_tick(struct vsw *sw);
+void vsw_lend_destroy(struct vsw *sw);
+
 int vsw_lcore_create(struct vsw_lcore **out, struct vsw *sw, uint16_t index, unsigned int eal_id);
 void vsw_lcore_destroy(struct vsw_lcore *lc);
 int vsw_lcore_main(void *lc);

@@ -139,8 +139,11 @@ int vsw_snap_build(struct vsw_snap **out, const struct vsw *sw)
 	if (!sn)
 		goto fail;
 	for (i = 0; i < PORTS_REAL; i++) {
-		if (sw->port[i] && sw->port[i]->is_attached)
-			sn->port[i] = sw->port[i];
+		if (!sw->port[i] || !sw->port[i]->is_attached)
+			continue;
+		sn->port[i] = sw->port[i];
+		if (sw->port[i]->ops->reclaim)
+			sn->lender[sn->nr_lenders++] = sw->port[i];
 	}
 	sn->overlay = sw->overlay;
 	vsw_via_build(sn, sw);

@@ -173,6 +173,7 @@ void vsw_destroy(struct vsw *sw)
 	vsw_snap_free(sw->snap);
 	vsw_overlay_destroy(sw->overlay);
 	free(sw->mirror);
+	vsw_lend_destroy(sw);
 	vsw_fdb_destroy(sw->fdb);
 	rte_ring_free(sw->events);
 	free(sw->qsbr);
@@ -418,6 +419,7 @@ void vsw_event_process(struct vsw *sw)
 		return;
 	vsw_learn_age(sw);
 	vsw_exts_tick(sw);
+	vsw_lend_tick(sw);
 	if (sw->second_fn)
 		sw->second_fn(sw->second_ctx, 0);
 }

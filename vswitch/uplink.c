@@ -10,6 +10,7 @@
 #include "vswitch/offload.h"
 #include "vswitch/uplink_priv.h"
 
+#define L4_MIN	20u /* of a TCP header; a UDP header is shorter */
 #define TAG_LEN 4u
 
 /* A frame in several mbufs: pieces in vec.sg. False when the vector has no room for them. */
@@ -133,6 +134,42 @@ static void mbuf_fill(const struct vsw_uplink *u, const struct vsw_vec *v, const
 		vsw_csum_finish(&s->pkt, at + tag_len);
 }
 
+/* Whether the device can do with the bytes as they lie what the frame asks for: sums that we make are made on
+ * a copy, and the device wants all headers in the first piece. */
+static bool may_lend(const struct vsw_uplink *u, const struct vsw_vec *v, const struct vsw_slot *s)
+{
+	return v->lend && !s->mbuf && s->pkt.len >= s->pkt.hdr_len + UPLINK_LEND_MIN &&
+	       uplink_may_lend(u, v->lcore) &&
+	       (!(s->pkt.flags & NETHV_PKT_CSUM) ||
+		(u->has_csum && s->pkt.hdr_len >= s->pkt.l4_off + L4_MIN));
+}
+
+/* The private bytes into @m, and the source's behind it. False: it is to be copied; @m is empty. */
+static bool mbuf_lend(struct vsw_uplink *u, const struct vsw_vec *v, const struct vsw_slot *s,
+		      struct rte_mbuf *m)
+{
+	uint32_t tag_len = s->pkt.flags & NETHV_PKT_VLAN ? TAG_LEN : 0;
+	uint8_t *at = rte_pktmbuf_mtod(m, uint8_t *);
+
+	m->data_len = (uint16_t)(s->pkt.hdr_len + tag_len);
+	m->pkt_len = m->data_len;
+	memcpy(at + tag_len, vsw_hdr(&s->pkt), s->pkt.hdr_len);
+	if (tag_len)
+		put_tag(at, &s->pkt);
+	if (!uplink_lend_rest(u, v, s, m))
+		return false;
+	if (s->pkt.flags & NETHV_PKT_CSUM)
+		ask_device(m, &s->pkt, tag_len);
+	return true;
+}
+
+static inline void count_frame(struct vsw_uplink *u, uint16_t lcore, bool is_lent)
+{
+	uint64_t *n = is_lent ? &u->lane[lcore].lent : &u->lane[lcore].copied;
+
+	__atomic_store_n(n, *n + 1, __ATOMIC_RELAXED);
+}
+
 /* Queues are shared only when the device has fewer than there are lcores. */
 static uint16_t burst(struct vsw_uplink *u, uint16_t lcore, struct rte_mbuf **m, uint16_t n)
 {
@@ -164,14 +201,19 @@ static uint16_t mbufs_get(struct rte_mempool *pool, struct rte_mbuf **m, uint16_
 
 /* Sends m[0 .. @n) and frees what the device does not take; returns what it took. A device that cannot do
  * what a frame asks of it says so in its prepare step: that frame and those behind it are lost. */
-static uint16_t send_all(struct vsw_uplink *u, uint16_t lcore, struct rte_mbuf **m, uint16_t n,
-			 uint8_t *why)
+static uint16_t send_all(struct vsw_uplink *u, const struct vsw_vec *v, struct rte_mbuf **m,
+			 uint16_t n, uint8_t *why)
 {
 	uint16_t good = n, sent;
+	struct uplink_bill bill;
 
 	if (u->has_csum)
-		good = rte_eth_tx_prepare(u->port_id, lcore % u->nr_txq, m, n);
-	sent = good ? burst(u, lcore, m, good) : 0;
+		good = rte_eth_tx_prepare(u->port_id, v->lcore % u->nr_txq, m, n);
+	if (unlikely(u->is_lender))
+		uplink_lend_bill(m, good, &bill);
+	sent = good ? burst(u, v->lcore, m, good) : 0;
+	if (unlikely(u->is_lender))
+		uplink_lend_sent(u, v, &bill, sent);
 	*why = good < n && sent == good ? VSW_DROP_bad_offload : VSW_DROP_uplink_full;
 	if (unlikely(sent < n))
 		rte_pktmbuf_free_bulk(m + sent, n - sent);
@@ -197,10 +239,13 @@ static uint8_t send_segments(struct vsw_uplink *u, struct vsw_vec *v, const stru
 			why = VSW_DROP_no_mbuf;
 			break;
 		}
-		for (i = 0; i < n && vsw_seg_next(&g); i++)
+		for (i = 0; i < n && vsw_seg_next(&g); i++) {
 			mbuf_fill(u, v, &g.slot, m[i]);
+			if (u->is_lender)
+				count_frame(u, v->lcore, false);
+		}
 		made += n;
-		sent += send_all(u, v->lcore, m, (uint16_t)n, &why);
+		sent += send_all(u, v, m, (uint16_t)n, &why);
 	}
 	if (sent) /* the last segment may be shorter; it is among them when all were sent */
 		bytes = sent == nr ? s->pkt.len + (uint64_t)(nr - 1) * g.hdr_len
@@ -222,6 +267,13 @@ static struct rte_mbuf *chain_make(struct vsw_uplink *u, const struct vsw_vec *v
 	       p->hdr_len);
 	if (tag_len)
 		put_tag(rte_pktmbuf_mtod(head, uint8_t *), p);
+	if (u->is_lender) {
+		bool is_lent = may_lend(u, v, s) && uplink_lend_rest(u, v, s, head);
+
+		count_frame(u, v->lcore, is_lent);
+		if (is_lent)
+			return head;
+	}
 	for (at = p->hdr_len; at < p->len; at += n) {
 		m = last;
 		if (rte_pktmbuf_tailroom(last) == 0) {
@@ -262,7 +314,7 @@ static uint8_t send_whole(struct vsw_uplink *u, struct vsw_vec *v, const struct 
 	vsw_lso_ip_whole(&s->pkt, ip);
 	if (s->pkt.csum & NETHV_CSUM_IP4)
 		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
-	sent = send_all(u, v->lcore, &m, 1, &why);
+	sent = send_all(u, v, &m, 1, &why);
 	return vsw_cut_add(v, &s->pkt, nr, sent ? nr : 0, s->pkt.len + (uint64_t)(nr - 1) * hdr_len,
 			   sent ? VSW_DROP_none : why);
 }
@@ -285,18 +337,32 @@ struct outgoing {
 	uint16_t from[VSW_VEC_SIZE]; /* index into idx[] */
 };
 
-static uint16_t flush(struct vsw_uplink *u, uint16_t lcore, struct outgoing *o, uint8_t *reason)
+static uint16_t flush(struct vsw_uplink *u, const struct vsw_vec *v, struct outgoing *o,
+		      uint8_t *reason)
 {
 	uint16_t n = o->used - o->sent_to, sent, i;
 	uint8_t why;
 
 	if (n == 0)
 		return 0;
-	sent = send_all(u, lcore, o->m + o->sent_to, n, &why);
+	sent = send_all(u, v, o->m + o->sent_to, n, &why);
 	for (i = o->sent_to + sent; i < o->used; i++)
 		reason[o->from[i]] = why;
 	o->sent_to = o->used;
 	return sent;
+}
+
+static inline void frame_fill(struct vsw_uplink *u, const struct vsw_vec *v,
+			      const struct vsw_slot *s, struct rte_mbuf *m)
+{
+	bool is_lent = false;
+
+	if (unlikely(u->is_lender)) {
+		is_lent = may_lend(u, v, s) && mbuf_lend(u, v, s, m);
+		count_frame(u, v->lcore, is_lent);
+	}
+	if (!is_lent)
+		mbuf_fill(u, v, s, m);
 }
 
 uint16_t uplink_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n, uint8_t *reason)
@@ -311,7 +377,7 @@ uint16_t uplink_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
 		const struct vsw_slot *s = &v->slot[idx[i]];
 
 		if (unlikely(s->pkt.flags & NETHV_PKT_LSO)) {
-			sent += flush(u, v->lcore, &o, reason); /* what came before leaves before */
+			sent += flush(u, v, &o, reason); /* what came before leaves before */
 			reason[i] = send_long(u, v, s);
 			sent += !reason[i];
 		} else if (unlikely(s->pkt.len > u->frame_max)) {
@@ -320,10 +386,10 @@ uint16_t uplink_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
 			reason[i] = VSW_DROP_no_mbuf;
 		} else {
 			o.from[o.used] = i;
-			mbuf_fill(u, v, s, o.m[o.used++]);
+			frame_fill(u, v, s, o.m[o.used++]);
 		}
 	}
-	sent += flush(u, v->lcore, &o, reason);
+	sent += flush(u, v, &o, reason);
 	if (unlikely(o.used < o.nr_m))
 		rte_pktmbuf_free_bulk(o.m + o.used, o.nr_m - o.used);
 	return sent;

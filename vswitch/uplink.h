@@ -34,6 +34,9 @@ struct vsw_uplink_cfg {
 	uint16_t nr_queues; /* receive queues; 0: 1. net_tap has as many in each direction. */
 	uint16_t mtu;	    /* 0: the device's own */
 	enum vsw_uplink_offload offload;
+	/* Send from the source's memory what it lends (vswitch/lend.h). The device reads it by DMA, so it must be one
+	 * that VFIO confines, and must be able to say what it has sent. */
+	bool zero_copy;
 };
 
 /* ctl.  Plugs the device in, starts it, attaches its port. 0, -EINVAL, -EEXIST, -ENODEV, -EPERM, -ENOMEM
@@ -53,5 +56,8 @@ struct vsw_uplink_status {
 	bool has_wakeup; /* sleeps on receive events; else it is polled some thousand times a second */
 	uint64_t rx_missed;
 	uint64_t tx_errors;
+	bool has_zero_copy;
+	uint64_t tx_lent,
+		tx_copied; /* with it: frames that were sent from the source's memory, and others */
 };
 void vsw_uplink_status(const struct vsw_uplink *u, struct vsw_uplink_status *out);

@@ -34,6 +34,17 @@ static const struct vsw_port_ops uplink_ops = {
 	.event_fd = uplink_event_fd,
 };
 
+/* The same with memory of sources. */
+static const struct vsw_port_ops lender_ops = {
+	.rx = uplink_rx,
+	.rx_done = uplink_rx_done,
+	.tx = uplink_tx,
+	.arm = uplink_arm,
+	.disarm = uplink_disarm,
+	.event_fd = uplink_event_fd,
+	.reclaim = uplink_reclaim,
+};
+
 /* Drivers say -1, -ENODEV or -EINVAL for most causes: what to look at, by kind of device. */
 static const struct {
 	const char *driver, *hint;
@@ -138,21 +149,22 @@ static void choose_queues(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg
 			 u->nr_rxq, want_rx);
 }
 
-static int pool_create(struct vsw_uplink *u, const char *devargs, uint16_t mtu, uint32_t nr_desc)
+static int pool_create(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg, uint16_t mtu,
+		       uint32_t nr_desc)
 {
 	uint32_t n = nr_desc + (u->sw->nr_lcores + 1) * (MBUF_CACHE * 2 + VSW_VEC_SIZE);
 	uint32_t size = RTE_MAX(BUF_SIZE_MIN, RTE_ALIGN_CEIL(mtu + FRAME_EXTRA, 64u));
 	char name[RTE_MEMPOOL_NAMESIZE];
 
 	snprintf(name, sizeof(name), "up_%p", (void *)u);
-	u->pool = rte_pktmbuf_pool_create(name, n, MBUF_CACHE, 0,
-					  (uint16_t)(size + RTE_PKTMBUF_HEADROOM),
-					  rte_eth_dev_socket_id(u->port_id));
+	u->pool = rte_pktmbuf_pool_create(
+		name, n, MBUF_CACHE, cfg->zero_copy ? UPLINK_LENT_SIZE : 0,
+		(uint16_t)(size + RTE_PKTMBUF_HEADROOM), rte_eth_dev_socket_id(u->port_id));
 	if (!u->pool)
 		return err_set(-rte_errno,
 			       "uplink %s: device '%s': cannot have %u buffers of %u bytes: %s; "
 			       "give the switch more memory",
-			       u->name, devargs, n, size, rte_strerror(rte_errno));
+			       u->name, cfg->devargs, n, size, rte_strerror(rte_errno));
 	return 0;
 }
 
@@ -209,6 +221,8 @@ static int configure(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg,
 	int rc;
 
 	conf.txmode.offloads = 0;
+	if (cfg->zero_copy)
+		conf.txmode.offloads = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	if (cfg->mtu && (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER))
 		conf.rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER;
 	conf.rxmode.mtu = cfg->mtu;
@@ -231,8 +245,9 @@ static int configure(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg,
 	return 0;
 }
 
-static int setup_queues(struct vsw_uplink *u, const char *devargs)
+static int setup_queues(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 {
+	const char *devargs = cfg->devargs;
 	uint16_t rxd = VSW_UPLINK_RX_DESC, txd = VSW_UPLINK_TX_DESC, q, mtu = 0;
 	uint32_t nr_desc;
 	int rc, socket = rte_eth_dev_socket_id(u->port_id);
@@ -242,10 +257,11 @@ static int setup_queues(struct vsw_uplink *u, const char *devargs)
 	rc = rte_eth_dev_adjust_nb_rx_tx_desc(u->port_id, &rxd, &txd);
 	if (rc)
 		return err_sys(rc, "uplink %s: device '%s': descriptors", u->name, devargs);
+	u->nr_txd = txd;
 	nr_desc = rxd * u->nr_rxq + txd * u->nr_txq;
 	if (strcmp(u->driver, "net_af_xdp") == 0)
 		nr_desc += u->nr_rxq * XDP_RINGS; /* whatever the descriptors asked for */
-	rc = pool_create(u, devargs, mtu, nr_desc);
+	rc = pool_create(u, cfg, mtu, nr_desc);
 	if (rc)
 		return rc;
 	for (q = 0; q < u->nr_rxq && !rc; q++)
@@ -329,9 +345,15 @@ static int attach(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 	};
 	int rc;
 
+	u->is_soft = cfg->zero_copy && strcmp(u->driver, "net_ring") == 0;
 	memcpy(pc.name, cfg->name, sizeof(pc.name));
 	memcpy(pc.allowed, cfg->allowed, sizeof(pc.allowed));
-	rc = vsw_port_create(&u->port, u->sw, &pc, &uplink_ops, u);
+	if (cfg->zero_copy) {
+		rc = uplink_lend_begin(u);
+		if (rc)
+			return rc;
+	}
+	rc = vsw_port_create(&u->port, u->sw, &pc, u->is_lender ? &lender_ops : &uplink_ops, u);
 	if (!rc)
 		rc = vsw_port_attach(u->port);
 	return rc;
@@ -351,7 +373,7 @@ static int bring_up(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 			       u->nr_rxq ? "send" : "receive");
 	rc = configure(u, cfg, &info);
 	if (!rc)
-		rc = setup_queues(u, cfg->devargs);
+		rc = setup_queues(u, cfg);
 	if (!rc)
 		rc = start(u, cfg->devargs);
 	if (!rc)
@@ -432,6 +454,7 @@ static void unplug(struct vsw_uplink *u)
 			 err_text()); /* deleted meanwhile, and our interface with it */
 	if (u->is_started && rte_eth_dev_stop(u->port_id))
 		log_warn(u->name, "%s does not stop", u->driver);
+	uplink_lend_end(u);
 	if (rte_eth_dev_close(u->port_id))
 		log_warn(u->name, "%s does not close", u->driver);
 	if (rte_dev_remove(u->dev))
@@ -465,6 +488,7 @@ void vsw_uplink_destroy(struct vsw_uplink *u)
 		fd_close(&u->event_fd[q]);
 	unplug(u);
 	pool_free(u);
+	free(u->lane);
 	free(u);
 }
 
@@ -490,5 +514,7 @@ void vsw_uplink_status(const struct vsw_uplink *u, struct vsw_uplink_status *out
 		.has_wakeup = u->event_fd[0] >= 0,
 		.rx_missed = st.imissed + st.rx_nombuf,
 		.tx_errors = st.oerrors,
+		.has_zero_copy = u->is_lender && !u->is_lending_off,
 	};
+	uplink_lend_count(u, &out->tx_lent, &out->tx_copied);
 }
