@@ -271,6 +271,27 @@ Test(vsw_lend, what_the_device_does_not_take_is_not_out)
 	vsw_lend_settle(sw, &lend);
 }
 
+Test(vsw_lend, a_device_that_sends_nothing_for_seconds_is_started_anew_and_copies)
+{
+	struct vsw_uplink_status st;
+
+	frame(mem, 1000, 0);
+	cr_assert_eq(send_all(), 1);
+	uplink_lend_tick(up);
+	cr_expect_eq(lend.out, 1, "not yet");
+	uplink_lend_tick(up);
+	cr_expect_eq(lend.out, 0);
+	vsw_uplink_status(up, &st);
+	cr_expect_not(st.has_zero_copy);
+	while (receive())
+		;
+	frame(mem, 1000, 0);
+	cr_assert_eq(send_all(), 1);
+	cr_expect_eq(lend.out, 0);
+	cr_expect_eq(receive(), 1000);
+	expect_counts(1, 1);
+}
+
 Test(vsw_lend, an_uplink_that_goes_gives_everything_back)
 {
 	frame(mem, 1000, 0);
