@@ -79,11 +79,8 @@ static void on_fault(const struct iommu_fault *f, void *ctx)
 
 static void on_log(void *ctx, uint32_t events)
 {
-	vf_faults_read(ctx);
-}
+	struct sup_vf *sv = ctx;
 
-void vf_faults_read(struct sup_vf *sv)
-{
 	if (iommu_fault_log_read(&sv->faults, on_fault, sv) >= 0)
 		return;
 	log_warn("iommu", "DMA faults are not told any more: %s", err_text());

@@ -116,9 +116,8 @@ struct proc *vf_worker_of(const struct vf_nic *n);
 void vf_flush(struct proc *p); /* what waits for it goes out as soon as it can */
 void vf_note(struct vf_nic *n, enum iommu_why cause, const char *text);
 
-/* sup_vf_fault.c.  begin(): a host whose log cannot be read is told of, and works. read() takes what the log has. */
+/* sup_vf_fault.c.  A host whose log cannot be read is told of, and works. */
 void vf_faults_begin(struct sup_vf *sv);
-void vf_faults_read(struct sup_vf *sv);
 void vf_faults_end(struct sup_vf *sv);
 
 /* sup_vf_ops.c: answers the client that waits, if it is time. */

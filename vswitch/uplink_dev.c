@@ -25,25 +25,13 @@
 #define BUF_SIZE_MIN 2048u
 #define XDP_RINGS    8192u /* its fill, completion and two data rings for each queue */
 
-static const struct vsw_port_ops uplink_ops = {
-	.rx = uplink_rx,
-	.rx_done = uplink_rx_done,
-	.tx = uplink_tx,
-	.arm = uplink_arm,
-	.disarm = uplink_disarm,
-	.event_fd = uplink_event_fd,
-};
+#define UPLINK_OPS                                                                      \
+	.rx = uplink_rx, .rx_done = uplink_rx_done, .tx = uplink_tx, .arm = uplink_arm, \
+	.disarm = uplink_disarm, .event_fd = uplink_event_fd
 
-/* The same with memory of sources. */
-static const struct vsw_port_ops lender_ops = {
-	.rx = uplink_rx,
-	.rx_done = uplink_rx_done,
-	.tx = uplink_tx,
-	.arm = uplink_arm,
-	.disarm = uplink_disarm,
-	.event_fd = uplink_event_fd,
-	.reclaim = uplink_reclaim,
-};
+/* Who lends nothing is not asked in each loop. */
+static const struct vsw_port_ops uplink_ops = {UPLINK_OPS};
+static const struct vsw_port_ops lender_ops = {UPLINK_OPS, .reclaim = uplink_reclaim};
 
 /* Drivers say -1, -ENODEV or -EINVAL for most causes: what to look at, by kind of device. */
 static const struct {
