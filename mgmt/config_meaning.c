@@ -118,6 +118,10 @@ static int check_uplinks(const struct check *c)
 		snprintf(path, sizeof(path), "uplinks[%u]", i);
 		if (!rc)
 			rc = check_vlan(c, &c->cfg->uplinks[i].vlan, path);
+		if (!rc && c->cfg->uplinks[i].vmq && c->cfg->uplinks[i].queues > 1)
+			rc = mgmt_complain(
+				c, "found beside vmq; allowed: vmq.queues, or leave vmq away",
+				"%s.queues", path);
 		if (!rc && c->cfg->uplinks[i].netns && strchr(c->cfg->uplinks[i].netns, '/'))
 			rc = mgmt_complain(
 				c, "found a path; allowed: a name as `ip netns list` shows it",

@@ -175,11 +175,11 @@ json_t *sw_status_json(struct sw *sw)
 	netvsp_nic_walk(sw->netvsp, add_nic, nics);
 	vsw_fdb_walk(sw->vsw, count_fdb, &fdb);
 	clock_gettime(CLOCK_MONOTONIC, &now); /* rates are made from two of these */
-	return json_pack("{s:I, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "time_ns",
+	return json_pack("{s:I, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time_ns",
 			 (json_int_t)now.tv_sec * 1000000000 + now.tv_nsec, "poll",
 			 sw_poll_word(vsw_poll_mode(sw->vsw)), "hugepages",
 			 sw->child.cfg->sw.hugepages == MGMT_HUGE_YES ? "yes" : "no", "fdb",
 			 (int)fdb, "lcores", lcores_json(sw), "ports", ports_json(sw), "totals",
 			 totals_json(sw), "nics", nics, "uplinks", uplinks_json(sw), "extensions",
-			 sw_exts_json(sw, false));
+			 sw_exts_json(sw, false), "vmq", sw_vmq_json(sw));
 }

@@ -508,7 +508,7 @@ void netvsp_destroy(struct netvsp *nv)
 {
 	if (!nv)
 		return;
-	vsw_each_second(nv->sw, NULL, NULL);
+	vsw_each_second_end(nv->sw, nv);
 	vsw_on_vf_remove(nv->sw, NULL, NULL);
 	while (nv->nics)
 		netvsp_nic_destroy(nv->nics);

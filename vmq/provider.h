@@ -12,10 +12,12 @@
 struct rte_eth_conf;
 struct rte_eth_dev_info;
 struct rte_mbuf;
+struct vsw;
 
 struct vmq_provider_cfg {
-	const char *name; /* the uplink's, for messages; borrowed */
-	uint16_t dev;	  /* ethdev */
+	const char *name;   /* the uplink's, for messages; borrowed */
+	struct vsw *sw;	    /* for grace periods; borrowed */
+	uint16_t dev;	    /* ethdev */
 	uint16_t nr_queues; /* with the default one */
 	uint16_t nr_desc;   /* of a queue */
 	bool wants_direct;
@@ -38,6 +40,10 @@ struct vmq_provider_ops {
 	int (*filter_set)(void *pv, uint16_t q, const struct vmq_filter *f);
 	int (*filter_clear)(void *pv, uint16_t q, const struct vmq_filter *f);
 	int (*filter_move)(void *pv, uint16_t from, uint16_t to, const struct vmq_filter *f);
+	/* ctl.  VMMQ: frames that filters lead to @q are spread over @qs[0 .. @n), @q the first of them, by the hash of their
+	 * addresses and ports, so that a flow stays on one; n 1: not any more. 0 or -errno (text set). NULL: it
+	 * cannot. */
+	int (*spread)(void *pv, uint16_t q, const uint16_t *qs, uint16_t n);
 	/* ctl.  Whether what is written for queue @q was compared by the device, MAC and VLAN, before: read back from it
 	 * now. 0, or -errno (text: why it cannot be sure). NULL: never. */
 	int (*prove)(void *pv, uint16_t q);

@@ -28,7 +28,7 @@ _Static_assert(VSW_DIRECT_HEAD == RTE_PKTMBUF_HEADROOM, "PMDs write there");
 struct vsw_rxbuf {
 	uint32_t section_size; /* a multiple of 4096 */
 	uint32_t nr_sections;
-	uint8_t *const *page;  /* host address of each 4096 bytes of it, in order */
+	uint8_t *const *page; /* host address of each 4096 bytes of it, in order */
 	/* lcore (the one that polls the queue), or ctl with no such lcore about.  Up to @n free sections; how many. Some
 	 * are always kept back for frames that are copied. */
 	uint32_t (*take)(void *be, uint16_t *sec, uint32_t n);

@@ -161,12 +161,32 @@ static uint16_t poll_queue(struct vsw_lcore *lc, const struct vsw_snap *sn,
 	v->n = 0;
 	v->nr_sg = 0;
 	v->lend = NULL;
+	v->to = VSW_PORT_NONE;
+	v->has_direct = false;
 	n = p->ops->rx(p->be, po->q, v);
 	if (n == 0)
 		return 0;
 	v->n = n;
 	vsw_pipeline_run(lc, sn, p);
 	p->ops->rx_done(p->be, po->q, v);
+	return n;
+}
+
+static __attribute__((noinline)) uint16_t poll_metered(struct vsw_lcore *lc,
+						       const struct vsw_snap *sn,
+						       const struct vsw_poll *po)
+{
+	struct vsw_queue_load *l = po->load;
+	uint64_t from = rte_rdtsc();
+	uint16_t n = poll_queue(lc, sn, po);
+
+	if (n) {
+		stat_add(&l->tsc, rte_rdtsc() - from);
+		stat_add(&l->packets, n);
+		stat_add(&l->bursts, 1);
+	}
+	if (n < VSW_VEC_SIZE)
+		stat_add(&l->empties, 1);
 	return n;
 }
 
@@ -205,7 +225,8 @@ uint32_t vsw_lcore_poll(struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_
 	if (unlikely(sn->overlay != NULL) && lc->overlay_s != lc->now_s)
 		vsw_stage_overlay_tick(lc, sn);
 	for (i = 0; i < sn->lcore[lc->index].n; i++)
-		n += poll_queue(lc, sn, &po[i]);
+		n += likely(!po[i].load) ? poll_queue(lc, sn, &po[i])
+					 : poll_metered(lc, sn, &po[i]);
 	if (unlikely(sn->ext.wants_poll))
 		vsw_ext_poll(lc, sn);
 	if (unlikely(sn->nr_lenders))

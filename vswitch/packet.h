@@ -10,6 +10,7 @@
 #pragma once
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -113,6 +114,10 @@ struct vsw_vec {
 	uint64_t now_tsc; /* read once a poll loop */
 	struct vsw_lend *
 		lend; /* the source's bytes may be sent from where they lie (vswitch/lend.h); or NULL */
+	uint16_t
+		to; /* rx() may set it: all are for that port, by its own address (vswitch/steer.h); or
+			  * VSW_PORT_NONE */
+	bool has_direct; /* rx() may set it: mbufs may have sections of that port (vswitch/direct.h) */
 	struct vsw_cut cut;
 	struct vsw_sg sg[VSW_SG_MAX];
 };

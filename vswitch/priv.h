@@ -26,9 +26,14 @@
 /* A receive queue in the eyes of ctl. */
 struct port_queue {
 	bool is_on;
-	uint8_t lcore; /* kept for the port's life once given, so that two lcores never share it */
+	uint8_t lcore; /* kept until it is moved, so that two lcores never share it */
 	bool has_lcore;
 	int event_fd; /* in the lcore's epoll set; borrowed */
+};
+
+/* Written by the lcore that polls the queue. */
+struct queue_load {
+	alignas(64) struct vsw_queue_load sum;
 };
 
 struct vsw_port {
@@ -36,6 +41,7 @@ struct vsw_port {
 	alignas(64) const struct vsw_port_ops *ops;
 	void *be;
 	struct vsw_port_stats *stats; /* [lcore] */
+	struct queue_load *load;      /* [queue], or NULL */
 	uint64_t mac;		      /* own address as a number, or 0 */
 	uint16_t id;
 	uint16_t pvid;
@@ -62,6 +68,7 @@ struct vsw_flood {
 
 struct vsw_poll {
 	const struct vsw_port *port;
+	struct vsw_queue_load *load; /* NULL: nobody wants to know */
 	uint16_t q;
 	bool is_drained; /* event_fd is non-blocking: read it empty after a wake-up */
 	int event_fd;
@@ -203,8 +210,10 @@ struct vsw {
 	int event_fd, timer_fd, events_epfd;
 
 	/* ctl only */
-	vsw_event_fn second_fn;
-	void *second_ctx;
+	struct {
+		vsw_event_fn fn; /* NULL: free */
+		void *ctx;
+	} second[VSW_SECONDS_MAX];
 	vsw_vf_remove_fn vf_remove_fn;
 	void *vf_remove_ctx;
 	struct vsw_cfg cfg;
@@ -274,6 +283,10 @@ void vsw_unpark(struct vsw *sw);
  * it is reported. ctl: what to do with a report; leaving and ageing. */
 uint16_t vsw_lookup(struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_t mac, uint16_t vid);
 void vsw_learn_source(struct vsw_lcore *lc, const struct vsw_port *src, uint64_t mac, uint16_t vid);
+/* lcore.  Of a frame that lies in a guest's memory, which may have changed it: keeps an address fresh that is known to be
+ * there, and learns nothing. */
+void vsw_learn_refresh(struct vsw_lcore *lc, const struct vsw_port *src, uint64_t mac,
+		       uint16_t vid);
 void vsw_learn_apply(struct vsw *sw, const struct vsw_event *e);
 int vsw_learn_port_joins(struct vsw *sw, const struct vsw_port *p);
 void vsw_learn_port_leaves(struct vsw *sw, const struct vsw_port *p);

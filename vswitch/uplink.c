@@ -85,6 +85,18 @@ uint16_t uplink_rx(void *be, uint16_t q, struct vsw_vec *v)
 	return n;
 }
 
+uint16_t uplink_rx_steered(void *be, uint16_t q, struct vsw_vec *v)
+{
+	const struct vsw_steer *st = ((struct vsw_uplink *)be)->steer;
+	struct rte_mbuf *m[VSW_VEC_SIZE];
+	uint16_t i, n = st->ops->rx(st->ctx, q, m, VSW_VEC_SIZE - v->n, &v->to);
+
+	for (i = 0; i < n; i++)
+		slot_fill(v, &v->slot[v->n + i], m[i]);
+	v->n += n;
+	return n;
+}
+
 void uplink_rx_done(void *be, uint16_t q, struct vsw_vec *v)
 {
 	struct rte_mbuf *m[VSW_VEC_SIZE];
@@ -420,4 +432,33 @@ int uplink_event_fd(void *be, uint16_t q)
 	struct vsw_uplink *u = be;
 
 	return q < u->nr_rxq ? u->event_fd[q] : -1;
+}
+
+static bool is_own(const struct vsw_uplink *u, uint16_t q)
+{
+	return q < u->nr_rxq || !u->steer->ops->arm;
+}
+
+bool uplink_arm_steered(void *be, uint16_t q)
+{
+	struct vsw_uplink *u = be;
+
+	return is_own(u, q) ? uplink_arm(u, q) : u->steer->ops->arm(u->steer->ctx, q);
+}
+
+void uplink_disarm_steered(void *be, uint16_t q)
+{
+	struct vsw_uplink *u = be;
+
+	if (is_own(u, q))
+		uplink_disarm(u, q);
+	else
+		u->steer->ops->disarm(u->steer->ctx, q);
+}
+
+int uplink_event_fd_steered(void *be, uint16_t q)
+{
+	struct vsw_uplink *u = be;
+
+	return is_own(u, q) ? uplink_event_fd(u, q) : u->steer->ops->event_fd(u->steer->ctx, q);
 }

@@ -33,6 +33,21 @@
 static const struct vsw_port_ops uplink_ops = {UPLINK_OPS};
 static const struct vsw_port_ops lender_ops = {UPLINK_OPS, .reclaim = uplink_reclaim};
 
+#define STEERED_OPS                                                          \
+	.rx = uplink_rx_steered, .rx_done = uplink_rx_done, .tx = uplink_tx, \
+	.arm = uplink_arm_steered, .disarm = uplink_disarm_steered,          \
+	.event_fd = uplink_event_fd_steered
+
+static const struct vsw_port_ops steered_ops = {STEERED_OPS};
+static const struct vsw_port_ops steered_lender_ops = {STEERED_OPS, .reclaim = uplink_reclaim};
+
+static const struct vsw_port_ops *ops_of(const struct vsw_uplink *u)
+{
+	if (u->steer)
+		return u->is_lender ? &steered_lender_ops : &steered_ops;
+	return u->is_lender ? &lender_ops : &uplink_ops;
+}
+
 /* Drivers say -1, -ENODEV or -EINVAL for most causes: what to look at, by kind of device. */
 static const struct {
 	const char *driver, *hint;
@@ -202,6 +217,20 @@ static void choose_offloads(struct vsw_uplink *u, enum vsw_uplink_offload who,
 		conf->txmode.offloads |= tso;
 }
 
+static int steer_configure(struct vsw_uplink *u, const struct rte_eth_dev_info *info,
+			   struct rte_eth_conf *conf)
+{
+	int n;
+
+	if (!u->steer)
+		return 0;
+	n = u->steer->ops->configure(u->steer->ctx, u->port_id, info, conf);
+	if (n < 0)
+		return err_prefix("uplink %s", u->name), n;
+	u->nr_rxq = (uint16_t)n;
+	return 0;
+}
+
 static int configure(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg,
 		     const struct rte_eth_dev_info *info)
 {
@@ -215,6 +244,9 @@ static int configure(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg,
 		conf.rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER;
 	conf.rxmode.mtu = cfg->mtu;
 	choose_offloads(u, cfg->offload, info, &conf);
+	rc = steer_configure(u, info, &conf);
+	if (rc)
+		return rc;
 	rc = rte_eth_dev_configure(u->port_id, u->nr_rxq, u->nr_txq, &conf);
 	if (rc) { /* no receive interrupts */
 		conf.intr_conf.rxq = 0;
@@ -231,6 +263,16 @@ static int configure(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg,
 			       "queues, MTU %u",
 			       u->name, cfg->devargs, u->nr_rxq, u->nr_txq, cfg->mtu);
 	return 0;
+}
+
+static struct rte_mempool *pool_of(struct vsw_uplink *u, uint16_t q, uint16_t nr_desc)
+{
+	const uint32_t size = rte_pktmbuf_data_room_size(u->pool);
+	struct rte_mempool *p = NULL;
+
+	if (u->steer && u->steer->ops->pool)
+		p = u->steer->ops->pool(u->steer->ctx, q, nr_desc, size);
+	return p ? p : u->pool;
 }
 
 static int setup_queues(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
@@ -253,7 +295,7 @@ static int setup_queues(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 	if (rc)
 		return rc;
 	for (q = 0; q < u->nr_rxq && !rc; q++)
-		rc = rte_eth_rx_queue_setup(u->port_id, q, rxd, socket, NULL, u->pool);
+		rc = rte_eth_rx_queue_setup(u->port_id, q, rxd, socket, NULL, pool_of(u, q, rxd));
 	if (rc)
 		return err_sys(rc, "uplink %s: device '%s': cannot set up receive queue %d: %s",
 			       u->name, devargs, q - 1, hint_for(devargs));
@@ -279,7 +321,8 @@ static int start(struct vsw_uplink *u, const char *devargs)
 	rc = rte_eth_allmulticast_enable(u->port_id);
 	if (rc && rc != -ENOTSUP)
 		log_warn(u->name, "%s refuses to receive all multicast", u->driver);
-	return 0;
+	rc = u->steer ? u->steer->ops->started(u->steer->ctx) : 0;
+	return rc ? err_prefix("uplink %s", u->name), rc : 0;
 }
 
 /* Wraps an fd that must not be read (a TAP's frames come out of it) so that it can be waited for. */
@@ -329,7 +372,8 @@ static int attach(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 		.kind = VSW_PORT_UPLINK,
 		.vlan_mode = cfg->vlan_mode,
 		.pvid = cfg->pvid,
-		.nr_queues = u->nr_rxq,
+		.nr_queues = u->steer ? 1 : u->nr_rxq, /* the others when they have somebody */
+		.has_load = u->steer != NULL,
 	};
 	int rc;
 
@@ -341,7 +385,7 @@ static int attach(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 		if (rc)
 			return rc;
 	}
-	rc = vsw_port_create(&u->port, u->sw, &pc, u->is_lender ? &lender_ops : &uplink_ops, u);
+	rc = vsw_port_create(&u->port, u->sw, &pc, ops_of(u), u);
 	if (!rc)
 		rc = vsw_port_attach(u->port);
 	return rc;
@@ -397,6 +441,7 @@ static struct vsw_uplink *uplink_new(struct vsw *sw, const struct vsw_uplink_cfg
 	u->sw = sw;
 	for (q = 0; q < VSW_QUEUES_MAX; q++)
 		u->event_fd[q] = -1;
+	u->steer = cfg->steer;
 	snprintf(u->name, sizeof(u->name), "%s", cfg->name);
 	snprintf(u->netns, sizeof(u->netns), "%s", cfg->netns ? cfg->netns : "");
 	return u;
@@ -440,11 +485,15 @@ static void unplug(struct vsw_uplink *u)
 	if (vsw_netns_enter(u->netns, &saved))
 		log_warn(u->name, "%s",
 			 err_text()); /* deleted meanwhile, and our interface with it */
+	if (u->is_started && u->steer)
+		u->steer->ops->stopping(u->steer->ctx);
 	if (u->is_started && rte_eth_dev_stop(u->port_id))
 		log_warn(u->name, "%s does not stop", u->driver);
 	uplink_lend_end(u);
 	if (rte_eth_dev_close(u->port_id))
 		log_warn(u->name, "%s does not close", u->driver);
+	if (u->steer)
+		u->steer->ops->closed(u->steer->ctx);
 	if (rte_dev_remove(u->dev))
 		log_warn(u->name, "%s cannot be unplugged", u->driver);
 	vsw_netns_leave(&saved);
@@ -488,6 +537,11 @@ struct vsw_port *vsw_uplink_port(const struct vsw_uplink *u)
 const char *vsw_uplink_driver(const struct vsw_uplink *u)
 {
 	return u->driver;
+}
+
+uint16_t vsw_uplink_dev(const struct vsw_uplink *u)
+{
+	return u->port_id;
 }
 
 void vsw_uplink_status(const struct vsw_uplink *u, struct vsw_uplink_status *out)

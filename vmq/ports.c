@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Ports get queues of their own, and give them back, under traffic: nothing is lost, and nothing overtakes. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "vmq/priv.h"
+#include "vswitch/uplink.h"
+#include "vswitch/vswitch.h"
+
+/* What can lie in front of a poll: the device's ring, and a ring of ours. */
+#define QUEUE_ROOM (VSW_UPLINK_RX_DESC * 4u)
+
+struct vmq_port *vmq_port_of(struct vmq *v, const struct vsw_port *p)
+{
+	struct vmq_port *vp = &v->port[vsw_port_id(p)];
+
+	return vp->p == p ? vp : NULL;
+}
+
+/* ---- From one queue to another ---------------------------------------------------------------- */
+
+void vmq_over_begin(struct vmq_over *o, struct vmq *v, uint16_t from, uint16_t to)
+{
+	*o = (struct vmq_over){v, from, to, vsw_port_queue_is_on(v->up, to)};
+	if (o->was_on)
+		vsw_port_queue_stop(v->up, to);
+}
+
+/* What came before the change is delivered before anything that came after it. */
+void vmq_over_end(struct vmq_over *o)
+{
+	vsw_port_queue_drain(o->v->up, o->from, QUEUE_ROOM);
+	if (o->was_on && vsw_port_queue_start(o->v->up, o->to))
+		log_err(o->v->cfg.name, "queue %u: %s", o->to, err_text());
+}
+
+/* ---- Which frames are a port's ----------------------------------------------------------------- */
+
+static bool is_member(const struct vsw_port_cfg *c, uint16_t vid)
+{
+	if (vid == c->pvid)
+		return true;
+	return c->vlan_mode == VSW_VLAN_TRUNK && (c->allowed[vid >> 6] >> (vid & 63) & 1);
+}
+
+/* As frames of VLAN @vid come by the uplink's wire. False: they do not. */
+static bool filter_for(const struct vmq *v, const struct vsw_port_cfg *c, uint16_t vid,
+		       struct vmq_filter *f)
+{
+	const struct vsw_port_cfg *up = vsw_port_cfg(v->up);
+
+	if (!is_member(c, vid) || !is_member(up, vid))
+		return false;
+	*f = (struct vmq_filter){.vlan_test = VMQ_VLAN_UNTAGGED};
+	memcpy(f->mac, c->mac, sizeof(f->mac));
+	if (vid == up->pvid)
+		return true;
+	f->vlan_test = VMQ_VLAN_IS;
+	f->vlan = vid;
+	return true;
+}
+
+static int filters_set(struct vmq *v, struct vmq_port *vp)
+{
+	const uint32_t owner = vsw_port_id(vp->p) + 1u;
+	struct vmq_filter f;
+	int64_t id;
+
+	for (uint16_t vid = 0; vid < 4095; vid++) {
+		if (!filter_for(v, vsw_port_cfg(vp->p), vid, &f))
+			continue;
+		if (vp->nr_filters == VMQ_PORT_FILTERS_MAX)
+			return err_set(
+				-ENOSPC,
+				"it is in more than %u VLANs of the uplink, and each takes a "
+				"filter",
+				VMQ_PORT_FILTERS_MAX);
+		id = vmq_filter_set(v->nic, vp->q[0], owner, &f);
+		if (id < 0)
+			return (int)id;
+		vp->filter[vp->nr_filters++] = (uint32_t)id;
+	}
+	return vp->nr_filters ? 0 : err_set(-ENOENT, "it is in no VLAN of the uplink");
+}
+
+static void filters_clear(struct vmq *v, struct vmq_port *vp)
+{
+	const uint32_t owner = vsw_port_id(vp->p) + 1u;
+
+	while (vp->nr_filters)
+		if (vmq_filter_clear(v->nic, vp->filter[--vp->nr_filters], owner))
+			log_err(v->cfg.name, "%s: %s", vsw_port_cfg(vp->p)->name, err_text());
+}
+
+struct again {
+	struct vmq *v;
+	int rc;
+};
+
+static void filter_again(const struct vmq_filter_info *i, void *ctx)
+{
+	struct again *a = ctx;
+
+	if (!a->rc && i->q != VMQ_DEFAULT)
+		a->rc = a->v->ops->filter_set(a->v->pv, i->q, &i->f);
+}
+
+int vmq_filters_again(struct vmq *v)
+{
+	struct again a = {.v = v};
+
+	vmq_filter_enum(v->nic, UINT16_MAX, filter_again, &a);
+	return a.rc;
+}
+
+/* ---- Queues ---------------------------------------------------------------------------------- */
+
+static void queues_free(struct vmq *v, struct vmq_port *vp)
+{
+	const uint32_t owner = vsw_port_id(vp->p) + 1u;
+
+	for (uint16_t i = 0; i < vp->nr_q; i++) {
+		const uint16_t q = vp->q[i];
+
+		/* A port that was refused got as far as it got: what is not complete has nothing to stop. */
+		vsw_port_queue_stop(v->up, q);
+		__atomic_store_n(&v->to[q], VSW_PORT_NONE, __ATOMIC_RELAXED);
+		if (vmq_queue_free(v->nic, q, owner) || vmq_queue_dma_stopped(v->nic, q) ||
+		    vmq_queue_returned(v->nic, q))
+			log_err(v->cfg.name, "queue %u: %s", q, err_text());
+	}
+	vp->nr_q = 0;
+}
+
+static int queues_allocate(struct vmq *v, struct vmq_port *vp)
+{
+	struct vmq_params prm = {
+		.lcore = vp->cfg.lcore,
+		.is_static = vp->cfg.lcore != VMQ_CPU_ANY,
+		.may_direct = vp->cfg.wants_direct,
+	};
+	const uint16_t want = vp->cfg.nr_queues ? vp->cfg.nr_queues : 1;
+	int q;
+
+	snprintf(prm.name, sizeof(prm.name), "%s", vsw_port_cfg(vp->p)->name);
+	while (vp->nr_q < want) {
+		q = vmq_queue_allocate(v->nic, vsw_port_id(vp->p) + 1u, &prm);
+		if (q < 0)
+			return vp->nr_q ? 0 : q; /* fewer than asked for do, too */
+		vp->q[vp->nr_q++] = (uint16_t)q;
+		__atomic_store_n(&v->to[q], vsw_port_id(vp->p), __ATOMIC_RELAXED);
+	}
+	return 0;
+}
+
+static int spread(struct vmq *v, struct vmq_port *vp)
+{
+	if (vp->nr_q == 1)
+		return 0;
+	if (!v->ops->spread)
+		return err_set(-ENOTSUP, "%s has one queue for each port: leave vmq.queues away",
+			       v->ops->name);
+	return v->ops->spread(v->pv, vp->q[0], vp->q, vp->nr_q);
+}
+
+static int queues_start(struct vmq *v, struct vmq_port *vp)
+{
+	int rc = 0;
+
+	for (uint16_t i = 0; i < vp->nr_q && !rc; i++) {
+		rc = vsw_port_queue_move(v->up, vp->q[i], vmq_lcore_for(v, vp));
+		if (!rc)
+			rc = vsw_port_queue_start(v->up, vp->q[i]);
+	}
+	return rc;
+}
+
+/* The default queue is drained before the new ones are polled. */
+static int serve(struct vmq *v, struct vmq_port *vp)
+{
+	struct vmq_over o;
+	int rc = queues_allocate(v, vp);
+
+	if (rc)
+		return rc;
+	vmq_over_begin(&o, v, VMQ_DEFAULT, vp->q[0]);
+	rc = filters_set(v, vp);
+	if (!rc)
+		rc = spread(v, vp);
+	if (!rc)
+		rc = vmq_allocation_complete(v->nic, vp->q, vp->nr_q);
+	vmq_over_end(&o);
+	return rc ? rc : queues_start(v, vp);
+}
+
+/* Nothing goes there any more; what is there already comes first. */
+static void unserve(struct vmq *v, struct vmq_port *vp)
+{
+	struct vmq_over o;
+
+	if (!vp->nr_q)
+		return;
+	vmq_over_begin(&o, v, vp->q[0], VMQ_DEFAULT);
+	filters_clear(v, vp);
+	for (uint16_t i = 1; i < vp->nr_q; i++)
+		vsw_port_queue_drain(v->up, vp->q[i], QUEUE_ROOM);
+	vmq_over_end(&o);
+	queues_free(v, vp);
+}
+
+int vmq_port_add(struct vmq *v, struct vsw_port *p, const struct vmq_port_cfg *cfg)
+{
+	struct vmq_port *vp = &v->port[vsw_port_id(p)];
+	int rc;
+
+	if (vp->p == p)
+		vmq_port_remove(v, p);
+	*vp = (struct vmq_port){.p = p, .cfg = *cfg};
+	if (cfg->is_off) {
+		snprintf(vp->why, sizeof(vp->why), "switched off (vmq: off)");
+		return 0;
+	}
+	rc = serve(v, vp);
+	if (rc) {
+		snprintf(vp->why, sizeof(vp->why), "%s", err_text());
+		unserve(v, vp);
+		return rc == -ENOMEM ? rc : 0;
+	}
+	vmq_direct_try(v, vp);
+	return 0;
+}
+
+void vmq_port_remove(struct vmq *v, struct vsw_port *p)
+{
+	struct vmq_port *vp = vmq_port_of(v, p);
+
+	if (!vp)
+		return;
+	if (vp->is_direct)
+		vmq_direct_stop(v, vp);
+	unserve(v, vp);
+	*vp = (struct vmq_port){0};
+}
