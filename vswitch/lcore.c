@@ -161,6 +161,8 @@ static uint16_t poll_queue(struct vsw_lcore *lc, const struct vsw_snap *sn,
 	v->n = 0;
 	v->nr_sg = 0;
 	v->lend = NULL;
+	v->has_direct = false;
+	v->to = VSW_PORT_NONE;
 	n = p->ops->rx(p->be, po->q, v);
 	if (n == 0)
 		return 0;

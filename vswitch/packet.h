@@ -10,6 +10,7 @@
 #pragma once
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -109,6 +110,8 @@ struct vsw_vec {
 	uint16_t n;
 	uint16_t lcore;	 /* index of the lcore that owns the vector, 0.. */
 	uint16_t nr_cut; /* NETHV_PKT_LSO frames that tx() cut: cut is to be looked at */
+	uint16_t to; /* the port that all of the vector is for, and nobody else; or VSW_PORT_NONE */
+	bool has_direct; /* some slots' mbufs may have sections: their private areas are struct vsw_direct */
 	uint32_t nr_sg;
 	uint64_t now_tsc; /* read once a poll loop */
 	struct vsw_lend *
