@@ -24,17 +24,17 @@ struct vmq_port *vmq_port_of(struct vmq *v, const struct vsw_port *p)
 
 void vmq_over_begin(struct vmq_over *o, struct vmq *v, uint16_t from, uint16_t to)
 {
-	*o = (struct vmq_over){v, from, to, vsw_port_queue_is_on(v->up, to)};
-	if (o->was_on)
-		vsw_port_queue_stop(v->up, to);
+	*o = (struct vmq_over){v, from, to};
+	__atomic_or_fetch(&v->to[to], VMQ_PAUSED, __ATOMIC_RELAXED);
+	vsw_quiesce(v->cfg.sw);
 }
 
 /* What came before the change is delivered before anything that came after it. */
 void vmq_over_end(struct vmq_over *o)
 {
 	vsw_port_queue_drain(o->v->up, o->from, QUEUE_ROOM);
-	if (o->was_on && vsw_port_queue_start(o->v->up, o->to))
-		log_err(o->v->cfg.name, "queue %u: %s", o->to, err_text());
+	__atomic_and_fetch(&o->v->to[o->to], ~VMQ_PAUSED, __ATOMIC_RELAXED);
+	vsw_wake(o->v->cfg.sw);
 }
 
 /* ---- Which frames are a port's ----------------------------------------------------------------- */
@@ -128,6 +128,7 @@ static void queues_free(struct vmq *v, struct vmq_port *vp)
 		/* A port that was refused got as far as it got: what is not complete has nothing to stop. */
 		vsw_port_queue_stop(v->up, q);
 		__atomic_store_n(&v->to[q], VSW_PORT_NONE, __ATOMIC_RELAXED);
+		vsw_quiesce(v->cfg.sw);
 		if (vmq_queue_free(v->nic, q, owner) || vmq_queue_dma_stopped(v->nic, q) ||
 		    vmq_queue_returned(v->nic, q))
 			log_err(v->cfg.name, "queue %u: %s", q, err_text());

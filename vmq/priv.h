@@ -12,6 +12,7 @@
 #include "vswitch/packet.h"
 #include "vswitch/port.h"
 
+#define VMQ_PAUSED	     0x10000u /* nothing is taken from the queue now */
 #define VMQ_PORT_FILTERS_MAX 32u
 #define VMQ_SOFTWARE_QUEUES  64u
 
@@ -46,7 +47,8 @@ struct vmq {
 	struct vsw_uplink *uplink; /* attached */
 	struct vsw_port *up;	   /* its port */
 	struct vmq_direct *direct[VMQ_QUEUES_MAX];
-	uint16_t to[VMQ_QUEUES_MAX]; /* port id of each queue. Atomic: lcores read */
+	uint32_t
+		to[VMQ_QUEUES_MAX]; /* port id of each queue, and VMQ_PAUSED. Atomic: lcores read */
 	struct vmq_port port[VSW_PORTS_MAX];
 	struct vmq_placer placer;
 	struct vmq_meter meter[VMQ_QUEUES_MAX];
@@ -56,11 +58,11 @@ struct vmq {
 };
 
 /* ports.c.  Frames that pass filters of queue @from go to @to from when @change returned with success, and none of
- * them is delivered before those that came earlier: @to is not polled meanwhile. */
+ * them is delivered before those that came earlier: nothing is taken from @to meanwhile. Needs no new snapshot, so that it
+ * can be done before one is published. */
 struct vmq_over {
 	struct vmq *v;
 	uint16_t from, to;
-	bool was_on;
 };
 void vmq_over_begin(struct vmq_over *o, struct vmq *v, uint16_t from, uint16_t to);
 void vmq_over_end(struct vmq_over *o);

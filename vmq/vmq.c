@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_branch_prediction.h>
 #include <rte_common.h>
 #include <rte_ethdev.h>
 
@@ -139,8 +140,11 @@ static void on_closed(void *ctx)
 static uint16_t on_rx(void *ctx, uint16_t q, struct rte_mbuf **m, uint16_t n, uint16_t *to)
 {
 	struct vmq *v = ctx;
+	uint32_t word = __atomic_load_n(&v->to[q], __ATOMIC_RELAXED);
 
-	*to = __atomic_load_n(&v->to[q], __ATOMIC_RELAXED);
+	if (unlikely(word & VMQ_PAUSED))
+		return 0;
+	*to = (uint16_t)word;
 	return v->ops->rx(v->pv, q, m, n);
 }
 

@@ -64,9 +64,18 @@ static inline void vsw_direct_gone(struct rte_mbuf *m)
 	m->buf_iova = d->host_iova;
 }
 
+struct vsw_vec;
+struct vsw_slot;
+
+/* lcore.  Where the bytes of a frame lie that was received into @m, of which some mbuf has a section: fills data, or
+ * the pieces in @v, by the sections' pages. VSW_DROP_none, or too_big: longer than a section, or in too many
+ * pieces; then the slot has no bytes. */
+uint16_t vsw_direct_slot(struct vsw_vec *v, struct vsw_slot *s, struct rte_mbuf *m);
+
 /* Who uses them. ctl, all of it. */
 struct vsw_direct_user {
-	/* The port's buffer is there. */
+	/* The port's buffer is there. If its frames are judged first now (vsw_direct_obstacle()), judged() follows when
+	 * they are not any more. */
 	void (*offered)(void *ctx, struct vsw_port *p, const struct vsw_rxbuf *b);
 	/* It goes: when this returns no device writes into it, nobody holds a section of it, and no lcore touches @b. */
 	void (*withdrawn)(void *ctx, struct vsw_port *p);

@@ -117,7 +117,8 @@ struct vsw_vec {
 	uint16_t
 		to; /* rx() may set it: all are for that port, by its own address (vswitch/steer.h); or
 			  * VSW_PORT_NONE */
-	bool has_direct; /* rx() may set it: mbufs may have sections of that port (vswitch/direct.h) */
+	bool has_direct; /* rx() may set it: mbufs may have sections, their private areas are struct
+			  * vsw_direct (vswitch/direct.h) */
 	struct vsw_cut cut;
 	struct vsw_sg sg[VSW_SG_MAX];
 };

@@ -314,7 +314,8 @@ bool vsw_port_queue_drain(struct vsw_port *p, uint16_t q, uint32_t room)
 	const struct timespec nap = {0, DRAIN_NAP_NS};
 	struct vsw_queue_load from, now;
 
-	if (!p->load || q >= VSW_QUEUES_MAX || !p->queue[q].is_on || !p->sw->is_started)
+	if (!p->load || q >= VSW_QUEUES_MAX || !p->queue[q].is_on || !p->sw->is_started ||
+	    p->sw->is_parking)
 		return false;
 	vsw_port_queue_load(p, q, &from);
 	do {

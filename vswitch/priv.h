@@ -56,7 +56,9 @@ struct vsw_port {
 	struct vsw_policy *policy; /* NULL: none */
 	bool is_on_vf;
 	bool has_vf;
-	char vf_uplink[32]; /* "": the first one */
+	char vf_uplink[32];	       /* "": the first one */
+	const struct vsw_rxbuf *rxbuf; /* offered for direct receive; NULL: none */
+	bool is_judged;		       /* as the user of it was told last */
 	struct vsw_port_cfg cfg;
 };
 
@@ -232,6 +234,8 @@ struct vsw {
 	unsigned int nr_memory;
 	struct vsw_uplink *lender[VSW_LENDERS_MAX];
 	unsigned int nr_lenders;
+	const struct vsw_direct_user *direct_user; /* NULL: none */
+	void *direct_ctx;
 
 	bool is_parking; /* lcores stop between two vectors; see vsw_park() */
 };
@@ -275,10 +279,6 @@ void vsw_snap_retire(struct vsw *sw, struct vsw_snap *old);
 uint32_t vsw_now_s(const struct vsw *sw);
 bool vsw_event_put(struct vsw *sw, const struct vsw_event *e);
 
-/* switch.c, ctl.  Stops all lcores at a vector boundary, and lets them go on. Short: rings fill meanwhile. */
-void vsw_park(struct vsw *sw);
-void vsw_unpark(struct vsw *sw);
-
 /* learn.c.  lcore: the record behind (mac, vlan), through the cache; whether a source is known, else
  * it is reported. ctl: what to do with a report; leaving and ageing. */
 uint16_t vsw_lookup(struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_t mac, uint16_t vid);
@@ -298,6 +298,11 @@ const struct vsw_port *vsw_vf_uplink(const struct vsw_port *p);
 /* vf.c, lcore.  Where a frame in VLAN @vid from port @src_id goes instead of @port, which is on its VF: a port,
  * or DST_DROP + reason. */
 uint16_t vsw_via(const struct vsw_snap *sn, uint16_t src_id, uint16_t port, uint16_t vid);
+
+/* direct.c, ctl.  Around what makes lcores see another configuration: tells the user of direct receive whose
+ * frames are to be judged first from then on, and whose need not be any more. */
+void vsw_direct_before(struct vsw *sw);
+void vsw_direct_after(struct vsw *sw);
 
 /* pipeline.c, lcore.  Takes lc->vec, received from @src, through all stages. */
 void vsw_pipeline_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src);

@@ -314,7 +314,9 @@ void vsw_snap_retire(struct vsw *sw, struct vsw_snap *old)
 
 static void snap_swap(struct vsw *sw, struct vsw_snap *sn)
 {
+	vsw_direct_before(sw);
 	vsw_snap_retire(sw, vsw_snap_exchange(sw, sn));
+	vsw_direct_after(sw);
 }
 
 /* Each side writes its flag before it reads the other's: of an lcore that leaves its sleep and ctl that

@@ -7,6 +7,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "vswitch/direct.h"
 #include "vswitch/offload.h"
 #include "vswitch/uplink_priv.h"
 
@@ -45,6 +46,15 @@ static void take_checks(struct nethv_pkt *p, const struct rte_mbuf *m)
 		p->csum |= NETHV_CSUM_IP4_OK;
 }
 
+/* All of a frame, of whose mbufs some may have sections. False: too long, or in too many pieces. */
+static bool slot_place(struct vsw_vec *v, struct vsw_slot *s, struct rte_mbuf *m)
+{
+	if (unlikely(v->has_direct))
+		return vsw_direct_slot(v, s, m) == VSW_DROP_none;
+	s->data = rte_pktmbuf_mtod(m, const uint8_t *);
+	return likely(m->nb_segs == 1) || slot_scatter(v, s, m);
+}
+
 static inline void slot_fill(struct vsw_vec *v, struct vsw_slot *s, struct rte_mbuf *m)
 {
 	struct nethv_pkt *p = &s->pkt;
@@ -55,15 +65,13 @@ static inline void slot_fill(struct vsw_vec *v, struct vsw_slot *s, struct rte_m
 	p->flags = 0;
 	p->drop_reason = VSW_DROP_none;
 	s->mbuf = m;
-	s->data = rte_pktmbuf_mtod(m, const uint8_t *);
 	if (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) {
 		p->flags = NETHV_PKT_VLAN;
 		p->vlan_tci = m->vlan_tci;
 	}
 	if (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		take_checks(p, m);
-	if (unlikely(p->len > VSW_FRAME_MAX) ||
-	    unlikely(m->nb_segs > 1 && !slot_scatter(v, s, m))) {
+	if (unlikely(p->len > VSW_FRAME_MAX) || unlikely(!slot_place(v, s, m))) {
 		p->drop_reason = VSW_DROP_too_big;
 		p->hdr_len = 0; /* no bytes: data is a part of the frame, snap another packet's */
 		s->data = NULL;
@@ -87,10 +95,12 @@ uint16_t uplink_rx(void *be, uint16_t q, struct vsw_vec *v)
 
 uint16_t uplink_rx_steered(void *be, uint16_t q, struct vsw_vec *v)
 {
-	const struct vsw_steer *st = ((struct vsw_uplink *)be)->steer;
+	const struct vsw_uplink *u = be;
+	const struct vsw_steer *st = u->steer;
 	struct rte_mbuf *m[VSW_VEC_SIZE];
 	uint16_t i, n = st->ops->rx(st->ctx, q, m, VSW_VEC_SIZE - v->n, &v->to);
 
+	v->has_direct = u->is_direct[q];
 	for (i = 0; i < n; i++)
 		slot_fill(v, &v->slot[v->n + i], m[i]);
 	v->n += n;

@@ -272,6 +272,7 @@ static struct rte_mempool *pool_of(struct vsw_uplink *u, uint16_t q, uint16_t nr
 
 	if (u->steer && u->steer->ops->pool)
 		p = u->steer->ops->pool(u->steer->ctx, q, nr_desc, size);
+	u->is_direct[q] = p != NULL;
 	return p ? p : u->pool;
 }
 

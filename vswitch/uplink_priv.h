@@ -58,8 +58,9 @@ struct vsw_uplink {
 	bool is_lender;	     /* it sends from the source's memory; lane and ranges are there */
 	bool is_lending_off; /* not any more. Atomic */
 	struct uplink_lane *lane;
-	struct uplink_ranges *ranges;  /* RCU */
-	const struct vsw_steer *steer; /* NULL: none */
+	struct uplink_ranges *ranges;	/* RCU */
+	const struct vsw_steer *steer;	/* NULL: none */
+	bool is_direct[VSW_QUEUES_MAX]; /* the queue's mbufs may have sections (vswitch/direct.h) */
 	struct rte_mempool *pool;
 	struct uplink_txq txq[VSW_LCORES_MAX];
 

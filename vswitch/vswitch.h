@@ -70,6 +70,10 @@ void vsw_stop(struct vsw *sw);
 /* ctl.  Returns after every lcore passed a quiescent point (or sleeps). */
 void vsw_quiesce(struct vsw *sw);
 
+/* ctl.  Stops all lcores at a vector boundary, and lets them go on. Short: rings fill meanwhile. */
+void vsw_park(struct vsw *sw);
+void vsw_unpark(struct vsw *sw);
+
 /* lcore -> ctl: @fn(@ctx, @arg) will run on the ctl thread. False when the queue is full (the caller
  * tries again at its next poll). */
 typedef void (*vsw_event_fn)(void *ctx, uint64_t arg);
