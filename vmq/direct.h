@@ -25,13 +25,15 @@ struct vmq_iova_ops {
 	/* All that is mapped in between, whole maps only. When it returns the device cannot reach it. */
 	int (*unmap)(void *ctx, uint64_t iova, uint64_t len);
 };
-/* VFIO's, for devices in the container that DPDK uses. */
+/* VFIO's, for devices in the container that DPDK uses. Its ctx is a pointer to what vmq_vfio_container() found. */
 extern const struct vmq_iova_ops vmq_iova_vfio;
+/* ctl.  Once a device is probed. Borrowed. 0, -ENODEV (none, or none that can be told; text set), -errno. */
+int vmq_vfio_container(int *fd);
 
 struct vmq_direct_cfg {
-	const char *name; /* of the pool: unique in the process, at most 20 characters */
-	struct vsw *sw;	  /* for grace periods */
-	uint32_t nr_bufs; /* descriptors, and what is on its way through the switch */
+	const char *name;  /* of the pool: unique in the process, at most 20 characters */
+	struct vsw *sw;	   /* for grace periods */
+	uint32_t nr_bufs;  /* descriptors, and what is on its way through the switch */
 	uint32_t buf_size; /* with headroom: 4096, or 12288 */
 	int socket;
 	const struct vmq_iova_ops *iova;
@@ -53,8 +55,9 @@ bool vmq_direct_is_on(const struct vmq_direct *d);
 
 struct vmq_direct_stats {
 	uint64_t sections; /* refills that got a section */
-	uint64_t own;	   /* that got the pool's own bytes though it was on: the guest holds all sections */
-	uint32_t lent;	   /* sections under descriptors or on their way now */
-	uint32_t stale;	   /* mbufs that descriptors reach by an address of an earlier window */
+	uint64_t
+		own; /* that got the pool's own bytes though it was on: the guest holds all sections */
+	uint32_t lent;	/* sections under descriptors or on their way now */
+	uint32_t stale; /* mbufs that descriptors reach by an address of an earlier window */
 };
 void vmq_direct_stats(const struct vmq_direct *d, struct vmq_direct_stats *out);

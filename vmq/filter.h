@@ -13,7 +13,7 @@ enum vmq_vlan_test {
 };
 
 struct vmq_filter {
-	uint8_t mac[6]; /* not a group's, not zero */
+	uint8_t mac[6];	   /* not a group's, not zero */
 	uint8_t vlan_test; /* enum vmq_vlan_test */
 	uint16_t vlan;	   /* VMQ_VLAN_IS; else 0 */
 };
@@ -21,8 +21,7 @@ struct vmq_filter {
 /* any.  @vlan: of the frame's tag; 0 without one. */
 static inline bool vmq_filter_passes(const struct vmq_filter *f, const uint8_t *dmac, uint16_t vlan)
 {
-	return !memcmp(f->mac, dmac, 6) &&
-	       (f->vlan_test == VMQ_VLAN_ANY || f->vlan == vlan);
+	return !memcmp(f->mac, dmac, 6) && (f->vlan_test == VMQ_VLAN_ANY || f->vlan == vlan);
 }
 
 /* Whether a frame could pass both. */

@@ -13,18 +13,18 @@
 #define VMQ_NODE_ANY   (-1)
 
 struct vmq_lcore {
-	uint16_t index;	 /* in the switch */
-	int16_t node;	 /* NUMA node; VMQ_NODE_ANY: not known */
-	uint32_t busy;	 /* of the last round, in 1/1000 of its time, all work included */
+	uint16_t index; /* in the switch */
+	int16_t node;	/* NUMA node; VMQ_NODE_ANY: not known */
+	uint32_t busy;	/* of the last round, in 1/1000 of its time, all work included */
 };
 
 struct vmq_load {
 	uint16_t q;
-	uint16_t lcore;	   /* index of its lcore now; VMQ_CPU_ANY: none yet */
-	bool is_pinned;	   /* static, or the operator said so */
+	uint16_t lcore; /* index of its lcore now; VMQ_CPU_ANY: none yet */
+	bool is_pinned; /* static, or the operator said so */
 	int16_t nic_node, part_node;
-	uint32_t load;	   /* 1/1000 of an lcore, last round */
-	uint32_t settled;  /* rounds since it was moved */
+	uint32_t load;	  /* 1/1000 of an lcore, last round */
+	uint32_t settled; /* rounds since it was moved */
 };
 
 struct vmq_move {

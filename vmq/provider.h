@@ -14,8 +14,8 @@ struct rte_eth_dev_info;
 struct rte_mbuf;
 
 struct vmq_provider_cfg {
-	const char *name; /* the uplink's, for messages; borrowed */
-	uint16_t dev;	  /* ethdev */
+	const char *name;   /* the uplink's, for messages; borrowed */
+	uint16_t dev;	    /* ethdev */
 	uint16_t nr_queues; /* with the default one */
 	uint16_t nr_desc;   /* of a queue */
 	bool wants_direct;

@@ -18,11 +18,12 @@
 
 #include "vmq/filter.h"
 
-#define VMQ_QUEUES_MAX	128u /* of a NIC, the default one among them */
+#define VMQ_QUEUES_MAX	128u  /* of a NIC, the default one among them */
 #define VMQ_FILTERS_MAX 1024u /* of a NIC */
-#define VMQ_DEFAULT	0u   /* the queue that always exists, gets what nothing else wants, and is never freed */
-#define VMQ_NOBODY	0u   /* no owner */
-#define VMQ_CPU_ANY	UINT16_MAX
+#define VMQ_DEFAULT \
+	0u /* the queue that always exists, gets what nothing else wants, and is never freed */
+#define VMQ_NOBODY  0u /* no owner */
+#define VMQ_CPU_ANY UINT16_MAX
 
 enum vmq_state {
 	VMQ_UNDEFINED,

@@ -19,13 +19,19 @@ struct vsw;
 struct vsw_port;
 struct vsw_uplink;
 
-enum vmq_provider_choice { VMQ_PROVIDER_AUTO, VMQ_PROVIDER_VMDQ, VMQ_PROVIDER_FLOW, VMQ_PROVIDER_SOFTWARE };
+enum vmq_provider_choice {
+	VMQ_PROVIDER_AUTO,
+	VMQ_PROVIDER_VMDQ,
+	VMQ_PROVIDER_FLOW,
+	VMQ_PROVIDER_SOFTWARE
+};
 
 struct vmq_cfg {
 	char name[32]; /* the uplink's */
 	struct vsw *sw;
 	enum vmq_provider_choice provider;
-	uint16_t nr_queues; /* wanted, besides the default one; 0: as many as the device has, 64 in software */
+	uint16_t
+		nr_queues; /* wanted, besides the default one; 0: as many as the device has, 64 in software */
 	bool is_direct_off;
 	struct vmq_place_cfg place;
 };
@@ -37,12 +43,12 @@ int vmq_attach(struct vmq *v, struct vsw_uplink *u);
 void vmq_detach(struct vmq *v);
 
 struct vmq_port_cfg {
-	bool is_off;	 /* no queue of its own */
+	bool is_off;	    /* no queue of its own */
 	uint16_t nr_queues; /* VMMQ; 0: 1 */
 	bool is_pinned;
 	uint16_t lcore; /* pinned there */
 	bool wants_direct;
-	int16_t node;	/* NUMA node of the partition's memory, or VMQ_NODE_ANY */
+	int16_t node; /* NUMA node of the partition's memory, or VMQ_NODE_ANY */
 };
 /* A NIC's port, attached. Without a queue it is served by the default one, and its status says why. 0 or -errno (text
  * set). */
