@@ -25,8 +25,10 @@ struct vmq_iova_ops {
 	/* All that is mapped in between, whole maps only. When it returns the device cannot reach it. */
 	int (*unmap)(void *ctx, uint64_t iova, uint64_t len);
 };
-/* VFIO's, for devices in the container that DPDK uses. */
+/* VFIO's, for devices in the container that DPDK uses. Its ctx is a pointer to what vmq_vfio_container() found. */
 extern const struct vmq_iova_ops vmq_iova_vfio;
+/* ctl.  Once a device is probed. Borrowed. 0, -ENODEV (none, or none that can be told; text set), -errno. */
+int vmq_vfio_container(int *fd);
 
 struct vmq_direct_cfg {
 	const char *name;  /* of the pool: unique in the process, at most 20 characters */

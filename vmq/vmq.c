@@ -91,13 +91,14 @@ static int on_configure(void *ctx, uint16_t dev, const struct rte_eth_dev_info *
 static struct rte_mempool *on_pool(void *ctx, uint16_t q, uint16_t nr_desc, uint32_t buf_size)
 {
 	struct vmq *v = ctx;
+	const bool is_test = v->cfg.iova != NULL;
 	struct vmq_direct_cfg dc = {
 		.sw = v->cfg.sw,
 		.nr_bufs = nr_desc + 4 * VSW_VEC_SIZE,
 		.buf_size = buf_size <= SECTION_SMALL ? SECTION_SMALL : SECTION_LARGE,
 		.socket = rte_eth_dev_socket_id(v->dev),
-		.iova = v->cfg.iova ? v->cfg.iova : &vmq_iova_vfio,
-		.iova_ctx = v->cfg.iova_ctx,
+		.iova = is_test ? v->cfg.iova : &vmq_iova_vfio,
+		.iova_ctx = is_test ? v->cfg.iova_ctx : &v->vfio_fd,
 	};
 	char name[24];
 
@@ -105,7 +106,7 @@ static struct rte_mempool *on_pool(void *ctx, uint16_t q, uint16_t nr_desc, uint
 		return NULL;
 	snprintf(name, sizeof(name), "vmq_%u_%u", v->dev, q);
 	dc.name = name;
-	if (vmq_direct_create(&v->direct[q], &dc)) {
+	if ((!is_test && vmq_vfio_container(&v->vfio_fd)) || vmq_direct_create(&v->direct[q], &dc)) {
 		log_warn(v->cfg.name, "queue %u: %s; its frames are copied", q, err_text());
 		return NULL;
 	}

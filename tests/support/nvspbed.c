@@ -258,7 +258,7 @@ void bed_destroy(struct bed *b)
 void bed_ready(struct bed *b, const struct vmbus_gpadl *recv, const struct vmbus_gpadl *send)
 {
 	struct netvsp_state *st = b->nic->st;
-	uint32_t size = netvsp_section_size(st->mtu);
+	uint32_t size = netvsp_section_size(b->nic);
 
 	st->nvsp_version = NVSP_V6_1;
 	if (recv) {
