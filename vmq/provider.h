@@ -12,9 +12,11 @@
 struct rte_eth_conf;
 struct rte_eth_dev_info;
 struct rte_mbuf;
+struct vsw;
 
 struct vmq_provider_cfg {
 	const char *name; /* the uplink's, for messages; borrowed */
+	struct vsw *sw;	  /* for grace periods; borrowed */
 	uint16_t dev;	  /* ethdev */
 	uint16_t nr_queues; /* with the default one */
 	uint16_t nr_desc;   /* of a queue */
