@@ -47,6 +47,11 @@ struct vmq_provider_ops {
 	/* ctl.  Whether what is written for queue @q was compared by the device, MAC and VLAN, before: read back from it
 	 * now. 0, or -errno (text: why it cannot be sure). NULL: never. */
 	int (*prove)(void *pv, uint16_t q);
+	/* ctl, at any time.  In which VLANs (bit v: VLAN v) the default queue must get groups' frames, besides those of
+	 * filters; NULL: no more than these. A device that compares VLANs may lose groups' frames of all others, so one
+	 * that would refuses filters with a VLAN test until it was told: -ENOTSUP; -ENOSPC (they are too many, and
+	 * nothing changed) (text set). NULL: it hears all. */
+	int (*hear)(void *pv, const uint64_t vlans[64]);
 	/* lcore, one for each queue. */
 	uint16_t (*rx)(void *pv, uint16_t q, struct rte_mbuf **m, uint16_t n);
 	/* As in struct vsw_steer_ops, for queues that are not the device's own: NULL when they are. */

@@ -112,9 +112,11 @@ struct rte_mbuf *sort_frame_make(const struct sort_bed *b, const struct sort_fra
 
 uint32_t sort_frame_seq(const struct rte_mbuf *m)
 {
-	uint32_t seq;
+	uint32_t seq, copy;
 
-	return *(const uint32_t *)rte_pktmbuf_read(m, m->pkt_len - sizeof(seq), sizeof(seq), &seq);
+	memcpy(&seq, rte_pktmbuf_read(m, m->pkt_len - sizeof(seq), sizeof(seq), &copy),
+	       sizeof(seq));
+	return seq;
 }
 
 void sort_send(const struct sort_bed *b, const struct sort_frame *f)
