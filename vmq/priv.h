@@ -44,7 +44,7 @@ struct vmq {
 	uint16_t dev; /* ethdev */
 	char why[512];
 	struct vmq_nic *nic;
-	int vfio_fd; /* of the container that the device is in; borrowed */
+	int vfio_fd;		   /* of the container that the device is in; borrowed */
 	struct vsw_uplink *uplink; /* attached */
 	struct vsw_port *up;	   /* its port */
 	struct vmq_direct *direct[VMQ_QUEUES_MAX];

@@ -15,6 +15,7 @@
 #include "tests/support/eal.h"
 #include "tests/support/fakeport.h"
 #include "vmq/vmq.h"
+#include "vswitch/policy/config.h"
 #include "vswitch/policy/policy.h"
 #include "vswitch/priv.h"
 #include "vswitch/uplink.h"
