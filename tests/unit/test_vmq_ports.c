@@ -82,7 +82,7 @@ static struct rte_mbuf *frame(uint64_t dst, uint64_t src, int vlan, uint32_t num
 	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
 	uint8_t *at = m ? (uint8_t *)rte_pktmbuf_append(m, 64) : NULL;
 
-	if (!m)
+	if (!at)
 		return NULL;
 	memset(at, 0, 64);
 	memcpy(at, &dst, 6);
