@@ -63,6 +63,26 @@ static bool filter_for(const struct vmq *v, const struct vsw_port_cfg *c, uint16
 	return true;
 }
 
+/* Frames of groups come by the default queue in all VLANs of the uplink that some other port is in. A device that
+ * cannot hear them all must not compare VLANs, that is, sort. */
+static int hear(struct vmq *v)
+{
+	const struct vsw_port_cfg *up = vsw_port_cfg(v->up);
+	uint64_t vlans[64] = {0};
+
+	if (!v->ops->hear)
+		return 0;
+	for (uint16_t i = 0; i < VSW_PORTS_MAX; i++) {
+		const struct vsw_port *p = vsw_port_at(v->cfg.sw, i);
+
+		for (uint16_t vid = 1; p && p != v->up && vid < 4095; vid++)
+			if (vid != up->pvid && is_member(vsw_port_cfg(p), vid) &&
+			    is_member(up, vid))
+				vlans[vid >> 6] |= 1ull << (vid & 63);
+	}
+	return v->ops->hear(v->pv, vlans);
+}
+
 static int filters_set(struct vmq *v, struct vmq_port *vp)
 {
 	const uint32_t owner = vsw_port_id(vp->p) + 1u;
@@ -212,6 +232,23 @@ static void unserve(struct vmq *v, struct vmq_port *vp)
 	queues_free(v, vp);
 }
 
+/* None of them has a queue any more; the reason is the text of the last error. */
+static void unserve_all(struct vmq *v)
+{
+	char why[VMQ_WHY_MAX];
+
+	snprintf(why, sizeof(why), "%s", err_text());
+	for (unsigned int i = 0; i < VSW_PORTS_MAX; i++) {
+		struct vmq_port *vp = &v->port[i];
+
+		if (!vp->p || vp->cfg.is_off)
+			continue;
+		vmq_direct_stop(v, vp);
+		unserve(v, vp);
+		snprintf(vp->why, sizeof(vp->why), "%s", why);
+	}
+}
+
 int vmq_port_add(struct vmq *v, struct vsw_port *p, const struct vmq_port_cfg *cfg)
 {
 	struct vmq_port *vp = &v->port[vsw_port_id(p)];
@@ -220,10 +257,14 @@ int vmq_port_add(struct vmq *v, struct vsw_port *p, const struct vmq_port_cfg *c
 	if (vp->p == p)
 		vmq_port_remove(v, p);
 	*vp = (struct vmq_port){.p = p, .cfg = *cfg};
-	if (cfg->is_off) {
+	if (cfg->is_off)
 		snprintf(vp->why, sizeof(vp->why), "switched off (vmq: off)");
+	if (hear(v)) {
+		unserve_all(v);
 		return 0;
 	}
+	if (cfg->is_off)
+		return 0;
 	rc = serve(v, vp);
 	if (rc) {
 		snprintf(vp->why, sizeof(vp->why), "%s", err_text());

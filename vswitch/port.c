@@ -335,6 +335,11 @@ struct vsw_port *vsw_port_find(const struct vsw *sw, const char *name)
 	return NULL;
 }
 
+struct vsw_port *vsw_port_at(const struct vsw *sw, uint16_t id)
+{
+	return id < VSW_PORTS_MAX ? sw->port[id] : NULL;
+}
+
 uint16_t vsw_port_id(const struct vsw_port *p)
 {
 	return p->id;

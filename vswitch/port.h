@@ -135,6 +135,8 @@ const char *vsw_port_vf_obstacle(const struct vsw_port *p);
 
 /* ctl.  The port of that name, or NULL. */
 struct vsw_port *vsw_port_find(const struct vsw *sw, const char *name);
+/* ctl.  The port of that number, attached or not, or NULL. */
+struct vsw_port *vsw_port_at(const struct vsw *sw, uint16_t id);
 
 /* any.  Constant after create. */
 uint16_t vsw_port_id(const struct vsw_port *p);
