@@ -27,6 +27,19 @@ static void vf_uplink_of(char *buf, size_t size, const struct mgmt_cfg *cfg)
 	}
 }
 
+/* Whether a device may ever write into its receive buffer, of which the guest is told once only. Whether it is to is
+ * another matter, and changes. */
+static bool may_direct(const struct mgmt_cfg *cfg)
+{
+	for (uint32_t i = 0; i < cfg->uplinks_count; i++) {
+		const struct mgmt_vmq *q = cfg->uplinks[i].vmq;
+
+		if (q && !q->no_direct && q->provider != VMQ_PROVIDER_SOFTWARE)
+			return true;
+	}
+	return false;
+}
+
 int sw_nic_make(struct sw *sw, const struct mgmt_partition *part, const struct mgmt_nic *nic)
 {
 	struct netvsp_nic_cfg cfg = {
@@ -40,6 +53,7 @@ int sw_nic_make(struct sw *sw, const struct mgmt_partition *part, const struct m
 		.no_offload = nic->no_offload,
 		.wants_monitor = nic->monitor,
 		.link_down = nic->link_down,
+		.may_direct = may_direct(sw->child.cfg),
 	};
 	struct netvsp_nic *out;
 
