@@ -152,10 +152,11 @@ static json_t *uplinks_json(const struct sw *sw)
 		vsw_uplink_status(sw->uplink[i], &st);
 		json_array_append_new(
 			list,
-			json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:b, s:o, s:o}", "name",
-				  cfg->uplinks[i].name, "devargs", cfg->uplinks[i].devargs,
+			json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:b, s:o, s:o}",
+				  "name", cfg->uplinks[i].name, "devargs", cfg->uplinks[i].devargs,
 				  "driver", vsw_uplink_driver(sw->uplink[i]), "link", st.is_link_up,
-				  "wakeup", st.has_wakeup, "rx_missed", num(st.rx_missed),
+				  "wakeup", st.has_wakeup, "rx_packets", num(st.rx_packets),
+				  "tx_packets", num(st.tx_packets), "rx_missed", num(st.rx_missed),
 				  "tx_errors", num(st.tx_errors), "zero_copy", st.has_zero_copy,
 				  "tx_lent", num(st.tx_lent), "tx_copied", num(st.tx_copied)));
 	}

@@ -55,10 +55,11 @@ struct vsw_port *vsw_uplink_port(const struct vsw_uplink *u);
 const char *vsw_uplink_driver(const struct vsw_uplink *u);
 uint16_t vsw_uplink_dev(const struct vsw_uplink *u); /* ethdev */
 
-/* ctl.  Frames that the device lost before the switch could see them, and link state. */
+/* ctl.  What the device counts, frames that it lost before the switch could see them among them; and link state. */
 struct vsw_uplink_status {
 	bool is_link_up;
 	bool has_wakeup; /* sleeps on receive events; else it is polled some thousand times a second */
+	uint64_t rx_packets, tx_packets;
 	uint64_t rx_missed;
 	uint64_t tx_errors;
 	bool has_zero_copy;

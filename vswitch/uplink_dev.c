@@ -555,6 +555,8 @@ void vsw_uplink_status(const struct vsw_uplink *u, struct vsw_uplink_status *out
 	*out = (struct vsw_uplink_status){
 		.is_link_up = link.link_status == RTE_ETH_LINK_UP,
 		.has_wakeup = u->event_fd[0] >= 0,
+		.rx_packets = st.ipackets,
+		.tx_packets = st.opackets,
 		.rx_missed = st.imissed + st.rx_nombuf,
 		.tx_errors = st.oerrors,
 		.has_zero_copy = u->is_lender && !u->is_lending_off,
