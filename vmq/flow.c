@@ -3,9 +3,8 @@
  * queues.
  *
  * What no rule wants is to come to queue 0. Without RSS devices do so by themselves, and a rule of the lowest
- * priority says it to those that take one. A frame that comes to another queue all the same is looked up by the
- * switch, but only where that queue is polled: net_tap, whose queues the kernel fills as it likes, is refused
- * without that rule.
+ * priority says it to those that take one. Where the queues are filled by somebody else it is not so, and frames
+ * for queues that nobody polls would be lost: net_tap, which has rules, too, is not considered.
  *
  * Whether rules are kept by a device is seen when it is started, and not before: many drivers look at nothing else
  * than the form of a rule until then. */
@@ -39,7 +38,6 @@ struct entry {
 
 struct flow {
 	uint16_t dev, nr_queues;
-	bool needs_rest; /* its queues are filled by somebody else */
 	const struct vmq_flow_calls *calls;
 	const char *name;
 	struct rte_flow *rest; /* NULL: none */
@@ -273,6 +271,9 @@ int vmq_flow_probe_with(uint16_t dev, const struct rte_eth_dev_info *info,
 	struct rte_flow_error e = {0};
 	struct words w;
 
+	if (!strcmp(info->driver_name, "net_tap"))
+		return err_set(-ENOTSUP,
+			       "flow rules: the kernel fills net_tap's queues as it likes");
 	if (info->max_rx_queues < 2)
 		return err_set(-ENOTSUP, "flow rules: %s has one receive queue", info->driver_name);
 	words_make(&w, sample, TAG_ANY, 0, VMQ_DEFAULT);
@@ -283,10 +284,9 @@ int vmq_flow_probe_with(uint16_t dev, const struct rte_eth_dev_info *info,
 
 static int flow_configure(void *pv, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
 {
-	struct flow *fl = pv;
+	const struct flow *fl = pv;
 
 	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
-	fl->needs_rest = !strcmp(info->driver_name, "net_tap");
 	return fl->nr_queues;
 }
 
@@ -322,8 +322,7 @@ static int flow_started(void *pv)
 	if (rc)
 		return rc;
 	words_make(&w, NULL, TAG_ANY, 0, VMQ_DEFAULT);
-	if (rule_create(fl, &fl->rest, &w, PRIORITY_REST) && fl->needs_rest)
-		return -ENOTSUP;
+	rule_create(fl, &fl->rest, &w, PRIORITY_REST); /* or does so without */
 	return 0;
 }
 
