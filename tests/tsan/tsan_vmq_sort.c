@@ -3,6 +3,8 @@
  * queue and sets and clears another. No frame is lost uncounted, comes twice, or overtakes one of its own filter;
  * what is sorted after a move is on the new queue; nobody sleeps for ever.
  *
+ * Then frames go one by one to pollers that sleep at once: each comes when its poller is about to.
+ *
  * mbufs go back to the first thread through rings of the same kind: the pool's own are not instrumented. */
 #include <poll.h>
 #include <unistd.h>
@@ -24,6 +26,7 @@
 #define DEPTH	 256u
 #define BACK	 4096u
 #define TURN	 48u
+#define IDLE	 20u
 #define LOST_MS	 30000 /* a wake-up that does not come in this time was lost */
 #define SEQ_LAST UINT32_MAX
 
@@ -45,6 +48,7 @@ static uint8_t *seen_on, *wanted_on; /* [total] of that stream: queue; 0: none, 
 static uint32_t moves;		     /* odd: one is going on. Atomic */
 static uint8_t moved_to;	     /* while it is even. Atomic */
 static uint32_t has_ended;	     /* atomic */
+static bool is_single;		     /* frames one by one, to those who sleep at once */
 
 static struct vmq_filter filter_of(uint32_t stream)
 {
@@ -121,7 +125,7 @@ static void *run_poller(void *arg)
 	while (!p->is_last[0] || !p->is_last[1]) {
 		rte_rcu_qsbr_quiescent(bed.sw->qsbr, id);
 		idle = turn(p) ? 0 : idle + 1;
-		if (idle > 20)
+		if (idle > (is_single ? 0 : IDLE))
 			nap(p, id);
 	}
 	rte_rcu_qsbr_thread_offline(bed.sw->qsbr, id);
@@ -199,34 +203,67 @@ static uint64_t all_missed(void)
 	return sum;
 }
 
-static void *run_sorter(void *arg)
+static uint64_t nr_back(void)
 {
-	static struct stock s;
-	uint32_t seq[STREAMS] = {0}, sent = 0, kept = 0, i;
-	uint64_t back = 0;
-	struct prng *p = arg;
+	return (uint64_t)__atomic_load_n(&poller[0].back.tail, __ATOMIC_RELAXED) +
+	       __atomic_load_n(&poller[1].back.tail, __ATOMIC_RELAXED);
+}
 
-	rte_rcu_qsbr_thread_online(bed.sw->qsbr, 0);
+static void send_many(struct stock *s, struct prng *p, uint32_t *seq)
+{
+	uint32_t sent = 0, kept = 0;
+
 	while (sent < total) {
 		rte_rcu_qsbr_quiescent(bed.sw->qsbr, 0);
-		stock_fill(&s);
-		kept += send_some(&s, p, seq, &sent);
+		stock_fill(s);
+		kept += send_some(s, p, seq, &sent);
 		if (prng_below(p, 16) == 0)
 			usleep(prng_below(p, 100));
 	}
-	while (back + all_missed() + kept < sent) { /* so that there is room for the last ones */
-		back = __atomic_load_n(&poller[0].back.tail, __ATOMIC_RELAXED);
-		back += __atomic_load_n(&poller[1].back.tail, __ATOMIC_RELAXED);
+	while (nr_back() + all_missed() + kept <
+	       sent) { /* so that there is room for the last ones */
 		rte_rcu_qsbr_quiescent(bed.sw->qsbr, 0);
 		usleep(100);
-		stock_fill(&s);
+		stock_fill(s);
 	}
+}
+
+static void send_singly(struct stock *s, struct prng *p, uint32_t *seq)
+{
+	const uint64_t before = nr_back();
+	uint32_t i, k;
+
+	for (i = 1; i <= total / 10; i++) {
+		uint32_t stream = 1 + prng_below(p, QUEUES);
+
+		for (k = prng_below(p, 200); k; k--)
+			rte_pause();
+		send_one(s, stream, seq[stream]++);
+		sort(s);
+		while (nr_back() < before + i)
+			rte_rcu_qsbr_quiescent(bed.sw->qsbr, 0);
+		stock_fill(s);
+	}
+}
+
+static void *run_sorter(void *arg)
+{
+	static struct stock s;
+	static uint32_t seq[STREAMS];
+	uint32_t i;
+
+	rte_rcu_qsbr_thread_online(bed.sw->qsbr, 0);
+	if (is_single)
+		send_singly(&s, arg, seq);
+	else
+		send_many(&s, arg, seq);
 	for (i = 1; i <= QUEUES; i++)
 		send_one(&s, i, SEQ_LAST);
 	sort(&s);
 	rte_rcu_qsbr_thread_offline(bed.sw->qsbr, 0);
 	nr_moving = seq[MOVES];
 	rte_pktmbuf_free_bulk(s.m, s.nr);
+	s.nr = 0;
 	__atomic_store_n(&has_ended, true, __ATOMIC_RELEASE);
 	return NULL;
 }
@@ -286,11 +323,59 @@ static void check_moved(void)
 	check(certain > 0);
 }
 
+static void threads_run(struct prng *p, bool one_by_one)
+{
+	struct prng q = {.s = prng_next(p)};
+	pthread_t t[1 + POLLERS];
+	uint32_t i, n = 0;
+
+	is_single = one_by_one;
+	has_ended = false;
+	for (i = 0; i < POLLERS; i++)
+		poller[i].is_last[0] = poller[i].is_last[1] = false;
+	t[0] = start(run_sorter, &q);
+	for (i = 0; i < POLLERS; i++)
+		t[1 + i] = start(run_poller, &poller[i]);
+	if (!one_by_one)
+		n = change(p);
+	for (i = 0; i <= POLLERS; i++)
+		check(pthread_join(t[i], NULL) == 0);
+	printf("%u frames, %u changes, %llu lost in full rings, slept %llu and %llu times\n",
+	       one_by_one ? total / 10 : total, n, (unsigned long long)all_missed(),
+	       (unsigned long long)poller[0].sleeps, (unsigned long long)poller[1].sleeps);
+	check(poller[0].sleeps + poller[1].sleeps > 0);
+}
+
+static void pollers_init(void)
+{
+	uint32_t i;
+
+	for (i = 0; i < POLLERS; i++) {
+		poller[i].q[0] = (uint16_t)(1 + i);
+		poller[i].q[1] = (uint16_t)(1 + i + POLLERS);
+		vmq_ring_init(&poller[i].back, &poller[i].pen, poller[i].slot, BACK, -1);
+	}
+	for (i = 0; i <= POLLERS; i++)
+		rte_rcu_qsbr_thread_register(bed.sw->qsbr, i);
+}
+
+static void pollers_fini(void)
+{
+	struct rte_mbuf *m[64];
+	uint32_t i;
+	uint16_t n;
+
+	for (i = 0; i <= POLLERS; i++)
+		rte_rcu_qsbr_thread_unregister(bed.sw->qsbr, i);
+	for (i = 0; i < POLLERS; i++) {
+		while ((n = vmq_ring_take(&poller[i].back, m, 64)))
+			rte_pktmbuf_free_bulk(m, n);
+	}
+}
+
 int main(void)
 {
-	pthread_t t[1 + POLLERS];
-	struct prng p, q;
-	uint32_t i, n;
+	struct prng p;
 
 	prng_init(&p);
 	total = prng_steps(2000) * 100;
@@ -299,34 +384,11 @@ int main(void)
 	eal_up();
 	sort_bed_up(&bed, 1 + QUEUES, DEPTH);
 	filters_set();
-	q.s = prng_next(&p);
-	for (i = 0; i <= POLLERS; i++)
-		rte_rcu_qsbr_thread_register(bed.sw->qsbr, i);
-	for (i = 0; i < POLLERS; i++) {
-		poller[i].q[0] = (uint16_t)(1 + i);
-		poller[i].q[1] = (uint16_t)(1 + i + POLLERS);
-		vmq_ring_init(&poller[i].back, &poller[i].pen, poller[i].slot, BACK, -1);
-	}
-	t[0] = start(run_sorter, &q);
-	for (i = 0; i < POLLERS; i++)
-		t[1 + i] = start(run_poller, &poller[i]);
-	n = change(&p);
-	for (i = 0; i <= POLLERS; i++)
-		check(pthread_join(t[i], NULL) == 0);
-	for (i = 0; i <= POLLERS; i++)
-		rte_rcu_qsbr_thread_unregister(bed.sw->qsbr, i);
-	printf("%u frames, %u changes, %llu lost in full rings, slept %llu and %llu times\n", total,
-	       n, (unsigned long long)all_missed(), (unsigned long long)poller[0].sleeps,
-	       (unsigned long long)poller[1].sleeps);
+	pollers_init();
+	threads_run(&p, false);
 	check_moved();
-	check(n > 0 && poller[0].sleeps + poller[1].sleeps > 0);
-	for (i = 0; i < POLLERS; i++) {
-		struct rte_mbuf *m[64];
-		uint16_t nr;
-
-		while ((nr = vmq_ring_take(&poller[i].back, m, 64)))
-			rte_pktmbuf_free_bulk(m, nr);
-	}
+	threads_run(&p, true);
+	pollers_fini();
 	check(sort_bed_down(&bed));
 	free(seen_on);
 	free(wanted_on);

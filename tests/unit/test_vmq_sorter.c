@@ -3,8 +3,10 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
@@ -12,7 +14,7 @@
 #include "tests/support/sortbed.h"
 #include "vmq/queue.h"
 #include "vmq/sort.h"
-#include "vswitch/packet.h"
+#include "vswitch/priv.h"
 
 TestSuite(vmq_sorter, .init = eal_up);
 
@@ -328,6 +330,36 @@ Test(vmq_sorter, filters_come_move_and_go)
 	cr_assert_eq(ops->filter_clear(bed.pv, 0, &f), 0);
 	send(MAC_A, 1);
 	cr_assert_eq(take(0, NULL, 64), 1);
+	down();
+}
+
+static bool is_back; /* atomic */
+
+static void *clears(void *arg)
+{
+	ops->filter_clear(bed.pv, 1, arg);
+	__atomic_store_n(&is_back, true, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+/* Its queue is drained, and maybe freed, by whoever comes back from that. */
+Test(vmq_sorter, a_filter_is_not_cleared_while_a_burst_may_still_be_sorted_by_it)
+{
+	struct vmq_filter f = sort_filter(MAC_A, VMQ_VLAN_ANY, 0);
+	pthread_t t;
+
+	up(2, 64);
+	lead(1, MAC_A, VMQ_VLAN_ANY, 0);
+	rte_rcu_qsbr_thread_register(bed.sw->qsbr, 0);
+	rte_rcu_qsbr_thread_online(bed.sw->qsbr, 0);
+	pthread_create(&t, NULL, clears, &f);
+	usleep(50000);
+	cr_assert_not(__atomic_load_n(&is_back, __ATOMIC_SEQ_CST));
+	rte_rcu_qsbr_quiescent(bed.sw->qsbr, 0);
+	rte_rcu_qsbr_thread_offline(bed.sw->qsbr, 0);
+	pthread_join(t, NULL);
+	cr_assert(is_back);
+	rte_rcu_qsbr_thread_unregister(bed.sw->qsbr, 0);
 	down();
 }
 
