@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The provider by VMDq pools. DPDK configures the device and keeps the list of addresses; what goes to which pool is
- * written by igb.c. Filters stay here over a stop of the device, and are entered again when it is started. */
+ * written by igb.c. A stop of the device ends all filters. */
 #include "vmq/vmdq.h"
 
 #include <errno.h>
@@ -222,6 +222,7 @@ static void vmdq_stopping(void *pv)
 		return;
 	(void)macs_leave(v, &v->now, &none);
 	v->now = none;
+	v->rules.nr = 0;
 	v->calls->window_close(&v->window);
 	v->is_started = false;
 }
@@ -239,18 +240,16 @@ static int vmdq_started(void *pv)
 		return rc;
 	}
 	v->is_started = true;
+	v->now = empty;
 	v->dev.io = v->calls->window_io(&v->window);
 	if (v->calls->mtu_get(v->cfg.dev, &mtu) || v->calls->mac_get(v->cfg.dev, &own))
 		rc = err_set(-EIO, "%s: the device does not say its MTU or address", v->cfg.name);
 	else
 		rc = igb_setup(&v->dev, mtu + FRAME_EXTRA);
-	if (!rc) {
-		memcpy(v->own, own.addr_bytes, 6);
-		v->now = empty;
-		rc = change(v, &v->rules, GROW);
-	}
 	if (rc)
 		vmdq_stopping(v);
+	else
+		memcpy(v->own, own.addr_bytes, 6);
 	return rc;
 }
 
