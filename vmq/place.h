@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* On which poll lcore each queue is best: pure. Fewest crossings between NUMA nodes first, then an even load.
- * What is moved is worth it: a queue moves only off an lcore that is busy, only if that makes the busiest of
- * the two lcores less busy by a margin, only when that was so for some rounds, and not again soon. */
+ * What is moved is worth it: a queue moves only off an lcore that is busy, only if the other one is then less
+ * busy, by a margin, than that one was, only when that was so for some rounds, and not again soon. */
 #pragma once
 
 #include <stdbool.h>
@@ -34,7 +34,7 @@ struct vmq_move {
 
 struct vmq_place_cfg {
 	uint32_t busy_at;	/* an lcore is busy from here on; 0: 700 */
-	uint32_t margin;	/* what a move must gain; 0: 150 */
+	uint32_t margin;	/* by which the other one is to stay below; 0: 150 */
 	uint32_t rounds;	/* for how many in a row; 0: 3 */
 	uint32_t settle_rounds; /* a queue rests between moves; 0: 10 */
 	uint32_t moves_max;	/* in one plan; 0: 1 */

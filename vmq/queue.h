@@ -7,10 +7,11 @@
  *   2 vmq_filter_set(), at least once  Allocated -> Set
  *   3 vmq_allocation_complete()        Set -> Running (Allocated -> Paused); many queues in one call
  *   4 vmq_filter_clear() of the last   Running -> Paused
- *   5 vmq_queue_free()                 Paused -> Stop DMA
+ *   5 vmq_queue_free()                 Paused (or Allocated) -> Stop DMA
  *   6 vmq_queue_dma_stopped()          Stop DMA -> Freeing
  *   7 vmq_queue_returned()             Freeing -> Undefined
- * An operation that the state does not allow is refused with -EPERM and changes nothing. */
+ * An operation that the state does not allow is refused with -EPERM and changes nothing. The device has the
+ * filters of Running queues and of no other: a queue that is Set gets its frames from step 3 on. */
 #pragma once
 
 #include <stdbool.h>
@@ -18,10 +19,10 @@
 
 #include "vmq/filter.h"
 
-#define VMQ_QUEUES_MAX	128u /* of a NIC, the default one among them */
+#define VMQ_QUEUES_MAX	128u  /* of a NIC, the default one among them */
 #define VMQ_FILTERS_MAX 1024u /* of a NIC */
-#define VMQ_DEFAULT	0u   /* the queue that always exists, gets what nothing else wants, and is never freed */
-#define VMQ_NOBODY	0u   /* no owner */
+#define VMQ_DEFAULT	0u    /* always exists, gets what nothing else wants, is never freed */
+#define VMQ_NOBODY	0u    /* no owner */
 #define VMQ_CPU_ANY	UINT16_MAX
 
 enum vmq_state {
@@ -52,23 +53,29 @@ int vmq_nic_create(struct vmq_nic **out, uint16_t nr_queues, const struct vmq_pr
 		   void *pv);
 void vmq_nic_destroy(struct vmq_nic *n);
 
-/* A queue for @owner (not VMQ_NOBODY): its number, 1.., or -ENOSPC, -EPERM (text set). */
+/* A queue for @owner (not VMQ_NOBODY): its number, 1.., or -ENOSPC, -EPERM, -EINVAL (@p: static on no lcore, name
+ * without an end) (text set). */
 int vmq_queue_allocate(struct vmq_nic *n, uint32_t owner, const struct vmq_params *p);
 int vmq_queue_params_get(const struct vmq_nic *n, uint16_t q, struct vmq_params *p);
+/* As the allocator; the default queue's as VMQ_NOBODY. A static queue changes its lcore only by becoming dynamic in
+ * the same call (-EPERM). */
 int vmq_queue_params_set(struct vmq_nic *n, uint16_t q, uint32_t owner, const struct vmq_params *p);
-/* For all of @q, or, with what is wrong in the text, for none. The default queue is complete from the start. */
+/* For all of @q, or, with what is wrong in the text, for none. The default queue is complete from the start. Here the
+ * device gets the filters that were set: what it says is returned. */
 int vmq_allocation_complete(struct vmq_nic *n, const uint16_t *q, uint16_t nr);
-/* Only without filters. */
+/* Only without filters, and as the allocator. */
 int vmq_queue_free(struct vmq_nic *n, uint16_t q, uint32_t owner);
 int vmq_queue_dma_stopped(struct vmq_nic *n, uint16_t q);
 int vmq_queue_returned(struct vmq_nic *n, uint16_t q);
 
-/* Frames that pass all tests of @f go to queue @q from now on. Its id (unique for the NIC, never 0), or -errno (text
- * set): -EPERM (state; not the queue's owner: VMQ-3; anyone may on the default queue), -EEXIST (another queue has
- * it), -EINVAL, -ENOSPC, or what the device says. */
+/* Frames that pass all tests of @f go to queue @q from now on, or from when it is complete. Its id (unique for the
+ * NIC, never 0), or -errno (text set): -EPERM (state; not the queue's owner: VMQ-3; anyone may on the default queue),
+ * -EEXIST (another queue has one that overlaps, or this one the same), -EINVAL, -ENOSPC, or what the device says. */
 int64_t vmq_filter_set(struct vmq_nic *n, uint16_t q, uint32_t owner, const struct vmq_filter *f);
+/* As who set it: 0, -ENOENT, -EPERM, or what the device says; then it is as before. */
 int vmq_filter_clear(struct vmq_nic *n, uint32_t id, uint32_t owner);
-/* At no instant on both queues or on neither (FLT-1). Counts as set on the new and cleared on the old one. */
+/* At no instant on both queues or on neither (FLT-1). Counts as set on the new and cleared on the old one; to
+ * the queue where it is nothing is done. */
 int vmq_filter_move(struct vmq_nic *n, uint32_t id, uint32_t owner, uint16_t to);
 
 struct vmq_queue_info {
