@@ -171,7 +171,7 @@ static struct vmq_filter any_filter(void)
 
 static void do_set(void)
 {
-	struct filter n = {.f = any_filter(), .q = (uint16_t)(1 + below(WIRE_QUEUES - 1))};
+	struct filter n = {.f = any_filter(), .q = (uint16_t)below(WIRE_QUEUES)};
 	int64_t hw, sw;
 
 	if (t.now.nr == FILTERS)
@@ -208,7 +208,7 @@ static void do_clear(void)
 static void do_move(void)
 {
 	struct filter *f = &t.now.filter[t.now.nr ? below(t.now.nr) : 0];
-	uint16_t to = (uint16_t)(1 + below(WIRE_QUEUES - 1));
+	uint16_t to = (uint16_t)below(WIRE_QUEUES);
 	int hw;
 
 	if (!t.now.nr)
@@ -360,7 +360,7 @@ static void prove_all(void)
 		const struct filter *f = &t.now.filter[i];
 		int rc = 0;
 
-		if (!t.now.is_complete[f->q])
+		if (f->q == VMQ_DEFAULT || !t.now.is_complete[f->q])
 			continue;
 		rc = t.side[HW].ops->prove(t.side[HW].pv, f->q);
 		if (rc != (f->f.vlan_test == VMQ_VLAN_ANY ? -ENOTSUP : 0))
@@ -418,6 +418,7 @@ int main(int argc, char **argv)
 		return 2;
 	prng_init(&t.rnd);
 	t.seed = t.rnd.s;
+	t.now.is_allocated[VMQ_DEFAULT] = t.now.is_complete[VMQ_DEFAULT] = true;
 	eal_up(argv[2], argv[3]);
 	if (vsw_create(&sw, &cfg))
 		wire_die("%s", err_text());
