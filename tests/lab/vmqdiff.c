@@ -21,7 +21,7 @@
 #define FILTERS 48u
 #define MACS	6u
 #define VLANS	3u  /* of filters: 1 .. 3 */
-#define HEARD	4u  /* none has a filter, but groups are heard there */
+#define HEARD	4u  /* no filter has it, but groups' frames in VLANs up to it are wanted */
 #define STRANGE 9u  /* groups need not be */
 #define ERA	60u /* groups, in each eighth of which filters look at no VLAN */
 #define HW	0
@@ -409,7 +409,7 @@ static void run(unsigned int steps)
 int main(int argc, char **argv)
 {
 	const struct vsw_cfg cfg = {.nr_lcores = 1, .lcore_id = {1}};
-	const uint64_t heard[64] = {1u << HEARD};
+	const uint64_t heard[64] = {(2u << HEARD) - 2}; /* 1 .. HEARD */
 	unsigned int steps = prng_steps(100000);
 	time_t begun = time(NULL);
 	struct vsw *sw;
