@@ -241,7 +241,8 @@ static void do_free(void)
 static void operate(void)
 {
 	static void (*const fn[])(void) = {do_allocate, do_allocate, do_complete, do_complete,
-					   do_set,	do_set,	     do_set,	  do_clear,
+					   do_set,	do_set,	     do_set,	  do_set,
+					   do_set,	do_set,	     do_clear,	  do_move,
 					   do_move,	do_move,     do_free};
 
 	fn[below(sizeof(fn) / sizeof(fn[0]))]();
@@ -399,7 +400,7 @@ static void run(unsigned int steps)
 		t.is_any = t.groups / ERA % 8 == 7;
 		while (t.is_any != was_any && t.now.nr)
 			clear(t.now.nr - 1);
-		for (uint32_t n = below(5); n; n--)
+		for (uint32_t n = below(8); n; n--)
 			operate();
 		group();
 		prove_all();

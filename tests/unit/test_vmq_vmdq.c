@@ -84,6 +84,10 @@ Test(vmq_vmdq, probe_takes_an_82576_only)
 	struct rte_eth_dev_info i = info;
 
 	cr_assert_eq(vmdq_probe_by(&fake_igb_calls, &i), 8);
+	fake_igb.window_rc = -ENODEV;
+	cr_assert_eq(vmdq_probe_by(&fake_igb_calls, &i), -ENOTSUP);
+	cr_assert(says("by VFIO") && says("software or flow") && says("BAR 0"));
+	fake_igb.window_rc = 0;
 	fake_igb.id = 0x80861521;
 	cr_assert_eq(vmdq_probe_by(&fake_igb_calls, &i), -ENOTSUP);
 	cr_assert(says("80861521") && says("software or flow"));
