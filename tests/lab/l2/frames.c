@@ -261,9 +261,9 @@ static void ask(struct sender *s, enum what what)
 	send_head(&s->l, s->to, s->vlan, &h, 1);
 }
 
-static bool hear(struct sender *s, int ms)
+static bool hear_now(struct sender *s, unsigned int n)
 {
-	unsigned int i, n = receive(&s->l, ms);
+	unsigned int i;
 	bool is_news = false;
 	struct head h;
 
@@ -280,6 +280,18 @@ static bool hear(struct sender *s, int ms)
 		}
 	}
 	return is_news;
+}
+
+/* Until there is news from the receiver, for up to @ms: others' frames are none. */
+static bool hear(struct sender *s, int ms)
+{
+	double end = now() + ms / 1e3;
+
+	do {
+		if (hear_now(s, receive(&s->l, ms)))
+			return true;
+	} while (ms && now() < end);
+	return false;
 }
 
 static void send_data(struct sender *s, uint32_t n)
