@@ -88,16 +88,15 @@ void vmq_direct_offered(struct vmq *v, struct vsw_port *p, const struct vsw_rxbu
 		vmq_direct_try(v, vp);
 }
 
-/* The port gets nothing any more, so no frame needs a detour. */
+/* The port gets nothing any more; but a frame that came meanwhile would be stopped by the IOMMU, and be told as if the
+ * device had reached for memory that is not its own. So frames go another way first here, too. */
 void vmq_direct_withdrawn(struct vmq *v, struct vsw_port *p)
 {
 	struct vmq_port *vp = vmq_port_of(v, p);
 
 	if (!vp || !vp->nr_q)
 		return;
-	if (vp->is_direct)
-		vmq_direct_end(v->direct[vp->q[0]]);
-	vp->is_direct = false;
+	vmq_direct_stop(v, vp);
 	say(vp, "the guest has no receive buffer now");
 }
 
