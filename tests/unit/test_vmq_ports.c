@@ -463,7 +463,7 @@ Test(vmq_ports, VMQ_10_a_queue_moves_between_lcores_under_traffic_without_swappi
 	for (uint16_t i = 0; i < 200; i++) {
 		uint32_t seen = __atomic_load_n(&c.got, __ATOMIC_ACQUIRE);
 
-		cr_assert_eq(vsw_port_queue_move(vsw_uplink_port(up), q, i % 2), 0);
+		cr_assert_eq(vmq_queue_move(vmq, q, i % 2), 0);
 		wait_got(&c, seen + 64);
 	}
 	__atomic_store_n(&s.is_over, true, __ATOMIC_RELEASE);
