@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The provider by VMDq pools. DPDK configures the device and keeps the list of addresses; what goes to which pool is
- * written by igb.c. Filters stay here over a stop of the device, and are entered again when it is started. */
+ * written by igb.c. A stop of the device ends all filters. */
 #include "vmq/vmdq.h"
 
 #include <errno.h>
@@ -41,10 +41,38 @@ static bool is_82576(int64_t id)
 	return false;
 }
 
+/* What is not there now would be missing when the device is started, too late for another provider. */
+static int try_window(const struct vmdq_calls *calls, const char *bdf)
+{
+	struct igb_window w = {.fd = -1};
+
+	if (calls->window_open(&w, bdf)) {
+		err_prefix("VMDq needs the registers of the device, by VFIO (else use the provider "
+			   "software or flow)");
+		return -ENOTSUP;
+	}
+	calls->window_close(&w);
+	return 0;
+}
+
+static int try_device(const struct vmdq_calls *calls, const char *bdf)
+{
+	int64_t id = calls->pci_id(bdf);
+
+	if (id < 0)
+		return (int)id;
+	if (!is_82576(id))
+		return err_set(-ENOTSUP,
+			       "%s (%08" PRIx64
+			       ") is no 82576, and VMDq of no other was tried: use "
+			       "the provider software or flow",
+			       bdf, (uint64_t)id);
+	return try_window(calls, bdf);
+}
+
 int vmdq_probe_by(const struct vmdq_calls *calls, const struct rte_eth_dev_info *info)
 {
-	const char *bdf;
-	int64_t id;
+	int rc;
 
 	if (info->max_vmdq_pools < 2)
 		return err_set(-ENOTSUP, "%s has no VMDq: use the provider software or flow",
@@ -55,17 +83,8 @@ int vmdq_probe_by(const struct vmdq_calls *calls, const struct rte_eth_dev_info 
 			"whether VMDq of %s compares addresses and VLANs was not tried: use the "
 			"provider software or flow",
 			info->driver_name);
-	bdf = calls->bdf(info->device);
-	id = calls->pci_id(bdf);
-	if (id < 0)
-		return (int)id;
-	if (!is_82576(id))
-		return err_set(-ENOTSUP,
-			       "%s (%08" PRIx64
-			       ") is no 82576, and VMDq of no other was tried: use "
-			       "the provider software or flow",
-			       bdf, id);
-	return (int)RTE_MIN(info->max_vmdq_pools, IGB_POOLS);
+	rc = try_device(calls, calls->bdf(info->device));
+	return rc ? rc : (int)RTE_MIN(info->max_vmdq_pools, IGB_POOLS);
 }
 
 /* No pool takes anything on its own account (rx_mode), unknown unicast goes to pool 0. */
@@ -222,6 +241,7 @@ static void vmdq_stopping(void *pv)
 		return;
 	(void)macs_leave(v, &v->now, &none);
 	v->now = none;
+	v->rules.nr = 0;
 	v->calls->window_close(&v->window);
 	v->is_started = false;
 }
@@ -239,18 +259,16 @@ static int vmdq_started(void *pv)
 		return rc;
 	}
 	v->is_started = true;
+	v->now = empty;
 	v->dev.io = v->calls->window_io(&v->window);
 	if (v->calls->mtu_get(v->cfg.dev, &mtu) || v->calls->mac_get(v->cfg.dev, &own))
 		rc = err_set(-EIO, "%s: the device does not say its MTU or address", v->cfg.name);
 	else
 		rc = igb_setup(&v->dev, mtu + FRAME_EXTRA);
-	if (!rc) {
-		memcpy(v->own, own.addr_bytes, 6);
-		v->now = empty;
-		rc = change(v, &v->rules, GROW);
-	}
 	if (rc)
 		vmdq_stopping(v);
+	else
+		memcpy(v->own, own.addr_bytes, 6);
 	return rc;
 }
 

@@ -98,7 +98,7 @@ static void finish(struct bed *b, const struct igb_rule *old, const struct igb_r
 	naive(b, &b->after);
 	rc = try(b, old, new);
 	if (rc) {
-		cr_assert(rc == -ENOSPC || rc == -ENOTSUP, "%d %s", rc, err_text());
+		cr_assert(new && (rc == -ENOSPC || rc == -ENOTSUP), "%d %s", rc, err_text());
 		memcpy(b->rule, was->rule, sizeof(b->rule));
 		b->nr = was->nr;
 		b->after = b->before;

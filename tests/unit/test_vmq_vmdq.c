@@ -84,6 +84,10 @@ Test(vmq_vmdq, probe_takes_an_82576_only)
 	struct rte_eth_dev_info i = info;
 
 	cr_assert_eq(vmdq_probe_by(&fake_igb_calls, &i), 8);
+	fake_igb.window_rc = -ENODEV;
+	cr_assert_eq(vmdq_probe_by(&fake_igb_calls, &i), -ENOTSUP);
+	cr_assert(says("by VFIO") && says("software or flow") && says("BAR 0"));
+	fake_igb.window_rc = 0;
 	fake_igb.id = 0x80861521;
 	cr_assert_eq(vmdq_probe_by(&fake_igb_calls, &i), -ENOTSUP);
 	cr_assert(says("80861521") && says("software or flow"));
@@ -247,18 +251,20 @@ Test(vmq_vmdq, its_own_address_can_be_a_filter)
 	cr_assert_eq(fake_igb_pools(&fake_igb, f.mac, -1), 1);
 }
 
-Test(vmq_vmdq, filters_survive_a_restart)
+Test(vmq_vmdq, a_stop_ends_all_filters)
 {
 	set(1, 1, VMQ_VLAN_IS, 5);
 	set(2, 2, VMQ_VLAN_UNTAGGED, 0);
-	move(1, 3, 1, VMQ_VLAN_IS, 5);
 	ops->stopping(pv);
 	cr_assert_not(fake_igb.is_open);
-	cr_assert_eq(fake_igb.listed[1][0], 0, "DPDK would enter it for its first queue");
+	cr_assert(!fake_igb.listed[1][0] && !fake_igb.listed[2][0], "DPDK would enter them again");
 	cr_assert_eq(set(1, 3, VMQ_VLAN_IS, 5), -ENODEV);
 	fake_igb_start();
 	cr_assert_eq(ops->started(pv), 0, "%s", err_text());
-	cr_assert(pools(1, 5) == 8 && pools(2, -1) == 4 && pools(1, -1) == 1);
+	cr_assert(pools(1, 5) == 1 && pools(2, -1) == 1);
+	cr_assert_eq(clear(1, 1, VMQ_VLAN_IS, 5), -ENOENT);
+	cr_assert_eq(set(3, 1, VMQ_VLAN_IS, 5), 0, "%s", err_text());
+	cr_assert(pools(1, 5) == 8);
 }
 
 Test(vmq_vmdq, what_cannot_be_moved_at_one_stroke_stays)
