@@ -350,6 +350,20 @@ def comes_and_goes(inst, ns, tap):
     t.end()
 
 
+def told(inst):
+    """A change can be made and still leave the adapter without a queue: then that is said."""
+    for config, text in (
+            ("{queues: 2}", "uplink up: a/0 has no queue: software has one queue for each port"),
+            ("{enabled: off}", "uplink up: a/0 has no queue: switched off"),
+            ("{queues: null}", "uplink up: a/0 has no queue: switched off"),
+            ("{enabled: null, direct: off}", "uplink up: a/0 has queue 1, CPU "),
+            ("{direct: null}", ", copied")):
+        out = vmq(inst, "set", "a/0", config).stdout
+        assert text in out and len(out.splitlines()) == 1, (config, out)
+    made = json.loads(vmq(inst, "set", "a/0", "{direct: null}", "--json").stdout)
+    assert made["name"] == "a/0" and made["vmq"] == {"direct": None}, made
+
+
 # ---- Refusals, and a killed switch -----------------------------------------------------------
 
 def refusals(inst):
@@ -434,6 +448,7 @@ def main():
         lists(inst, cpus)
         pings(ns, tap)
         steady(inst, ns, tap)
+        told(inst)
         refusals(inst)
         changes(inst, ns, tap, cpus)
         comes_and_goes(inst, ns, tap)
