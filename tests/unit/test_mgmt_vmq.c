@@ -48,6 +48,19 @@ Test(mgmt_vmq, tells_where_and_what)
 	cfg_refused(bad, sizeof(bad) / sizeof(bad[0]));
 }
 
+Test(mgmt_vmq, vmq_11_queues_of_an_uplink_are_for_adapters_or_spread_not_both)
+{
+	struct mgmt_cfg *c;
+
+	cfg_refused(&(const struct cfg_bad){UP("queues: 2, vmq: {}"),
+					    {"uplinks[0].queues:", "found beside vmq"}},
+		    1);
+	cr_assert_eq(cfg_load(&c, UP("queues: 2")), 0, "%s", err_text());
+	mgmt_config_free(c);
+	cr_assert_eq(cfg_load(&c, UP("vmq: {queues: 2}")), 0, "%s", err_text());
+	mgmt_config_free(c);
+}
+
 static void expect_defaults(const struct mgmt_cfg *c)
 {
 	const struct mgmt_nic_vmq *n = &c->partitions[0].nics[0].vmq;
