@@ -399,6 +399,7 @@ WRONG = (
 
 def mistakes(cpu):
     """In a file: `nethv check` names line, key and what is allowed."""
+    nv.run(nv.NETHV, "check", os.path.join(nv.ROOT, "docs/examples/vmq.yaml"))
     with tempfile.NamedTemporaryFile("w", prefix="nethv-test-", suffix=".yaml") as f:
         for up, nic, line, key, text in WRONG:
             f.seek(0)
