@@ -24,13 +24,13 @@ static void show_queue(json_t *q)
 	size_t i;
 
 	cpu_text(cpu, q);
-	printf("%5lld %-16s %-9s %4s %4lld.%lld%% %12lld %9lld %s\n", (long long)ji(q, "queue"),
+	printf("%5lld %-16s %-9s %4s %4lld.%lld%% %12lld %9lld%s\n", (long long)ji(q, "queue"),
 	       is_default ? "(all others)" : js(q, "port"), js(q, "state"), cpu,
 	       (long long)ji(q, "load") / 10, (long long)ji(q, "load") % 10,
 	       (long long)ji(q, "packets"), (long long)ji(q, "missed"),
 	       is_default		       ? ""
-	       : json_is_true(jo(q, "direct")) ? "direct"
-					       : "copied");
+	       : json_is_true(jo(q, "direct")) ? " direct"
+					       : " copied");
 	json_array_foreach(filters, i, f) printf("      %s\n", json_string_value(f));
 	if (ji(q, "filters") > (json_int_t)json_array_size(filters))
 		printf("      and %lld more filters\n",

@@ -32,7 +32,7 @@ uplinks:
     devargs: "net_tap0,iface={tap}"
     netns: {ns}
     vlan: {{mode: trunk}}
-    vmq: {{provider: software, queues: 4}}
+    vmq: {{queues: 4}}
 partitions:
   - name: a
     cmdline: app=echo ip=10.99.7.2
@@ -229,7 +229,8 @@ def without(u):
 
 def lists(inst, cpus):
     u = uplink(inst)
-    assert u["uplink"] == "up" and u["provider"] == "software" and u["why"] == "", u
+    assert u["uplink"] == "up" and u["provider"] == "software", u
+    assert "vmdq: net_tap has no VMDq" in u["why"] and "; flow: " in u["why"], u
     assert u["queues_max"] == 4 and u["queues_free"] == 2, u
     q = queues(u)
     assert set(q) == {"", "a/0", "b/0"} and q[""]["queue"] == 0, q
@@ -412,6 +413,16 @@ def mistakes(cpu):
             assert r.returncode == 2 and want in r.stderr and text in r.stderr, (want, r)
 
 
+def cannot():
+    """A provider that is named and cannot ends the start, and says why."""
+    with tempfile.NamedTemporaryFile("w", prefix="nethv-test-", suffix=".yaml") as f:
+        f.write(f"name: vmqno-{os.getpid()}\nengine: ring3\npartitions: [{{name: a}}]\n"
+                "uplinks: [{name: up, devargs: net_null0, vmq: {provider: vmdq}}]\n")
+        f.flush()
+        r = nv.run(nv.NETHV, "run", f.name, check=False)
+    assert r.returncode == 1 and "net_null has no VMDq" in r.stdout + r.stderr, r
+
+
 def killed(inst, ns, tap, cpus):
     """What was set is set again, and traffic goes on."""
     vmq(inst, "set", "a/0", f"{{lcore: {cpus[-1]}}}")
@@ -441,6 +452,7 @@ def main():
     nv.need_root("a TAP in a namespace")
     cpus = sorted(os.sched_getaffinity(0))[:2]
     mistakes(cpus[0])
+    cannot()
     left = nv.Leftovers()
     tap = f"nvq{os.getpid()}"
     with nv.netns("vmq") as (ns,), nv.Instance(CONFIG.format(
