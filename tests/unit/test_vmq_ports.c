@@ -412,7 +412,7 @@ static void happens(struct counting *c, unsigned int i)
 	}
 }
 
-Test(vmq_ports, VMQ_6_queues_come_move_and_go_200_times_and_nothing_is_lost_or_swapped)
+Test(vmq_ports, vmq_6_queues_come_move_and_go_200_times_and_nothing_is_lost_or_swapped)
 {
 	struct vsw_port_cfg pc = {.name = "a"};
 	struct counting c = {0};
@@ -444,7 +444,7 @@ Test(vmq_ports, VMQ_6_queues_come_move_and_go_200_times_and_nothing_is_lost_or_s
 	bed_down();
 }
 
-Test(vmq_ports, VMQ_10_a_queue_moves_between_lcores_under_traffic_without_swapping)
+Test(vmq_ports, vmq_10_a_queue_moves_between_lcores_under_traffic_without_swapping)
 {
 	struct vsw_port_cfg pc = {.name = "a"};
 	struct counting c = {0};
