@@ -388,8 +388,7 @@ Test(netvsp_direct, pages_torn_down_under_traffic_are_not_written_to_a_thousand_
 		cr_assert_eq(b.nr_withdrawn, round + 1);
 		cr_assert_eq(dbed_stats(&b).lent, 0);
 		check_untouched();
-		b.nr_held = 0;
-		bed_open(&b.g.bed, 0);
+		dbed_release(&b, UINT32_MAX);
 		dbed_buffer(&b);
 		cr_assert(vmq_direct_is_on(b.vd));
 		flush_ring();
