@@ -24,13 +24,13 @@ static void show_queue(json_t *q)
 	size_t i;
 
 	cpu_text(cpu, q);
-	printf("%5lld %-16s %-9s %4s %4lld.%lld%% %12lld %9lld %s\n", (long long)ji(q, "queue"),
+	printf("%5lld %-16s %-9s %4s %4lld.%lld%% %12lld %9lld%s\n", (long long)ji(q, "queue"),
 	       is_default ? "(all others)" : js(q, "port"), js(q, "state"), cpu,
 	       (long long)ji(q, "load") / 10, (long long)ji(q, "load") % 10,
 	       (long long)ji(q, "packets"), (long long)ji(q, "missed"),
 	       is_default		       ? ""
-	       : json_is_true(jo(q, "direct")) ? "direct"
-					       : "copied");
+	       : json_is_true(jo(q, "direct")) ? " direct"
+					       : " copied");
 	json_array_foreach(filters, i, f) printf("      %s\n", json_string_value(f));
 	if (ji(q, "filters") > (json_int_t)json_array_size(filters))
 		printf("      and %lld more filters\n",
@@ -68,7 +68,32 @@ static void show_plan(json_t *v)
 		       js(m, "why"));
 }
 
-static int show_all(const struct cli_args *a, void (*show)(json_t *v))
+/* What an adapter has there. */
+static void show_adapter(json_t *v, const char *name)
+{
+	char cpu[16];
+	json_t *e;
+	size_t i;
+
+	json_array_foreach(jo(v, "queues"), i, e)
+	{
+		if (strcmp(js(e, "port"), name) != 0)
+			continue;
+		cpu_text(cpu, e);
+		printf("uplink %s: %s has queue %lld, CPU %s, %s\n", js(v, "uplink"), name,
+		       (long long)ji(e, "queue"), cpu,
+		       json_is_true(jo(e, "direct")) ? "direct" : "copied");
+	}
+	json_array_foreach(jo(v, "without"), i, e)
+	{
+		if (!strcmp(js(e, "port"), name))
+			printf("uplink %s: %s has no queue: %s\n", js(v, "uplink"), name,
+			       js(e, "why"));
+	}
+}
+
+/* Of every uplink with vmq @show, or what the adapter @name has. */
+static int show_all(const struct cli_args *a, void (*show)(json_t *v), const char *name)
 {
 	json_t *status = NULL, *list, *v;
 	int rc = 0;
@@ -80,29 +105,37 @@ static int show_all(const struct cli_args *a, void (*show)(json_t *v))
 	if (a->is_json)
 		rc = cli_print_json(list);
 	else if (!json_array_size(list))
-		printf("no uplink has vmq; docs/configuration.md says how\n");
+		printf("no uplink has vmq; docs/vmq.md says how\n");
 	else
-		json_array_foreach(list, i, v) show(v);
+		json_array_foreach(list, i, v)
+		{
+			if (name)
+				show_adapter(v, name);
+			else
+				show(v);
+		}
 	json_decref(status);
 	return rc;
 }
 
+/* A change that was made can still mean that the adapter has no queue: its user is told at once. */
 static int set(const struct cli_args *a)
 {
 	json_t *map;
+	int rc;
 
 	if (cli_map(&map, a->word[2]))
 		return cli_error(2);
-	return cli_change(a, "nic_set", json_pack("{s:s, s:o}", "nic", a->word[1], "vmq", map),
-			  NULL);
+	rc = cli_change(a, "nic_set", json_pack("{s:s, s:o}", "nic", a->word[1], "vmq", map), NULL);
+	return rc || a->is_json ? rc : show_all(a, NULL, a->word[1]);
 }
 
 int cmd_vmq(const struct cli_args *a)
 {
 	if (!strcmp(a->word[0], "list") && a->nr_words == 1)
-		return show_all(a, show_uplink);
+		return show_all(a, show_uplink, NULL);
 	if (!strcmp(a->word[0], "plan") && a->nr_words == 1)
-		return show_all(a, show_plan);
+		return show_all(a, show_plan, NULL);
 	if (!strcmp(a->word[0], "set") && a->nr_words == 3)
 		return set(a);
 	fprintf(stderr, "nethv vmq: use: list, plan, or set PARTITION/NUMBER CONFIG; `nethv help "

@@ -118,10 +118,6 @@ static int check_uplinks(const struct check *c)
 		snprintf(path, sizeof(path), "uplinks[%u]", i);
 		if (!rc)
 			rc = check_vlan(c, &c->cfg->uplinks[i].vlan, path);
-		if (!rc && c->cfg->uplinks[i].vmq && c->cfg->uplinks[i].queues > 1)
-			rc = mgmt_complain(
-				c, "found beside vmq; allowed: vmq.queues, or leave vmq away",
-				"%s.queues", path);
 		if (!rc && c->cfg->uplinks[i].netns && strchr(c->cfg->uplinks[i].netns, '/'))
 			rc = mgmt_complain(
 				c, "found a path; allowed: a name as `ip netns list` shows it",
@@ -174,7 +170,7 @@ static int check_cpu_list(const struct check *c, const uint32_t *cpu, uint32_t n
 	return 0;
 }
 
-static bool is_lcore(const struct mgmt_switch *sw, uint32_t cpu)
+bool mgmt_is_lcore(const struct mgmt_switch *sw, uint32_t cpu)
 {
 	for (uint32_t i = 0; i < sw->lcores_count; i++)
 		if (sw->lcores[i] == cpu)
@@ -199,7 +195,7 @@ static int check_cpus(const struct check *c)
 				 "found CPU %u, which switch.lcores polls without pause "
 				 "(poll: busy); allowed: another CPU, or another switch.poll",
 				 p->cpus[k]);
-			if (sw->poll == VSW_POLL_BUSY && is_lcore(sw, p->cpus[k]))
+			if (sw->poll == VSW_POLL_BUSY && mgmt_is_lcore(sw, p->cpus[k]))
 				rc = mgmt_complain(c, rest, "%s[%u]", path, k);
 		}
 	}
@@ -360,6 +356,8 @@ int mgmt_check_meaning(const char *label, const struct ytree *root, struct mgmt_
 	}
 	if (!rc)
 		rc = mgmt_check_sriov(&c);
+	if (!rc)
+		rc = mgmt_check_vmq(&c);
 	if (!rc)
 		rc = mgmt_check_disks(&c);
 	if (!rc)

@@ -113,7 +113,7 @@ static void measure_queues(struct vmq *v, uint64_t tsc)
 
 static void move(struct vmq *v, const struct vmq_move *m)
 {
-	if (vsw_port_queue_move(v->up, m->q, m->to)) {
+	if (vmq_queue_move(v, m->q, m->to)) {
 		log_err(v->cfg.name, "queue %u: %s", m->q, err_text());
 		return;
 	}
@@ -135,6 +135,7 @@ void vmq_tick(struct vmq *v)
 	measure_queues(v, now - v->measured_tsc);
 	measure_lcores(v);
 	v->measured_tsc = now;
+	vmq_one_try(v);
 	n = vmq_place_round(&v->placer, l, vmq_lcores(v, l), q, vmq_loads(v, q), m, RTE_DIM(m));
 	for (uint16_t i = 0; i < n; i++)
 		move(v, &m[i]);

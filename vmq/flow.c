@@ -373,7 +373,8 @@ static int flow_create(void **pv, const struct vmq_provider_cfg *cfg)
 	return vmq_flow_create_with(pv, cfg, &ethdev);
 }
 
-static uint16_t flow_rx(void *pv, uint16_t q, struct rte_mbuf **m, uint16_t n)
+static uint16_t flow_rx(void *pv, uint16_t q, struct rte_mbuf **m, uint16_t n,
+			struct vsw_steered *s)
 {
 	const struct flow *fl = pv;
 

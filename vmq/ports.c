@@ -37,6 +37,61 @@ void vmq_over_end(struct vmq_over *o)
 	vsw_wake(o->v->cfg.sw);
 }
 
+/* ---- One lcore for all ------------------------------------------------------------------------- */
+
+static void pause_default(struct vmq *v)
+{
+	__atomic_or_fetch(&v->to[VMQ_DEFAULT], VMQ_PAUSED, __ATOMIC_RELAXED);
+	vsw_quiesce(v->cfg.sw);
+}
+
+static void resume_default(struct vmq *v)
+{
+	__atomic_and_fetch(&v->to[VMQ_DEFAULT], ~VMQ_PAUSED, __ATOMIC_RELAXED);
+	vsw_wake(v->cfg.sw);
+}
+
+void vmq_one_off(struct vmq *v)
+{
+	if (!v->is_one)
+		return;
+	pause_default(v);
+	v->ops->one_lcore(v->pv, false);
+	v->is_one = false;
+	resume_default(v);
+}
+
+static bool is_one_lcore(const struct vmq *v)
+{
+	const int lcore = vsw_port_queue_lcore(v->up, VMQ_DEFAULT);
+
+	for (uint16_t q = 1; q < vmq_nic_queues(v->nic); q++)
+		if (vsw_port_queue_is_on(v->up, q) && vsw_port_queue_lcore(v->up, q) != lcore)
+			return false;
+	return true;
+}
+
+void vmq_one_try(struct vmq *v)
+{
+	if (v->is_one || !v->ops->one_lcore || !is_one_lcore(v))
+		return;
+	pause_default(v);
+	for (uint16_t q = 1; q < vmq_nic_queues(v->nic); q++)
+		vsw_port_queue_drain(v->up, q, QUEUE_ROOM);
+	v->is_one = v->ops->one_lcore(v->pv, true);
+	resume_default(v);
+}
+
+int vmq_queue_move(struct vmq *v, uint16_t q, uint16_t lcore)
+{
+	int rc;
+
+	vmq_one_off(v);
+	rc = vsw_port_queue_move(v->up, q, lcore);
+	vmq_one_try(v);
+	return rc;
+}
+
 /* ---- Which frames are a port's ----------------------------------------------------------------- */
 
 static bool is_member(const struct vsw_port_cfg *c, uint16_t vid)
@@ -214,7 +269,12 @@ static int serve(struct vmq *v, struct vmq_port *vp)
 	if (!rc)
 		rc = vmq_allocation_complete(v->nic, vp->q, vp->nr_q);
 	vmq_over_end(&o);
-	return rc ? rc : queues_start(v, vp);
+	if (rc)
+		return rc;
+	vmq_one_off(v);
+	rc = queues_start(v, vp);
+	vmq_one_try(v);
+	return rc;
 }
 
 /* Nothing goes there any more; what is there already comes first. */

@@ -40,10 +40,12 @@ struct vmq {
 	struct vmq_cfg cfg;
 	struct vsw_steer steer;
 	const struct vmq_provider_ops *ops; /* NULL before the device was looked at */
+	uint8_t rejected; /* bit per provider that the device turned out not to do */
 	void *pv;
 	uint16_t dev; /* ethdev */
 	char why[512];
 	struct vmq_nic *nic;
+	bool is_one;		   /* one lcore polls all queues, and the provider knows */
 	int vfio_fd;		   /* of the container that the device is in; borrowed */
 	struct vsw_uplink *uplink; /* attached */
 	struct vsw_port *up;	   /* its port */
@@ -70,6 +72,10 @@ void vmq_over_end(struct vmq_over *o);
 struct vmq_port *vmq_port_of(struct vmq *v, const struct vsw_port *p);
 /* After the device was started anew: it has forgotten its filters. */
 int vmq_filters_again(struct vmq *v);
+
+/* Before queues change lcores, and after. */
+void vmq_one_off(struct vmq *v);
+void vmq_one_try(struct vmq *v);
 
 /* rx.c.  Switches direct receive on for the port's queue if all that it takes is there, and says else why not. */
 void vmq_direct_try(struct vmq *v, struct vmq_port *vp);

@@ -13,6 +13,7 @@ struct rte_eth_conf;
 struct rte_eth_dev_info;
 struct rte_mbuf;
 struct vsw;
+struct vsw_steered;
 
 struct vmq_provider_cfg {
 	const char *name;   /* the uplink's, for messages; borrowed */
@@ -52,8 +53,13 @@ struct vmq_provider_ops {
 	 * that would refuses filters with a VLAN test until it was told: -ENOTSUP; -ENOSPC (they are too many, and
 	 * nothing changed) (text set). NULL: it hears all. */
 	int (*hear)(void *pv, const uint64_t vlans[64]);
-	/* lcore, one for each queue. */
-	uint16_t (*rx)(void *pv, uint16_t q, struct rte_mbuf **m, uint16_t n);
+	/* lcore, one for each queue.  @s: q is the queue; another one's frames may be returned as such (one_lcore()). */
+	uint16_t (*rx)(void *pv, uint16_t q, struct rte_mbuf **m, uint16_t n,
+		       struct vsw_steered *s);
+	/* ctl.  Whether one lcore polls all queues from now on, so that frames need not go from queue to queue: then rx() of
+	 * the default queue may return what seem to be another's, and who delivers looks. While it is called nobody is in
+	 * rx() of the default queue. False: not now, frames still wait. NULL: does not matter. */
+	bool (*one_lcore)(void *pv, bool is_one);
 	/* As in struct vsw_steer_ops, for queues that are not the device's own: NULL when they are. */
 	bool (*arm)(void *pv, uint16_t q);
 	void (*disarm)(void *pv, uint16_t q);

@@ -15,6 +15,7 @@
 #include "vmq/queue.h"
 #include "vmq/ring.h"
 #include "vmq/sort.h"
+#include "vswitch/steer.h"
 #include "vswitch/vswitch.h"
 
 #define BURST	   64u
@@ -31,6 +32,8 @@ struct sorter {
 	struct vmq_pen *pen;	/* [nr_queues], as the next; those of queue 0 are not used */
 	struct vmq_ring *ring;
 	uint16_t dev, nr_queues;
+	bool is_one;	     /* one lcore polls all queues. Atomic */
+	uint32_t nr_waiting; /* with that: frames in all rings */
 
 	/* ctl only */
 	struct vsw *sw;
@@ -46,6 +49,7 @@ struct round {
 	uint64_t key; /* of the last frame, and where it goes */
 	uint8_t q;
 	uint64_t mark[WORDS]; /* queues that got something */
+	uint16_t nr_put;
 };
 
 /* ---- The lcore of queue 0 ------------------------------------------------------------------ */
@@ -53,8 +57,11 @@ struct round {
 /* False: there is no room for it. */
 static inline bool put(struct sorter *s, struct round *r, struct rte_mbuf *m)
 {
+	if (unlikely(!vmq_ring_put(&s->pen[r->q], &s->ring[r->q], m)))
+		return false;
 	r->mark[r->q / 64] |= 1ull << r->q % 64;
-	return vmq_ring_put(&s->pen[r->q], &s->ring[r->q], m);
+	r->nr_put++;
+	return true;
 }
 
 /* Of m[0 .. @n) those for the default queue stay, in order: how many. */
@@ -139,28 +146,84 @@ static void hand_over(struct sorter *s, const struct round *r)
 	for_marked(s, r, wake);
 }
 
+/* Whether all of the first burst goes as one vector to whose its first and its last frame are: who delivers looks at each
+ * frame, and looks up those of a vector that is not what it seems. Nothing may wait in a ring that could be overtaken
+ * so. */
+static inline bool guess(const struct sorter *s, const struct vmq_sort *t,
+			 struct rte_mbuf *const *m, uint16_t n, uint16_t *q)
+{
+	uint64_t key;
+
+	if (!__atomic_load_n(&s->is_one, __ATOMIC_ACQUIRE) || s->nr_waiting)
+		return false;
+	key = vmq_sort_key(m[0]);
+	if (vmq_sort_key(m[n - 1]) != key)
+		return false;
+	*q = vmq_sort_find(t, key);
+	return true;
+}
+
 /* Goes on while bursts come full, so that the queues' vectors are filled. A frame of any burst may be the caller's,
  * who has room for @n. */
-static __attribute__((noinline)) uint16_t sort(struct sorter *s, struct rte_mbuf **m, uint16_t n)
+static __attribute__((noinline)) uint16_t sort(struct sorter *s, struct rte_mbuf **m, uint16_t n,
+					       struct vsw_steered *st)
 {
 	struct round r = {.table = __atomic_load_n(&s->table, __ATOMIC_ACQUIRE)};
-	uint16_t kept = 0, bursts = 0, got;
+	uint16_t kept = 0, bursts = 0, got = rte_eth_rx_burst(s->dev, 0, m, RTE_MIN(n, BURST));
 
-	do {
+	if (got == 0)
+		return 0;
+	if (guess(s, r.table, m, got, &st->q))
+		return got;
+	for (;;) {
+		kept += sort_burst(s, &r, m + kept, got);
+		if (got < FULL || n - kept < (int)FULL || ++bursts == BURSTS_MAX ||
+		    is_filled(s, &r))
+			break;
 		got = rte_eth_rx_burst(s->dev, 0, m + kept, RTE_MIN(n - kept, BURST));
-		if (got)
-			kept += sort_burst(s, &r, m + kept, got);
-	} while (got >= FULL && n - kept >= (int)FULL && ++bursts < BURSTS_MAX &&
-		 !is_filled(s, &r));
+		if (got == 0)
+			break;
+	}
 	hand_over(s, &r);
+	s->nr_waiting += r.nr_put;
+	st->nr_passed = r.nr_put;
 	return kept;
 }
 
-static uint16_t sorter_rx(void *pv, uint16_t q, struct rte_mbuf **m, uint16_t n)
+static uint16_t take(struct sorter *s, uint16_t q, struct rte_mbuf **m, uint16_t n)
+{
+	n = vmq_ring_take(&s->ring[q], m, n);
+	if (n && __atomic_load_n(&s->is_one, __ATOMIC_ACQUIRE))
+		s->nr_waiting -= n;
+	return n;
+}
+
+static uint16_t sorter_rx(void *pv, uint16_t q, struct rte_mbuf **m, uint16_t n,
+			  struct vsw_steered *st)
 {
 	struct sorter *s = pv;
 
-	return q == VMQ_DEFAULT ? sort(s, m, n) : vmq_ring_take(&s->ring[q], m, n);
+	return q == VMQ_DEFAULT ? sort(s, m, n, st) : take(s, q, m, n);
+}
+
+static bool is_any_waiting(const struct sorter *s)
+{
+	for (uint16_t q = 1; q < s->nr_queues; q++)
+		if (__atomic_load_n(&s->ring[q].head, __ATOMIC_ACQUIRE) != s->pen[q].put)
+			return true;
+	return false;
+}
+
+/* Where nothing waits nothing is counted meanwhile, whoever polls. */
+static bool sorter_one_lcore(void *pv, bool is_one)
+{
+	struct sorter *s = pv;
+
+	if (is_one && is_any_waiting(s))
+		return false;
+	s->nr_waiting = 0;
+	__atomic_store_n(&s->is_one, is_one, __ATOMIC_RELEASE);
+	return true;
 }
 
 /* ---- Sleep --------------------------------------------------------------------------------- */
@@ -303,6 +366,8 @@ static void sorter_stopping(void *pv)
 		while ((n = vmq_ring_take(&s->ring[q], m, BURST)))
 			rte_pktmbuf_free_bulk(m, n);
 	}
+	s->nr_waiting = 0;
+	s->is_one = false;
 }
 
 static void sorter_destroy(void *pv)
@@ -384,6 +449,7 @@ const struct vmq_provider_ops vmq_software = {
 	.filter_clear = sorter_filter_clear,
 	.filter_move = sorter_filter_move,
 	.rx = sorter_rx,
+	.one_lcore = sorter_one_lcore,
 	.arm = sorter_arm,
 	.disarm = sorter_disarm,
 	.event_fd = sorter_event_fd,

@@ -434,7 +434,8 @@ static int vmdq_prove(void *pv, uint16_t q)
 	return igb_prove(&v->dev, &v->now, q);
 }
 
-static uint16_t vmdq_rx(void *pv, uint16_t q, struct rte_mbuf **m, uint16_t n)
+static uint16_t vmdq_rx(void *pv, uint16_t q, struct rte_mbuf **m, uint16_t n,
+			struct vsw_steered *s)
 {
 	const struct vmdq *v = pv;
 

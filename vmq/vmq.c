@@ -24,21 +24,24 @@ static const struct vmq_provider_ops *const providers[] = {&vmq_vmdq, &vmq_flow,
 
 static bool is_considered(const struct vmq *v, unsigned int i)
 {
+	if (v->rejected >> i & 1)
+		return false;
 	return v->cfg.provider == VMQ_PROVIDER_AUTO || v->cfg.provider == i + VMQ_PROVIDER_VMDQ;
 }
 
-/* Why the one at hand is not taken, behind the reasons of those before. */
-static void note_why(struct vmq *v, const char *name)
+/* With why, behind the reasons of those before. */
+static void reject(struct vmq *v, unsigned int i)
 {
 	size_t at = strlen(v->why);
 
-	snprintf(v->why + at, sizeof(v->why) - at, "%s%s: %s", at ? "; " : "", name, err_text());
+	v->rejected |= (uint8_t)(1u << i);
+	snprintf(v->why + at, sizeof(v->why) - at, "%s%s: %s", at ? "; " : "", providers[i]->name,
+		 err_text());
 }
 
 /* The first that can: how many queues it has there, or -ENOTSUP with all the reasons. */
 static int choose(struct vmq *v, uint16_t dev, const struct rte_eth_dev_info *info)
 {
-	v->why[0] = '\0';
 	for (unsigned int i = 0; i < RTE_DIM(providers); i++) {
 		int n = is_considered(v, i) ? providers[i]->probe(dev, info) : 0;
 
@@ -47,7 +50,7 @@ static int choose(struct vmq *v, uint16_t dev, const struct rte_eth_dev_info *in
 			return n;
 		}
 		if (n < 0)
-			note_why(v, providers[i]->name);
+			reject(v, i);
 	}
 	return err_set(-ENOTSUP, "vmq: %s", v->why);
 }
@@ -61,6 +64,21 @@ static uint16_t queues_of(const struct vmq *v, int n)
 	return (uint16_t)RTE_MIN(want + 1, (uint32_t)n);
 }
 
+static void provider_drop(struct vmq *v)
+{
+	vmq_nic_destroy(v->nic);
+	if (v->pv)
+		v->ops->destroy(v->pv);
+	v->nic = NULL;
+	v->pv = NULL;
+}
+
+/* What lies in rings of ours: eight queues that nobody empties for a while, at most; then the device loses. */
+static uint32_t bufs_of(const struct vmq *v, uint16_t nr_queues, uint16_t nr_desc)
+{
+	return v->ops == &vmq_software ? RTE_MIN(nr_queues - 1u, 8u) * nr_desc : 0;
+}
+
 static int on_configure(void *ctx, uint16_t dev, const struct rte_eth_dev_info *info,
 			struct rte_eth_conf *conf)
 {
@@ -72,8 +90,10 @@ static int on_configure(void *ctx, uint16_t dev, const struct rte_eth_dev_info *
 		.nr_desc = VSW_UPLINK_RX_DESC,
 		.wants_direct = !v->cfg.is_direct_off,
 	};
-	int rc = choose(v, dev, info);
+	int rc;
 
+	provider_drop(v);
+	rc = choose(v, dev, info);
 	if (rc < 0)
 		return rc;
 	v->dev = dev;
@@ -84,6 +104,7 @@ static int on_configure(void *ctx, uint16_t dev, const struct rte_eth_dev_info *
 	if (rc)
 		return rc;
 	v->steer.nr_queues = pc.nr_queues;
+	v->steer.nr_bufs = bufs_of(v, pc.nr_queues, pc.nr_desc);
 	return v->ops->configure(v->pv, info, conf);
 }
 
@@ -106,7 +127,8 @@ static struct rte_mempool *on_pool(void *ctx, uint16_t q, uint16_t nr_desc, uint
 		return NULL;
 	snprintf(name, sizeof(name), "vmq_%u_%u", v->dev, q);
 	dc.name = name;
-	if ((!is_test && vmq_vfio_container(&v->vfio_fd)) || vmq_direct_create(&v->direct[q], &dc)) {
+	if ((!is_test && vmq_vfio_container(&v->vfio_fd)) ||
+	    vmq_direct_create(&v->direct[q], &dc)) {
 		log_warn(v->cfg.name, "queue %u: %s; its frames are copied", q, err_text());
 		return NULL;
 	}
@@ -118,6 +140,12 @@ static int on_started(void *ctx)
 	struct vmq *v = ctx;
 	int rc = v->ops->started(v->pv);
 
+	if (rc == -ENOTSUP && v->cfg.provider == VMQ_PROVIDER_AUTO) {
+		for (unsigned int i = 0; i < RTE_DIM(providers); i++)
+			if (providers[i] == v->ops)
+				reject(v, i);
+		return -EAGAIN;
+	}
 	return rc ? rc : vmq_filters_again(v);
 }
 
@@ -126,6 +154,7 @@ static void on_stopping(void *ctx)
 	struct vmq *v = ctx;
 
 	v->ops->stopping(v->pv);
+	v->is_one = false;
 }
 
 static void on_closed(void *ctx)
@@ -138,15 +167,15 @@ static void on_closed(void *ctx)
 	}
 }
 
-static uint16_t on_rx(void *ctx, uint16_t q, struct rte_mbuf **m, uint16_t n, uint16_t *to)
+static uint16_t on_rx(void *ctx, uint16_t q, struct rte_mbuf **m, uint16_t n, struct vsw_steered *s)
 {
 	struct vmq *v = ctx;
-	uint32_t word = __atomic_load_n(&v->to[q], __ATOMIC_RELAXED);
 
-	if (unlikely(word & VMQ_PAUSED))
+	if (unlikely(__atomic_load_n(&v->to[q], __ATOMIC_RELAXED) & VMQ_PAUSED))
 		return 0;
-	*to = (uint16_t)word;
-	return v->ops->rx(v->pv, q, m, n);
+	n = v->ops->rx(v->pv, q, m, n, s);
+	s->to = (uint16_t)__atomic_load_n(&v->to[s->q], __ATOMIC_RELAXED);
+	return n;
 }
 
 static bool on_arm(void *ctx, uint16_t q)
@@ -206,9 +235,7 @@ void vmq_destroy(struct vmq *v)
 {
 	if (!v)
 		return;
-	vmq_nic_destroy(v->nic);
-	if (v->pv)
-		v->ops->destroy(v->pv);
+	provider_drop(v);
 	free(v);
 }
 

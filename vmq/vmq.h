@@ -67,6 +67,9 @@ void vmq_direct_offered(struct vmq *v, struct vsw_port *p, const struct vsw_rxbu
 void vmq_direct_withdrawn(struct vmq *v, struct vsw_port *p);
 void vmq_direct_judged(struct vmq *v, struct vsw_port *p, bool is_judged);
 
+/* Under traffic.  Has queue @q polled by that lcore (index in the switch). As vsw_port_queue_move(). */
+int vmq_queue_move(struct vmq *v, uint16_t q, uint16_t lcore);
+
 /* About each second: loads are measured, and queues moved when that is worth it. */
 void vmq_tick(struct vmq *v);
 

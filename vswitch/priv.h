@@ -167,6 +167,7 @@ struct vsw_lcore {
 	struct vsw_lcore_stats stats;
 	uint64_t learn_limited;
 	uint64_t mirror_lost; /* copies for monitor ports that found no room */
+	uint32_t nr_passed;   /* frames from queue to queue, in the loop at hand */
 	uint32_t overlay_s;   /* when the overlay's clock was last told */
 	uint64_t gap_max;     /* longest loop, or time parked, TSC. Atomic */
 	bool is_lent;	      /* a device still reads what was lent in this lcore */
@@ -324,7 +325,7 @@ void vsw_deliver(struct vsw_lcore *lc, struct vsw_vec *v, struct vsw_port_stats 
 		 const struct vsw_port *to, const uint16_t *idx, uint16_t n);
 
 /* lcore.c.  ctl: make, unmake, thread body; one round over the queues, for the loop and for tests:
- * returns the packets received. */
+ * returns the packets received, and those put from queue to queue. */
 /* lend.c, ctl. */
 int vsw_lender_add(struct vsw *sw, struct vsw_uplink *u); /* 0 or -ENOSPC (text set) */
 void vsw_lender_remove(struct vsw *sw, struct vsw_uplink *u);

@@ -98,8 +98,12 @@ uint16_t uplink_rx_steered(void *be, uint16_t q, struct vsw_vec *v)
 	const struct vsw_uplink *u = be;
 	const struct vsw_steer *st = u->steer;
 	struct rte_mbuf *m[VSW_VEC_SIZE];
-	uint16_t i, n = st->ops->rx(st->ctx, q, m, VSW_VEC_SIZE - v->n, &v->to);
+	struct vsw_steered got = {.to = VSW_PORT_NONE, .q = q};
+	uint16_t i, n = st->ops->rx(st->ctx, q, m, VSW_VEC_SIZE - v->n, &got);
 
+	v->to = got.to;
+	v->as_q = got.q;
+	v->nr_passed = got.nr_passed;
 	v->has_direct = u->is_direct[q];
 	for (i = 0; i < n; i++)
 		slot_fill(v, &v->slot[v->n + i], m[i]);

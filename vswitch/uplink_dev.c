@@ -155,7 +155,8 @@ static void choose_queues(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg
 static int pool_create(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg, uint16_t mtu,
 		       uint32_t nr_desc)
 {
-	uint32_t n = nr_desc + (u->sw->nr_lcores + 1) * (MBUF_CACHE * 2 + VSW_VEC_SIZE);
+	uint32_t n = nr_desc + (u->sw->nr_lcores + 1) * (MBUF_CACHE * 2 + VSW_VEC_SIZE) +
+		     (u->steer ? u->steer->nr_bufs : 0);
 	uint32_t size = RTE_MAX(BUF_SIZE_MIN, RTE_ALIGN_CEIL(mtu + FRAME_EXTRA, 64u));
 	char name[RTE_MEMPOOL_NAMESIZE];
 
@@ -392,23 +393,74 @@ static int attach(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 	return rc;
 }
 
-static int bring_up(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
+static void unplug(struct vsw_uplink *u)
 {
-	struct rte_eth_dev_info info;
-	int rc = plug(u, cfg->devargs);
+	int saved;
 
-	if (rc)
-		return rc;
-	rte_eth_dev_info_get(u->port_id, &info);
-	choose_queues(u, cfg, &info);
+	if (!u->is_plugged)
+		return;
+	if (vsw_netns_enter(u->netns, &saved))
+		log_warn(u->name, "%s",
+			 err_text()); /* deleted meanwhile, and our interface with it */
+	if (u->is_started && u->steer)
+		u->steer->ops->stopping(u->steer->ctx);
+	if (u->is_started && rte_eth_dev_stop(u->port_id))
+		log_warn(u->name, "%s does not stop", u->driver);
+	uplink_lend_end(u);
+	if (rte_eth_dev_close(u->port_id))
+		log_warn(u->name, "%s does not close", u->driver);
+	if (u->steer)
+		u->steer->ops->closed(u->steer->ctx);
+	if (rte_dev_remove(u->dev))
+		log_warn(u->name, "%s cannot be unplugged", u->driver);
+	u->is_plugged = u->is_started = false;
+	vsw_netns_leave(&saved);
+}
+
+/* A driver that passes buffers on to another device may not have all of them back. */
+static void pool_free(struct vsw_uplink *u)
+{
+	if (!u->pool)
+		return;
+	if (rte_mempool_full(u->pool))
+		rte_mempool_free(u->pool);
+	else
+		log_warn(u->name, "%u buffers are still in use elsewhere, keeping their pool",
+			 rte_mempool_in_use_count(u->pool));
+	u->pool = NULL;
+}
+
+static int set_up(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg,
+		  const struct rte_eth_dev_info *info)
+{
+	int rc;
+
+	choose_queues(u, cfg, info);
 	if (u->nr_rxq == 0 || u->nr_txq == 0)
 		return err_set(-EINVAL, "uplink %s: device '%s' cannot %s", u->name, cfg->devargs,
 			       u->nr_rxq ? "send" : "receive");
-	rc = configure(u, cfg, &info);
+	rc = configure(u, cfg, info);
 	if (!rc)
 		rc = setup_queues(u, cfg);
 	if (!rc)
 		rc = start(u, cfg->devargs);
+	return rc;
+}
+
+static int bring_up(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
+{
+	struct rte_eth_dev_info info;
+	int rc;
+
+	do { /* again when whoever sorts has found out that the device cannot do what it said */
+		unplug(u);
+		pool_free(u);
+		rc = plug(u, cfg->devargs);
+		if (rc)
+			return rc;
+		rte_eth_dev_info_get(u->port_id, &info);
+		rc = set_up(u, cfg, &info);
+	} while (rc == -EAGAIN);
 	if (!rc)
 		find_wakeups(u);
 	return rc;
@@ -475,41 +527,6 @@ int vsw_uplink_create(struct vsw_uplink **out, struct vsw *sw, const struct vsw_
 fail:
 	vsw_uplink_destroy(u);
 	return rc;
-}
-
-static void unplug(struct vsw_uplink *u)
-{
-	int saved;
-
-	if (!u->is_plugged)
-		return;
-	if (vsw_netns_enter(u->netns, &saved))
-		log_warn(u->name, "%s",
-			 err_text()); /* deleted meanwhile, and our interface with it */
-	if (u->is_started && u->steer)
-		u->steer->ops->stopping(u->steer->ctx);
-	if (u->is_started && rte_eth_dev_stop(u->port_id))
-		log_warn(u->name, "%s does not stop", u->driver);
-	uplink_lend_end(u);
-	if (rte_eth_dev_close(u->port_id))
-		log_warn(u->name, "%s does not close", u->driver);
-	if (u->steer)
-		u->steer->ops->closed(u->steer->ctx);
-	if (rte_dev_remove(u->dev))
-		log_warn(u->name, "%s cannot be unplugged", u->driver);
-	vsw_netns_leave(&saved);
-}
-
-/* A driver that passes buffers on to another device may not have all of them back. */
-static void pool_free(struct vsw_uplink *u)
-{
-	if (!u->pool)
-		return;
-	if (rte_mempool_full(u->pool))
-		rte_mempool_free(u->pool);
-	else
-		log_warn(u->name, "%u buffers are still in use elsewhere, keeping their pool",
-			 rte_mempool_in_use_count(u->pool));
 }
 
 /* unlink and quiesce: vsw_port_detach(); then no lcore is in our functions. */

@@ -7,6 +7,7 @@
 #include <rte_mbuf.h>
 
 #include "vmq/provider.h"
+#include "vswitch/steer.h"
 
 enum sort_tag {
 	SORT_UNTAGGED,
@@ -43,7 +44,9 @@ void sort_send(const struct sort_bed *b, const struct sort_frame *f);
 static inline uint16_t sort_rx(const struct sort_bed *b, uint16_t q, struct rte_mbuf **m,
 			       uint16_t n)
 {
-	return vmq_software.rx(b->pv, q, m, n);
+	struct vsw_steered s = {.q = q};
+
+	return vmq_software.rx(b->pv, q, m, n, &s);
 }
 
 struct vmq_filter sort_filter(uint64_t mac, enum vmq_vlan_test test, uint16_t vlan);

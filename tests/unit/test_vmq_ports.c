@@ -412,7 +412,7 @@ static void happens(struct counting *c, unsigned int i)
 	}
 }
 
-Test(vmq_ports, VMQ_6_queues_come_move_and_go_200_times_and_nothing_is_lost_or_swapped)
+Test(vmq_ports, vmq_6_queues_come_move_and_go_200_times_and_nothing_is_lost_or_swapped)
 {
 	struct vsw_port_cfg pc = {.name = "a"};
 	struct counting c = {0};
@@ -444,7 +444,7 @@ Test(vmq_ports, VMQ_6_queues_come_move_and_go_200_times_and_nothing_is_lost_or_s
 	bed_down();
 }
 
-Test(vmq_ports, VMQ_10_a_queue_moves_between_lcores_under_traffic_without_swapping)
+Test(vmq_ports, vmq_10_a_queue_moves_between_lcores_under_traffic_without_swapping)
 {
 	struct vsw_port_cfg pc = {.name = "a"};
 	struct counting c = {0};
@@ -463,7 +463,7 @@ Test(vmq_ports, VMQ_10_a_queue_moves_between_lcores_under_traffic_without_swappi
 	for (uint16_t i = 0; i < 200; i++) {
 		uint32_t seen = __atomic_load_n(&c.got, __ATOMIC_ACQUIRE);
 
-		cr_assert_eq(vsw_port_queue_move(vsw_uplink_port(up), q, i % 2), 0);
+		cr_assert_eq(vmq_queue_move(vmq, q, i % 2), 0);
 		wait_got(&c, seen + 64);
 	}
 	__atomic_store_n(&s.is_over, true, __ATOMIC_RELEASE);

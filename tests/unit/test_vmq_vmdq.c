@@ -329,7 +329,7 @@ Test(vmq_vmdq, does_not_start_without_its_registers)
 	cr_assert_not(fake_igb.is_open);
 }
 
-Test(vmq_vmdq, proves_what_the_device_holds_now)
+Test(vmq_vmdq, vmq_9_proves_what_the_device_holds_now)
 {
 	static const struct {
 		uint32_t reg, flip;
