@@ -27,6 +27,15 @@ static void vf_uplink_of(char *buf, size_t size, const struct mgmt_cfg *cfg)
 	}
 }
 
+/* Its receive buffer is made for that before its queue is there. */
+static bool may_direct(const struct mgmt_cfg *cfg, const struct mgmt_nic *nic)
+{
+	for (uint32_t i = 0; i < cfg->uplinks_count && !nic->vmq.is_off; i++)
+		if (cfg->uplinks[i].vmq && !cfg->uplinks[i].vmq->no_direct)
+			return !nic->vmq.no_direct;
+	return false;
+}
+
 int sw_nic_make(struct sw *sw, const struct mgmt_partition *part, const struct mgmt_nic *nic)
 {
 	struct netvsp_nic_cfg cfg = {
@@ -40,6 +49,7 @@ int sw_nic_make(struct sw *sw, const struct mgmt_partition *part, const struct m
 		.no_offload = nic->no_offload,
 		.wants_monitor = nic->monitor,
 		.link_down = nic->link_down,
+		.may_direct = may_direct(sw->child.cfg, nic),
 	};
 	struct netvsp_nic *out;
 

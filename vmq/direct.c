@@ -374,7 +374,7 @@ static void publish(struct vmq_direct *d, struct window *w)
 
 int vmq_direct_begin(struct vmq_direct *d, const struct vsw_rxbuf *b)
 {
-	struct window *w;
+	struct window *w = NULL;
 	int rc;
 
 	if (d->now)

@@ -118,12 +118,60 @@ static bool filter_for(const struct vmq *v, const struct vsw_port_cfg *c, uint16
 	return true;
 }
 
+static void hear_port(const struct vmq *v, const struct vsw_port_cfg *c, uint64_t vlans[64])
+{
+	struct vmq_filter f;
+
+	for (uint16_t vid = 0; vid < 4095; vid++)
+		if (filter_for(v, c, vid, &f))
+			vlans[f.vlan >> 6] |= 1ull << (f.vlan & 63);
+}
+
+/* What is too much for the device is told when a filter is refused for it. */
+void vmq_hear(struct vmq *v)
+{
+	uint64_t vlans[64] = {0};
+
+	if (!v->ops->hear)
+		return;
+	for (unsigned int i = 0; v->up && i < VSW_PORTS_MAX; i++)
+		if (v->port[i].p)
+			hear_port(v, vsw_port_cfg(v->port[i].p), vlans);
+	if (v->ops->hear(v->pv, vlans))
+		log_warn(v->cfg.name, "%s", err_text());
+}
+
+/* One filter for all VLANs, where that is more than its own would be: the look-up that follows has the last word. */
+static int filter_any(struct vmq *v, struct vmq_port *vp)
+{
+	struct vmq_filter f = {.vlan_test = VMQ_VLAN_ANY};
+	int64_t id;
+
+	memcpy(f.mac, vsw_port_cfg(vp->p)->mac, sizeof(f.mac));
+	id = vmq_filter_set(v->nic, vp->q[0], vsw_port_id(vp->p) + 1u, &f);
+	if (id > 0)
+		vp->filter[vp->nr_filters++] = (uint32_t)id;
+	return id < 0 ? (int)id : 0;
+}
+
+static uint32_t count_filters(const struct vmq *v, const struct vmq_port *vp)
+{
+	struct vmq_filter f;
+	uint32_t n = 0;
+
+	for (uint16_t vid = 0; vid < 4095; vid++)
+		n += filter_for(v, vsw_port_cfg(vp->p), vid, &f);
+	return n;
+}
+
 static int filters_set(struct vmq *v, struct vmq_port *vp)
 {
 	const uint32_t owner = vsw_port_id(vp->p) + 1u;
 	struct vmq_filter f;
 	int64_t id;
 
+	if (count_filters(v, vp) > VMQ_PORT_FILTERS_MAX)
+		return filter_any(v, vp);
 	for (uint16_t vid = 0; vid < 4095; vid++) {
 		if (!filter_for(v, vsw_port_cfg(vp->p), vid, &f))
 			continue;
@@ -207,6 +255,7 @@ static int queues_allocate(struct vmq *v, struct vmq_port *vp)
 		if (q < 0)
 			return vp->nr_q ? 0 : q; /* fewer than asked for do, too */
 		vp->q[vp->nr_q++] = (uint16_t)q;
+		vmq_meter_reset(v, (uint16_t)q);
 		__atomic_store_n(&v->to[q], vsw_port_id(vp->p), __ATOMIC_RELAXED);
 	}
 	return 0;
@@ -272,26 +321,41 @@ static void unserve(struct vmq *v, struct vmq_port *vp)
 	queues_free(v, vp);
 }
 
+static int try(struct vmq *v, struct vmq_port *vp)
+{
+	int rc = serve(v, vp);
+
+	vp->is_short = rc == -ENOSPC;
+	if (!rc) {
+		vp->why[0] = '\0';
+		vmq_direct_try(v, vp);
+		return 0;
+	}
+	snprintf(vp->why, sizeof(vp->why), "%s", err_text());
+	unserve(v, vp);
+	return rc == -ENOMEM ? rc : 0;
+}
+
 int vmq_port_add(struct vmq *v, struct vsw_port *p, const struct vmq_port_cfg *cfg)
 {
 	struct vmq_port *vp = &v->port[vsw_port_id(p)];
-	int rc;
 
 	if (vp->p == p)
 		vmq_port_remove(v, p);
 	*vp = (struct vmq_port){.p = p, .cfg = *cfg};
 	if (cfg->is_off) {
-		snprintf(vp->why, sizeof(vp->why), "switched off (vmq: off)");
+		snprintf(vp->why, sizeof(vp->why), "switched off (vmq.enabled)");
 		return 0;
 	}
-	rc = serve(v, vp);
-	if (rc) {
-		snprintf(vp->why, sizeof(vp->why), "%s", err_text());
-		unserve(v, vp);
-		return rc == -ENOMEM ? rc : 0;
-	}
-	vmq_direct_try(v, vp);
-	return 0;
+	vmq_hear(v);
+	return try(v, vp);
+}
+
+void vmq_retry(struct vmq *v)
+{
+	for (unsigned int i = 0; i < VSW_PORTS_MAX; i++)
+		if (v->port[i].p && v->port[i].is_short)
+			try(v, &v->port[i]);
 }
 
 void vmq_port_remove(struct vmq *v, struct vsw_port *p)
@@ -304,4 +368,6 @@ void vmq_port_remove(struct vmq *v, struct vsw_port *p)
 		vmq_direct_stop(v, vp);
 	unserve(v, vp);
 	*vp = (struct vmq_port){0};
+	vmq_hear(v);
+	vmq_retry(v);
 }
