@@ -111,6 +111,14 @@ static void measure_queues(struct vmq *v, uint64_t tsc)
 	}
 }
 
+void vmq_meter_reset(struct vmq *v, uint16_t q)
+{
+	struct vsw_queue_load l;
+
+	vsw_port_queue_load(v->up, q, &l);
+	v->meter[q] = (struct vmq_meter){.tsc = l.tsc, .packets = l.packets};
+}
+
 static void move(struct vmq *v, const struct vmq_move *m)
 {
 	if (vmq_queue_move(v, m->q, m->to)) {

@@ -272,13 +272,12 @@ int vmq_flow_probe_with(uint16_t dev, const struct rte_eth_dev_info *info,
 	struct words w;
 
 	if (!strcmp(info->driver_name, "net_tap"))
-		return err_set(-ENOTSUP,
-			       "flow rules: the kernel fills net_tap's queues as it likes");
+		return err_set(-ENOTSUP, "the kernel fills net_tap's queues as it likes");
 	if (info->max_rx_queues < 2)
-		return err_set(-ENOTSUP, "flow rules: %s has one receive queue", info->driver_name);
+		return err_set(-ENOTSUP, "%s has one receive queue", info->driver_name);
 	words_make(&w, sample, TAG_ANY, 0, VMQ_DEFAULT);
 	if (calls->validate(dev, &w.attr, w.pattern, w.actions, &e) == -ENOSYS)
-		return err_set(-ENOTSUP, "flow rules: %s has none", info->driver_name);
+		return err_set(-ENOTSUP, "%s has none", info->driver_name);
 	return RTE_MIN(info->max_rx_queues, VMQ_QUEUES_MAX);
 }
 

@@ -118,24 +118,59 @@ static bool filter_for(const struct vmq *v, const struct vsw_port_cfg *c, uint16
 	return true;
 }
 
-/* Frames of groups come by the default queue in all VLANs of the uplink that some other port is in. A device that
- * cannot hear them all must not compare VLANs, that is, sort. */
+static void hear_port(const struct vmq *v, const struct vsw_port_cfg *c, uint64_t vlans[64])
+{
+	struct vmq_filter f;
+
+	for (uint16_t vid = 0; vid < 4095; vid++)
+		if (filter_for(v, c, vid, &f))
+			vlans[f.vlan >> 6] |= 1ull << (f.vlan & 63);
+}
+
+/* Adapters with or without a queue, and other uplinks. Adapters that were not added, or are gone, are none. */
+static bool is_heard(const struct vmq *v, const struct vsw_port *p)
+{
+	if (!p || p == v->up)
+		return false;
+	return vsw_port_cfg(p)->kind == VSW_PORT_UPLINK || v->port[vsw_port_id(p)].p == p;
+}
+
 static int hear(struct vmq *v)
 {
-	const struct vsw_port_cfg *up = vsw_port_cfg(v->up);
 	uint64_t vlans[64] = {0};
 
-	if (!v->ops->hear)
+	if (!v->ops->hear || !v->up)
 		return 0;
 	for (uint16_t i = 0; i < VSW_PORTS_MAX; i++) {
 		const struct vsw_port *p = vsw_port_at(v->cfg.sw, i);
 
-		for (uint16_t vid = 1; p && p != v->up && vid < 4095; vid++)
-			if (vid != up->pvid && is_member(vsw_port_cfg(p), vid) &&
-			    is_member(up, vid))
-				vlans[vid >> 6] |= 1ull << (vid & 63);
+		if (is_heard(v, p))
+			hear_port(v, vsw_port_cfg(p), vlans);
 	}
 	return v->ops->hear(v->pv, vlans);
+}
+
+/* One filter for all VLANs, where that is more than its own would be: the look-up that follows has the last word. */
+static int filter_any(struct vmq *v, struct vmq_port *vp)
+{
+	struct vmq_filter f = {.vlan_test = VMQ_VLAN_ANY};
+	int64_t id;
+
+	memcpy(f.mac, vsw_port_cfg(vp->p)->mac, sizeof(f.mac));
+	id = vmq_filter_set(v->nic, vp->q[0], vsw_port_id(vp->p) + 1u, &f);
+	if (id > 0)
+		vp->filter[vp->nr_filters++] = (uint32_t)id;
+	return id < 0 ? (int)id : 0;
+}
+
+static uint32_t count_filters(const struct vmq *v, const struct vmq_port *vp)
+{
+	struct vmq_filter f;
+	uint32_t n = 0;
+
+	for (uint16_t vid = 0; vid < 4095; vid++)
+		n += filter_for(v, vsw_port_cfg(vp->p), vid, &f);
+	return n;
 }
 
 static int filters_set(struct vmq *v, struct vmq_port *vp)
@@ -144,6 +179,8 @@ static int filters_set(struct vmq *v, struct vmq_port *vp)
 	struct vmq_filter f;
 	int64_t id;
 
+	if (count_filters(v, vp) > VMQ_PORT_FILTERS_MAX)
+		return filter_any(v, vp);
 	for (uint16_t vid = 0; vid < 4095; vid++) {
 		if (!filter_for(v, vsw_port_cfg(vp->p), vid, &f))
 			continue;
@@ -227,6 +264,7 @@ static int queues_allocate(struct vmq *v, struct vmq_port *vp)
 		if (q < 0)
 			return vp->nr_q ? 0 : q; /* fewer than asked for do, too */
 		vp->q[vp->nr_q++] = (uint16_t)q;
+		vmq_meter_reset(v, (uint16_t)q);
 		__atomic_store_n(&v->to[q], vsw_port_id(vp->p), __ATOMIC_RELAXED);
 	}
 	return 0;
@@ -292,46 +330,64 @@ static void unserve(struct vmq *v, struct vmq_port *vp)
 	queues_free(v, vp);
 }
 
-/* None of them has a queue any more; the reason is the text of the last error. */
 static void unserve_all(struct vmq *v)
 {
-	char why[VMQ_WHY_MAX];
-
-	snprintf(why, sizeof(why), "%s", err_text());
 	for (unsigned int i = 0; i < VSW_PORTS_MAX; i++) {
 		struct vmq_port *vp = &v->port[i];
 
-		if (!vp->p || vp->cfg.is_off)
+		if (!vp->nr_q)
 			continue;
 		vmq_direct_stop(v, vp);
 		unserve(v, vp);
-		snprintf(vp->why, sizeof(vp->why), "%s", why);
+		vp->is_short = true;
 	}
+}
+
+static int try(struct vmq *v, struct vmq_port *vp)
+{
+	int rc = serve(v, vp);
+
+	vp->is_short = rc == -ENOSPC;
+	if (!rc) {
+		vp->why[0] = '\0';
+		vmq_direct_try(v, vp);
+		return 0;
+	}
+	snprintf(vp->why, sizeof(vp->why), "%s", err_text());
+	unserve(v, vp);
+	return rc == -ENOMEM ? rc : 0;
+}
+
+void vmq_retry(struct vmq *v)
+{
+	for (unsigned int i = 0; i < VSW_PORTS_MAX; i++)
+		if (v->port[i].p && v->port[i].is_short)
+			try(v, &v->port[i]);
+}
+
+/* When the device cannot hear them all while it compares VLANs for the filters that it has, these go: a filter that is
+ * refused is told, a frame that is not heard is not. */
+void vmq_hear(struct vmq *v)
+{
+	if (!hear(v))
+		return;
+	unserve_all(v);
+	if (hear(v))
+		log_err(v->cfg.name, "%s", err_text());
+	vmq_retry(v);
 }
 
 int vmq_port_add(struct vmq *v, struct vsw_port *p, const struct vmq_port_cfg *cfg)
 {
 	struct vmq_port *vp = &v->port[vsw_port_id(p)];
-	int rc;
 
 	if (vp->p == p)
 		vmq_port_remove(v, p);
 	*vp = (struct vmq_port){.p = p, .cfg = *cfg};
-	if (cfg->is_off)
-		snprintf(vp->why, sizeof(vp->why), "switched off (vmq: off)");
-	if (hear(v)) {
-		unserve_all(v);
-		return 0;
-	}
-	if (cfg->is_off)
-		return 0;
-	rc = serve(v, vp);
-	if (rc) {
-		snprintf(vp->why, sizeof(vp->why), "%s", err_text());
-		unserve(v, vp);
-		return rc == -ENOMEM ? rc : 0;
-	}
-	vmq_direct_try(v, vp);
+	vmq_hear(v);
+	if (!cfg->is_off)
+		return try(v, vp);
+	snprintf(vp->why, sizeof(vp->why), "switched off (vmq.enabled)");
 	return 0;
 }
 
@@ -345,4 +401,6 @@ void vmq_port_remove(struct vmq *v, struct vsw_port *p)
 		vmq_direct_stop(v, vp);
 	unserve(v, vp);
 	*vp = (struct vmq_port){0};
+	vmq_hear(v);
+	vmq_retry(v);
 }

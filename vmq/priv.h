@@ -24,15 +24,17 @@ struct vmq_port {
 	uint16_t q[VMQ_PORT_QUEUES_MAX];
 	uint16_t nr_filters;
 	uint32_t filter[VMQ_PORT_FILTERS_MAX];
-	char why[VMQ_WHY_MAX];	      /* it has no queue */
+	bool is_short;	       /* of queues or filters: is tried again when some are given back */
+	char why[VMQ_WHY_MAX]; /* it has no queue */
 	char why_copied[VMQ_WHY_MAX]; /* its queue is not direct */
 	bool is_direct;
 };
 
 /* What a queue cost. */
 struct vmq_meter {
-	uint64_t tsc;  /* at the last round */
-	uint32_t load; /* in it */
+	uint64_t tsc;	  /* at the last round */
+	uint64_t packets; /* that came for whoever had it before */
+	uint32_t load;	  /* in it */
 	uint32_t settled;
 };
 
@@ -70,6 +72,10 @@ struct vmq_over {
 void vmq_over_begin(struct vmq_over *o, struct vmq *v, uint16_t from, uint16_t to);
 void vmq_over_end(struct vmq_over *o);
 struct vmq_port *vmq_port_of(struct vmq *v, const struct vsw_port *p);
+/* In which VLANs the default queue is to get groups' frames: those of all ports that were added. */
+void vmq_hear(struct vmq *v);
+/* Ports without a queue for lack of one may get one now. */
+void vmq_retry(struct vmq *v);
 /* After the device was started anew: it has forgotten its filters. */
 int vmq_filters_again(struct vmq *v);
 
@@ -85,4 +91,5 @@ void vmq_direct_stop(struct vmq *v, struct vmq_port *vp);
 /* balance.c */
 uint16_t vmq_loads(const struct vmq *v, struct vmq_load *out);
 uint16_t vmq_lcores(const struct vmq *v, struct vmq_lcore *out);
+void vmq_meter_reset(struct vmq *v, uint16_t q); /* somebody else's from now on */
 uint16_t vmq_lcore_for(const struct vmq *v, const struct vmq_port *vp);

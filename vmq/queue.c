@@ -208,7 +208,7 @@ int vmq_queue_allocate(struct vmq_nic *n, uint32_t owner, const struct vmq_param
 	return err_set(-ENOSPC,
 		       "queue \"%s\": none of %u queues is left: free one, or leave it to "
 		       "the default queue",
-		       p->name, n->nr_queues);
+		       p->name, n->nr_queues - 1u);
 }
 
 static int check_batch(const struct vmq_nic *n, const uint16_t *q, uint16_t nr,

@@ -2,35 +2,59 @@
 /* When a port's queue receives directly: with one queue that the device itself sorted into, into a buffer that is
  * there, and while nobody must judge first. */
 #include <stdio.h>
+#include <string.h>
+
+#include <rte_common.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "vmq/priv.h"
 
+/* What vsw_direct_obstacle() says, in full. */
+static const char *judge_text(const char *word)
+{
+	static const struct {
+		const char *word, *text;
+	} texts[] = {
+		{"extension", "an extension is to see frames first (nethv ext list)"},
+		{"policy", "a policy of the adapter or of an uplink is to judge frames first"},
+		{"capture", "a capture, a trace or the memory of drops is to see frames first"},
+		{"mirror", "a mirror is to see frames first (switch.mirrors)"},
+		{"overlay", "the overlay is to see frames first (switch.overlay)"},
+		{"vf", "its frames come by its VF"},
+	};
+
+	for (unsigned int i = 0; i < RTE_DIM(texts); i++)
+		if (!strcmp(texts[i].word, word))
+			return texts[i].text;
+	return word;
+}
+
 /* NULL: nothing is in the way. */
 static const char *obstacle(struct vmq *v, const struct vmq_port *vp)
 {
-	const struct vsw_rxbuf *b = vsw_rxbuf_of(vp->p);
 	const char *word = vsw_direct_obstacle(vp->p);
 
 	if (v->cfg.is_direct_off)
-		return "switched off for the uplink";
+		return "switched off for the uplink (vmq.direct)";
 	if (!vp->cfg.wants_direct)
-		return "switched off for the adapter";
-	if (!v->ops->prove)
+		return "switched off for the adapter (vmq.direct)";
+	if (v->ops == &vmq_software)
 		return "the NIC does not sort, we do";
+	if (!v->ops->prove)
+		return "the NIC cannot prove that its rules are exact";
 	if (vp->nr_q > 1)
 		return "it has several queues";
 	if (!v->direct[vp->q[0]])
-		return "no memory for buffers";
-	if (!b)
-		return "the guest has no receive buffer now";
-	return word;
+		return "there is no memory for buffers, or no VFIO container (see the log)";
+	if (!vsw_rxbuf_of(vp->p))
+		return "the guest has no receive buffer for it now";
+	return word ? judge_text(word) : NULL;
 }
 
 static void say(struct vmq_port *vp, const char *why)
 {
-	snprintf(vp->why_copied, sizeof(vp->why_copied), "%s", why);
+	snprintf(vp->why_copied, sizeof(vp->why_copied), "%s", why ? why : "");
 }
 
 void vmq_direct_try(struct vmq *v, struct vmq_port *vp)
@@ -97,7 +121,7 @@ void vmq_direct_withdrawn(struct vmq *v, struct vsw_port *p)
 	if (!vp || !vp->nr_q)
 		return;
 	vmq_direct_stop(v, vp);
-	say(vp, "the guest has no receive buffer now");
+	say(vp, "the guest has no receive buffer for it now");
 }
 
 void vmq_direct_judged(struct vmq *v, struct vsw_port *p, bool is_judged)
@@ -111,5 +135,5 @@ void vmq_direct_judged(struct vmq *v, struct vsw_port *p, bool is_judged)
 		return;
 	}
 	vmq_direct_stop(v, vp);
-	say(vp, "its frames are to be judged first");
+	say(vp, obstacle(v, vp));
 }

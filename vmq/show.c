@@ -67,7 +67,7 @@ static void walk_queue(const struct vmq_queue_info *i, void *ctx)
 	struct vsw_queue_load l;
 
 	vsw_port_queue_load(w->v->up, i->q, &l);
-	s.packets = l.packets;
+	s.packets = l.packets - w->v->meter[i->q].packets;
 	if (w->v->direct[i->q])
 		vmq_direct_stats(w->v->direct[i->q], &d);
 	s.sections = d.sections;

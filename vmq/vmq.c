@@ -146,6 +146,8 @@ static int on_started(void *ctx)
 				reject(v, i);
 		return -EAGAIN;
 	}
+	if (!rc)
+		vmq_hear(v);
 	return rc ? rc : vmq_filters_again(v);
 }
 
@@ -252,6 +254,8 @@ void vmq_attach(struct vmq *v, struct vsw_uplink *u)
 
 void vmq_detach(struct vmq *v)
 {
+	for (unsigned int i = 0; i < VSW_PORTS_MAX; i++)
+		v->port[i].is_short = false;
 	for (unsigned int i = 0; i < VSW_PORTS_MAX; i++)
 		if (v->port[i].p)
 			vmq_port_remove(v, v->port[i].p);

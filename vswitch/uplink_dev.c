@@ -277,8 +277,22 @@ static struct rte_mempool *pool_of(struct vsw_uplink *u, uint16_t q, uint16_t nr
 	return p ? p : u->pool;
 }
 
+/* A full queue of one port must not hold up those of the others. */
+static struct rte_eth_rxconf rxconf_of(const struct vsw_uplink *u)
+{
+	struct rte_eth_dev_info info;
+	struct rte_eth_rxconf c;
+
+	rte_eth_dev_info_get(u->port_id, &info);
+	c = info.default_rxconf;
+	if (u->steer)
+		c.rx_drop_en = 1;
+	return c;
+}
+
 static int setup_queues(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 {
+	const struct rte_eth_rxconf rxconf = rxconf_of(u);
 	const char *devargs = cfg->devargs;
 	uint16_t rxd = VSW_UPLINK_RX_DESC, txd = VSW_UPLINK_TX_DESC, q, mtu = 0;
 	uint32_t nr_desc;
@@ -297,7 +311,8 @@ static int setup_queues(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 	if (rc)
 		return rc;
 	for (q = 0; q < u->nr_rxq && !rc; q++)
-		rc = rte_eth_rx_queue_setup(u->port_id, q, rxd, socket, NULL, pool_of(u, q, rxd));
+		rc = rte_eth_rx_queue_setup(u->port_id, q, rxd, socket, &rxconf,
+					    pool_of(u, q, rxd));
 	if (rc)
 		return err_sys(rc, "uplink %s: device '%s': cannot set up receive queue %d: %s",
 			       u->name, devargs, q - 1, hint_for(devargs));

@@ -17,6 +17,7 @@
 #include <rte_mbuf.h>
 
 #include "base/err.h"
+#include "vswitch/steer.h"
 
 #define ETHERTYPE     0x88b5 /* for experiments */
 #define ETHERTYPE_TAG 0x8100
@@ -195,7 +196,8 @@ void wire_side_down(struct wire_side *s)
 static uint16_t poll_queue(struct wire_side *s, uint16_t q, uint32_t sentinel, bool *is_there)
 {
 	struct rte_mbuf *m[32];
-	uint16_t n = s->ops->rx(s->pv, q, m, 32);
+	struct vsw_steered st = {.q = q};
+	uint16_t n = s->ops->rx(s->pv, q, m, 32, &st);
 
 	for (uint16_t i = 0; i < n; i++) {
 		int64_t number = frame_read(m[i]);
