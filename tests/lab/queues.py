@@ -36,7 +36,9 @@ class Books:
     """The switch's counters at one moment."""
 
     def __init__(self, inst):
-        self.switch = inst.stats()["switch"]
+        # Who did not answer in time is left out; on a slow machine that is nobody's fault.
+        self.switch = nv.wait_until("the switch's books", lambda: (s := inst.stats()["switch"]) and "vmq" in s and s,
+                                    PATIENCE)
         self.queues = self.switch["vmq"][0]["queues"]
 
     def queue(self, port):
