@@ -65,6 +65,7 @@ struct vmq_direct {
 	uint16_t spare[BATCH];
 	/* ctl */
 	struct vmq_direct_cfg cfg;
+	char name[24]; /* what cfg.name points to */
 	struct rte_mempool *pool;
 	const struct rte_memzone *host; /* the heads' own bytes, in the order of mbuf[] */
 	struct rte_mbuf **mbuf;		/* all */
@@ -576,6 +577,8 @@ int vmq_direct_create(struct vmq_direct **out, const struct vmq_direct_cfg *cfg)
 	if (!d)
 		return err_set(-ENOMEM, "%s: out of memory", cfg->name);
 	d->cfg = *cfg;
+	snprintf(d->name, sizeof(d->name), "%s", cfg->name);
+	d->cfg.name = d->name;
 	d->free = calloc(cfg->nr_bufs, sizeof(struct rte_mbuf *));
 	d->mbuf = calloc(cfg->nr_bufs, sizeof(struct rte_mbuf *));
 	rc = d->free && d->mbuf ? host_make(d) : err_set(-ENOMEM, "%s: out of memory", cfg->name);
