@@ -195,7 +195,7 @@ static int filters_set(struct vmq *v, struct vmq_port *vp)
 			return (int)id;
 		vp->filter[vp->nr_filters++] = (uint32_t)id;
 	}
-	return vp->nr_filters ? 0 : err_set(-ENOENT, "it is in no VLAN of the uplink");
+	return 0;
 }
 
 static void filters_clear(struct vmq *v, struct vmq_port *vp)
@@ -296,8 +296,11 @@ static int queues_start(struct vmq *v, struct vmq_port *vp)
 static int serve(struct vmq *v, struct vmq_port *vp)
 {
 	struct vmq_over o;
-	int rc = queues_allocate(v, vp);
+	int rc;
 
+	if (!count_filters(v, vp))
+		return err_set(-ENOENT, "it is in no VLAN of the uplink");
+	rc = queues_allocate(v, vp);
 	if (rc)
 		return rc;
 	vmq_over_begin(&o, v, VMQ_DEFAULT, vp->q[0]);
