@@ -25,7 +25,7 @@ struct vmq_port *vmq_port_of(struct vmq *v, const struct vsw_port *p)
 void vmq_over_begin(struct vmq_over *o, struct vmq *v, uint16_t from, uint16_t to)
 {
 	*o = (struct vmq_over){v, from, to};
-	__atomic_or_fetch(&v->to[to], VMQ_PAUSED, __ATOMIC_RELAXED);
+	__atomic_or_fetch(&v->to[to], VMQ_HELD, __ATOMIC_RELAXED);
 	vsw_quiesce(v->cfg.sw);
 }
 
@@ -33,7 +33,7 @@ void vmq_over_begin(struct vmq_over *o, struct vmq *v, uint16_t from, uint16_t t
 void vmq_over_end(struct vmq_over *o)
 {
 	vsw_port_queue_drain(o->v->up, o->from, QUEUE_ROOM);
-	__atomic_and_fetch(&o->v->to[o->to], ~VMQ_PAUSED, __ATOMIC_RELAXED);
+	__atomic_and_fetch(&o->v->to[o->to], ~VMQ_HELD, __ATOMIC_RELAXED);
 	vsw_wake(o->v->cfg.sw);
 }
 
@@ -41,13 +41,13 @@ void vmq_over_end(struct vmq_over *o)
 
 static void pause_default(struct vmq *v)
 {
-	__atomic_or_fetch(&v->to[VMQ_DEFAULT], VMQ_PAUSED, __ATOMIC_RELAXED);
+	__atomic_or_fetch(&v->to[VMQ_DEFAULT], VMQ_HELD, __ATOMIC_RELAXED);
 	vsw_quiesce(v->cfg.sw);
 }
 
 static void resume_default(struct vmq *v)
 {
-	__atomic_and_fetch(&v->to[VMQ_DEFAULT], ~VMQ_PAUSED, __ATOMIC_RELAXED);
+	__atomic_and_fetch(&v->to[VMQ_DEFAULT], ~VMQ_HELD, __ATOMIC_RELAXED);
 	vsw_wake(v->cfg.sw);
 }
 
