@@ -271,6 +271,13 @@ static int spread(struct vmq *v, struct vmq_port *vp)
 	return v->ops->spread(v->pv, vp->q[0], vp->q, vp->nr_q);
 }
 
+/* The queue is somebody else's next. */
+static void spread_end(struct vmq *v, const struct vmq_port *vp)
+{
+	if (vp->nr_q > 1 && v->ops->spread && v->ops->spread(v->pv, vp->q[0], vp->q, 1))
+		log_err(v->cfg.name, "%s: %s", vsw_port_cfg(vp->p)->name, err_text());
+}
+
 static int queues_start(struct vmq *v, struct vmq_port *vp)
 {
 	int rc = 0;
@@ -309,7 +316,7 @@ static int serve(struct vmq *v, struct vmq_port *vp)
 	return rc;
 }
 
-/* Nothing goes there any more; what is there already comes first. */
+/* Nothing goes to its queues any more; what is in any of them comes before what the default queue gets now. */
 static void unserve(struct vmq *v, struct vmq_port *vp)
 {
 	struct vmq_over o;
@@ -318,6 +325,7 @@ static void unserve(struct vmq *v, struct vmq_port *vp)
 		return;
 	vmq_over_begin(&o, v, vp->q[0], VMQ_DEFAULT);
 	filters_clear(v, vp);
+	spread_end(v, vp);
 	for (uint16_t i = 1; i < vp->nr_q; i++)
 		vsw_port_queue_drain(v->up, vp->q[i], QUEUE_ROOM);
 	vmq_over_end(&o);
