@@ -32,6 +32,8 @@ static void show_queue(json_t *q)
 	       : json_is_true(jo(q, "direct")) ? " direct"
 					       : " copied");
 	json_array_foreach(filters, i, f) printf("      %s\n", json_string_value(f));
+	if (json_is_integer(jo(q, "shares")))
+		printf("      shares the filters of queue %lld\n", (long long)ji(q, "shares"));
 	if (ji(q, "filters") > (json_int_t)json_array_size(filters))
 		printf("      and %lld more filters\n",
 		       (long long)ji(q, "filters") - (long long)json_array_size(filters));

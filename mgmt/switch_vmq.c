@@ -187,6 +187,7 @@ static void add_queue(const struct vmq_queue_status *s, void *ctx)
 			      s->why_copied, "sections", (json_int_t)s->sections, "own_buffers",
 			      (json_int_t)s->own, "filter", filters_json(s));
 
+	json_object_set_new(o, "shares", s->shares ? json_integer(s->shares) : json_null());
 	json_array_append_new(w->list, o);
 }
 

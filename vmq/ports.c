@@ -25,7 +25,7 @@ struct vmq_port *vmq_port_of(struct vmq *v, const struct vsw_port *p)
 void vmq_over_begin(struct vmq_over *o, struct vmq *v, uint16_t from, uint16_t to)
 {
 	*o = (struct vmq_over){v, from, to};
-	__atomic_or_fetch(&v->to[to], VMQ_PAUSED, __ATOMIC_RELAXED);
+	__atomic_or_fetch(&v->to[to], VMQ_HELD, __ATOMIC_RELAXED);
 	vsw_quiesce(v->cfg.sw);
 }
 
@@ -33,7 +33,7 @@ void vmq_over_begin(struct vmq_over *o, struct vmq *v, uint16_t from, uint16_t t
 void vmq_over_end(struct vmq_over *o)
 {
 	vsw_port_queue_drain(o->v->up, o->from, QUEUE_ROOM);
-	__atomic_and_fetch(&o->v->to[o->to], ~VMQ_PAUSED, __ATOMIC_RELAXED);
+	__atomic_and_fetch(&o->v->to[o->to], ~VMQ_HELD, __ATOMIC_RELAXED);
 	vsw_wake(o->v->cfg.sw);
 }
 
@@ -41,13 +41,13 @@ void vmq_over_end(struct vmq_over *o)
 
 static void pause_default(struct vmq *v)
 {
-	__atomic_or_fetch(&v->to[VMQ_DEFAULT], VMQ_PAUSED, __ATOMIC_RELAXED);
+	__atomic_or_fetch(&v->to[VMQ_DEFAULT], VMQ_HELD, __ATOMIC_RELAXED);
 	vsw_quiesce(v->cfg.sw);
 }
 
 static void resume_default(struct vmq *v)
 {
-	__atomic_and_fetch(&v->to[VMQ_DEFAULT], ~VMQ_PAUSED, __ATOMIC_RELAXED);
+	__atomic_and_fetch(&v->to[VMQ_DEFAULT], ~VMQ_HELD, __ATOMIC_RELAXED);
 	vsw_wake(v->cfg.sw);
 }
 
@@ -280,6 +280,13 @@ static int spread(struct vmq *v, struct vmq_port *vp)
 	return v->ops->spread(v->pv, vp->q[0], vp->q, vp->nr_q);
 }
 
+/* The queue is somebody else's next. */
+static void spread_end(struct vmq *v, const struct vmq_port *vp)
+{
+	if (vp->nr_q > 1 && v->ops->spread && v->ops->spread(v->pv, vp->q[0], vp->q, 1))
+		log_err(v->cfg.name, "%s: %s", vsw_port_cfg(vp->p)->name, err_text());
+}
+
 static int queues_start(struct vmq *v, struct vmq_port *vp)
 {
 	int rc = 0;
@@ -318,7 +325,7 @@ static int serve(struct vmq *v, struct vmq_port *vp)
 	return rc;
 }
 
-/* Nothing goes there any more; what is there already comes first. */
+/* Nothing goes to its queues any more; what is in any of them comes before what the default queue gets now. */
 static void unserve(struct vmq *v, struct vmq_port *vp)
 {
 	struct vmq_over o;
@@ -327,6 +334,7 @@ static void unserve(struct vmq *v, struct vmq_port *vp)
 		return;
 	vmq_over_begin(&o, v, vp->q[0], VMQ_DEFAULT);
 	filters_clear(v, vp);
+	spread_end(v, vp);
 	for (uint16_t i = 1; i < vp->nr_q; i++)
 		vsw_port_queue_drain(v->up, vp->q[i], QUEUE_ROOM);
 	vmq_over_end(&o);

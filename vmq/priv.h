@@ -12,7 +12,7 @@
 #include "vswitch/packet.h"
 #include "vswitch/port.h"
 
-#define VMQ_PAUSED	     0x10000u /* nothing is taken from the queue now */
+#define VMQ_HELD	     0x10000u /* nothing is taken from the queue now */
 #define VMQ_PORT_FILTERS_MAX 32u
 #define VMQ_SOFTWARE_QUEUES  64u
 
@@ -52,8 +52,8 @@ struct vmq {
 	struct vsw_uplink *uplink; /* attached */
 	struct vsw_port *up;	   /* its port */
 	struct vmq_direct *direct[VMQ_QUEUES_MAX];
-	uint32_t
-		to[VMQ_QUEUES_MAX]; /* port id of each queue, and VMQ_PAUSED. Atomic: lcores read */
+	/* Port id of each queue, and VMQ_HELD. Atomic: lcores read. */
+	uint32_t to[VMQ_QUEUES_MAX];
 	struct vmq_port port[VSW_PORTS_MAX];
 	struct vmq_placer placer;
 	struct vmq_meter meter[VMQ_QUEUES_MAX];

@@ -42,8 +42,9 @@ struct vmq_provider_ops {
 	int (*filter_clear)(void *pv, uint16_t q, const struct vmq_filter *f);
 	int (*filter_move)(void *pv, uint16_t from, uint16_t to, const struct vmq_filter *f);
 	/* ctl.  VMMQ: frames that filters lead to @q are spread over @qs[0 .. @n), @q the first of them, by the hash of their
-	 * addresses and ports, so that a flow stays on one; n 1: not any more. 0 or -errno (text set). NULL: it
-	 * cannot. */
+	 * addresses and ports, so that a flow stays on one; what has no such hash stays on @q. Called again while frames
+	 * come: over these from when it returns, and none is lost; n 1: not any more. 0 or -errno (text set), and it is
+	 * as before. NULL: it cannot. */
 	int (*spread)(void *pv, uint16_t q, const uint16_t *qs, uint16_t n);
 	/* ctl.  Whether what is written for queue @q was compared by the device, MAC and VLAN, before: read back from it
 	 * now. 0, or -errno (text: why it cannot be sure). NULL: never. */

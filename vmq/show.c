@@ -47,13 +47,29 @@ static void add_filter(const struct vmq_filter_info *i, void *ctx)
 	s->nr_filters++;
 }
 
+/* VMMQ: the queue whose filters lead to this one, too. */
+static uint16_t shares_of(const struct vmq_port *vp, uint16_t q)
+{
+	return vp && vp->nr_q > 1 && vp->q[0] != q ? vp->q[0] : 0;
+}
+
+/* Without filters of its own it is paused for vmq/queue.c. What it does is what the one with the filters does. */
+static const char *state_text(const struct vmq *v, const struct vmq_queue_info *i, uint16_t shares)
+{
+	const bool is_led = shares && i->state == VMQ_PAUSED;
+
+	return vmq_state_name(is_led ? vmq_queue_state(v->nic, shares) : i->state);
+}
+
 static void walk_queue(const struct vmq_queue_info *i, void *ctx)
 {
 	struct walk *w = ctx;
 	const struct vmq_port *vp = port_with(w->v, i->owner);
+	const uint16_t shares = shares_of(vp, i->q);
 	struct vmq_queue_status s = {
 		.q = i->q,
-		.state = vmq_state_name(i->state),
+		.shares = shares,
+		.state = state_text(w->v, i, shares),
 		.port = vp && vp->p ? vsw_port_cfg(vp->p)->name : "",
 		.lcore = vsw_port_queue_is_on(w->v->up, i->q) ? vsw_port_queue_lcore(w->v->up, i->q)
 							      : -1,

@@ -26,6 +26,7 @@
 #define VMQ_SORT_VLAN  48
 #define VMQ_SORT_ANY   (0x1000ull << VMQ_SORT_VLAN) /* instead of a VLAN */
 #define VMQ_SORT_GROUP 1ull
+#define VMQ_SORT_NONE  (~0ull) /* no frame's */
 
 struct vmq_sort_rule {
 	uint64_t key;

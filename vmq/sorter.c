@@ -15,6 +15,7 @@
 #include "vmq/queue.h"
 #include "vmq/ring.h"
 #include "vmq/sort.h"
+#include "vmq/spread.h"
 #include "vswitch/steer.h"
 #include "vswitch/vswitch.h"
 
@@ -34,6 +35,8 @@ struct sorter {
 	uint16_t dev, nr_queues;
 	bool is_one;	     /* one lcore polls all queues. Atomic */
 	uint32_t nr_waiting; /* with that: frames in all rings */
+	/* RCU.  NULL: what is led to the queue stays there. */
+	struct vmq_spread *spread[VMQ_QUEUES_MAX];
 
 	/* ctl only */
 	struct vsw *sw;
@@ -53,6 +56,22 @@ struct round {
 };
 
 /* ---- The lcore of queue 0 ------------------------------------------------------------------ */
+
+/* Frames that are spread are looked at one by one, so that nothing is to be asked of those that are not: no key is
+ * like that of the frame before. */
+static inline void find(const struct sorter *s, struct round *r, uint64_t key,
+			const struct rte_mbuf *m)
+{
+	const struct vmq_spread *sp;
+
+	r->key = key;
+	r->q = vmq_sort_find(r->table, key);
+	sp = __atomic_load_n(&s->spread[r->q], __ATOMIC_ACQUIRE);
+	if (unlikely(sp)) {
+		r->key = VMQ_SORT_NONE;
+		r->q = vmq_spread_queue(sp, m);
+	}
+}
 
 /* False: there is no room for it. */
 static inline bool put(struct sorter *s, struct round *r, struct rte_mbuf *m)
@@ -77,10 +96,8 @@ static uint16_t sort_burst(struct sorter *s, struct round *r, struct rte_mbuf **
 
 		if (i + AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(m[i + AHEAD], void *));
-		if (key != r->key) {
-			r->key = key;
-			r->q = vmq_sort_find(r->table, key);
-		}
+		if (key != r->key)
+			find(s, r, key, m[i]);
 		if (r->q == VMQ_DEFAULT)
 			m[kept++] = m[i];
 		else if (unlikely(!put(s, r, m[i])))
@@ -148,18 +165,22 @@ static void hand_over(struct sorter *s, const struct round *r)
 
 /* Whether all of the first burst goes as one vector to whose its first and its last frame are: who delivers looks at each
  * frame, and looks up those of a vector that is not what it seems. Nothing may wait in a ring that could be overtaken
- * so. */
+ * so. What is spread is not one queue's. */
 static inline bool guess(const struct sorter *s, const struct vmq_sort *t,
 			 struct rte_mbuf *const *m, uint16_t n, uint16_t *q)
 {
 	uint64_t key;
+	uint16_t to;
 
 	if (!__atomic_load_n(&s->is_one, __ATOMIC_ACQUIRE) || s->nr_waiting)
 		return false;
 	key = vmq_sort_key(m[0]);
 	if (vmq_sort_key(m[n - 1]) != key)
 		return false;
-	*q = vmq_sort_find(t, key);
+	to = vmq_sort_find(t, key);
+	if (__atomic_load_n(&s->spread[to], __ATOMIC_RELAXED))
+		return false;
+	*q = to;
 	return true;
 }
 
@@ -337,6 +358,27 @@ static int sorter_filter_move(void *pv, uint16_t from, uint16_t to, const struct
 	return 0;
 }
 
+/* ---- Several queues of one ------------------------------------------------------------------- */
+
+/* Release pairs with find(). When it returns nothing goes by the table before. */
+static int sorter_spread(void *pv, uint16_t q, const uint16_t *qs, uint16_t n)
+{
+	struct sorter *s = pv;
+	struct vmq_spread *old = s->spread[q], *t = NULL;
+
+	if (n > 1) {
+		t = malloc(sizeof(*t));
+		if (!t)
+			return err_set(-ENOMEM, "uplink %s: %u queues for queue %u: out of memory",
+				       s->name, n, q);
+		vmq_spread_init(t, qs, n);
+	}
+	__atomic_store_n(&s->spread[q], t, __ATOMIC_RELEASE);
+	vsw_quiesce(s->sw);
+	free(old);
+	return 0;
+}
+
 /* ---- Life ---------------------------------------------------------------------------------- */
 
 static int sorter_probe(uint16_t dev, const struct rte_eth_dev_info *info)
@@ -377,6 +419,8 @@ static void sorter_destroy(void *pv)
 
 	if (!s)
 		return;
+	for (q = 0; q < VMQ_QUEUES_MAX; q++)
+		free(s->spread[q]);
 	for (q = 0; s->ring && q < s->nr_queues; q++)
 		fd_close(&s->ring[q].event_fd);
 	free(s->table);
@@ -448,6 +492,7 @@ const struct vmq_provider_ops vmq_software = {
 	.filter_set = sorter_filter_set,
 	.filter_clear = sorter_filter_clear,
 	.filter_move = sorter_filter_move,
+	.spread = sorter_spread,
 	.rx = sorter_rx,
 	.one_lcore = sorter_one_lcore,
 	.arm = sorter_arm,

@@ -173,7 +173,7 @@ static uint16_t on_rx(void *ctx, uint16_t q, struct rte_mbuf **m, uint16_t n, st
 {
 	struct vmq *v = ctx;
 
-	if (unlikely(__atomic_load_n(&v->to[q], __ATOMIC_RELAXED) & VMQ_PAUSED))
+	if (unlikely(__atomic_load_n(&v->to[q], __ATOMIC_RELAXED) & VMQ_HELD))
 		return 0;
 	n = v->ops->rx(v->pv, q, m, n, s);
 	s->to = (uint16_t)__atomic_load_n(&v->to[s->q], __ATOMIC_RELAXED);

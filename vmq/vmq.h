@@ -87,6 +87,7 @@ void vmq_info_get(const struct vmq *v, struct vmq_info *out);
 
 struct vmq_queue_status {
 	uint16_t q;
+	uint16_t shares; /* VMMQ: the filters of that queue; 0: it has its own */
 	const char *state;
 	const char *port; /* "": the default queue */
 	int lcore;	  /* -1: not polled */

@@ -327,6 +327,24 @@ def changes(inst, ns, tap, cpus):
     print(f"{CHANGES} changes of queues under traffic")
 
 
+def spreads(inst, ns, tap):
+    """An adapter has two queues, then one, again and again."""
+    t = Traffic(ns, tap)
+    t.more()
+    for n in (2, 1) * 10:
+        out = vmq(inst, "set", "a/0", f"{{queues: {n}}}").stdout
+        assert out.count("uplink up: a/0 has queue ") == n == len(out.splitlines()), out
+        t.more()
+        have = [q for q in uplink(inst)["queues"] if q["port"] == "a/0"]
+        assert [q["shares"] for q in have] == [None, have[0]["queue"]][:n], have
+        assert [q["filters"] for q in have] == [1, 0][:n], have
+        assert all(q["state"] == "running" for q in have), have
+        line = f"      shares the filters of queue {have[0]['queue']}\n"
+        assert vmq(inst, "list").stdout.count(line) == n - 1, have
+    vmq(inst, "set", "a/0", "{queues: null}")
+    t.end()
+
+
 def comes_and_goes(inst, ns, tap):
     """Adapters get queues while there are some, and give them back."""
     def nic(*words):
@@ -354,10 +372,9 @@ def comes_and_goes(inst, ns, tap):
 def told(inst):
     """A change can be made and still leave the adapter without a queue: then that is said."""
     for config, text in (
-            ("{queues: 2}", "uplink up: a/0 has no queue: software has one queue for each port"),
             ("{enabled: off}", "uplink up: a/0 has no queue: switched off"),
-            ("{queues: null}", "uplink up: a/0 has no queue: switched off"),
-            ("{enabled: null, direct: off}", "uplink up: a/0 has queue 1, CPU "),
+            ("{queues: 2}", "uplink up: a/0 has no queue: switched off"),
+            ("{enabled: null, queues: null, direct: off}", "uplink up: a/0 has queue 1, CPU "),
             ("{direct: null}", ", copied")):
         out = vmq(inst, "set", "a/0", config).stdout
         assert text in out and len(out.splitlines()) == 1, (config, out)
@@ -464,6 +481,7 @@ def main():
         told(inst)
         refusals(inst)
         changes(inst, ns, tap, cpus)
+        spreads(inst, ns, tap)
         comes_and_goes(inst, ns, tap)
         balance(inst)
         killed(inst, ns, tap, cpus)

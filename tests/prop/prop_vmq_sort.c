@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The sorter against a list of filters that is gone through from the start: any filters of any queues that may
- * stand beside each other, set, cleared and moved between frames of every form. */
+ * stand beside each other, set, cleared and moved between frames of every form.
+ *
+ * Then with queues that are spread, against a memory of flows that knows nothing of a hash: where a flow's first frame
+ * went all of its frames go until that changes, which is a queue of the group; without a flow it is the first one. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -156,6 +159,133 @@ Test(vmq_sort, agrees_with_a_list_of_filters, .init = setup, .timeout = 200)
 				take((uint16_t)k);
 			cr_assert_eq(ops->missed(bed.pv, (uint16_t)k), nr_missed[k]);
 		}
+	}
+	cr_assert(sort_bed_down(&bed), "mbufs are missing");
+}
+
+/* ---- Spread queues ------------------------------------------------------------------------------ */
+
+#define GROUPS	3u /* of three queues: 1 .. 3, 4 .. 6, 7 .. 9 */
+#define FLOWS	40u
+#define NOWHERE 0u
+
+struct naive_group {
+	uint16_t qs[3], n;
+	uint16_t flow[FLOWS]; /* its queue; NOWHERE: not known yet */
+};
+
+static struct naive_group group[GROUPS];
+
+static void groups_setup(void)
+{
+	eal_up();
+	sort_bed_up(&bed, 1 + 3 * GROUPS, 256);
+	for (uint16_t g = 0; g < GROUPS; g++) {
+		const struct vmq_filter f = sort_filter(2 | (uint64_t)g << 40, VMQ_VLAN_ANY, 0);
+
+		group[g] = (struct naive_group){.qs = {(uint16_t)(1 + 3 * g)}, .n = 1};
+		cr_assert_eq(ops->filter_set(bed.pv, group[g].qs[0], &f), 0);
+	}
+}
+
+/* The first stays, any others of the group follow in any order. */
+static void group_change(struct prng *p, uint16_t g)
+{
+	const uint16_t swap = (uint16_t)prng_below(p, 2), first = (uint16_t)(1 + 3 * g);
+
+	group[g] = (struct naive_group){
+		.qs = {first, (uint16_t)(first + 1 + swap), (uint16_t)(first + 2 - swap)},
+		.n = (uint16_t)(1 + prng_below(p, 3)),
+	};
+	cr_assert_eq(ops->spread(bed.pv, first, group[g].qs, group[g].n), 0, "%s", err_text());
+}
+
+/* Even ones have ports, every eighth is of pieces, every tenth is of none at all. */
+static void flow_fill(struct sort_frame *f, uint32_t flow)
+{
+	if (flow % 10 == 9)
+		return;
+	f->flow = (struct sort_flow){
+		.version = flow % 3 ? 4 : 6,
+		.proto = flow % 2 ? 1 : (flow % 4 ? 6 : 17),
+		.src = flow * 77,
+		.dst = 5,
+		.ports = {(uint16_t)(flow + 1000), 80},
+	};
+	if (flow % 8 == 7 && f->flow.version == 4) {
+		f->flow.piece = 0x2000;
+		f->flow.proto = 17;
+	}
+}
+
+/* What is not of the flow changes from frame to frame. */
+static struct sort_frame any_of(struct prng *p, uint16_t g, uint32_t flow)
+{
+	struct sort_frame f = {.mac = 2 | (uint64_t)g << 40, .tag = (uint8_t)prng_below(p, 3)};
+
+	flow_fill(&f, flow);
+	f.tci = (uint16_t)prng_below(p, 0x10000);
+	f.len = (uint16_t)(100 + prng_below(p, 200));
+	f.piece = prng_below(p, 4) ? 0 : (uint16_t)(4 + prng_below(p, 80));
+	if (f.flow.version == 4)
+		f.flow.options = (uint8_t)prng_below(p, 11);
+	if (f.flow.version == 4 && f.flow.piece)
+		f.flow.ports[0] = (uint16_t)prng_below(p, 0x10000);
+	f.seq = flow;
+	return f;
+}
+
+static void is_where_it_may_be(struct naive_group *g, uint32_t flow, uint16_t q)
+{
+	bool is_member = false;
+
+	for (uint16_t i = 0; i < g->n; i++)
+		is_member = is_member || g->qs[i] == q;
+	cr_assert(is_member, "flow %u on queue %u", flow, q);
+	if (flow % 10 == 9)
+		cr_assert_eq(q, g->qs[0]);
+	if (g->flow[flow] != NOWHERE)
+		cr_assert_eq(g->flow[flow], q, "flow %u left queue %u for %u", flow, g->flow[flow],
+			     q);
+	g->flow[flow] = q;
+}
+
+static uint32_t look(uint16_t q)
+{
+	struct rte_mbuf *m[VSW_VEC_SIZE];
+	uint16_t n = sort_rx(&bed, q, m, VSW_VEC_SIZE), i;
+
+	for (i = 0; i < n; i++) {
+		uint8_t mac[6];
+
+		memcpy(mac, rte_pktmbuf_read(m[i], 0, 6, mac), 6);
+		cr_assert_lt(mac[5], GROUPS);
+		is_where_it_may_be(&group[mac[5]], sort_frame_seq(m[i]), q);
+	}
+	rte_pktmbuf_free_bulk(m, n);
+	return n;
+}
+
+Test(vmq_sort, keeps_flows_together_whatever_the_hash_is, .init = groups_setup, .timeout = 200)
+{
+	uint32_t i, k, steps = prng_steps(10000), got, sent;
+	struct prng p;
+
+	prng_init(&p);
+	for (i = 0; i < steps; i++) {
+		if (prng_below(&p, 8) == 0)
+			group_change(&p, (uint16_t)prng_below(&p, GROUPS));
+		sent = prng_below(&p, 60);
+		for (k = 0; k < sent; k++) {
+			const struct sort_frame f =
+				any_of(&p, (uint16_t)prng_below(&p, GROUPS), prng_below(&p, FLOWS));
+
+			sort_send(&bed, &f);
+		}
+		cr_assert_eq(look(0), 0);
+		for (got = 0, k = 1; k <= 3 * GROUPS; k++)
+			got += look((uint16_t)k);
+		cr_assert_eq(got, sent);
 	}
 	cr_assert(sort_bed_down(&bed), "mbufs are missing");
 }

@@ -67,6 +67,41 @@ bool sort_bed_down(struct sort_bed *b)
 	return is_whole;
 }
 
+static void put16(uint8_t *at, uint16_t v)
+{
+	at[0] = (uint8_t)(v >> 8);
+	at[1] = (uint8_t)v;
+}
+
+static void put32(uint8_t *at, uint32_t v)
+{
+	put16(at, (uint16_t)(v >> 16));
+	put16(at + 2, (uint16_t)v);
+}
+
+/* @at: the type. */
+static void flow_make(uint8_t *at, const struct sort_flow *f)
+{
+	uint8_t *ip = at + 2, *ports;
+
+	put16(at, f->version == 4 ? 0x0800 : 0x86DD);
+	ip[0] = (uint8_t)(f->version << 4 | (f->version == 4 ? 5 + f->options : 0));
+	if (f->version == 4) {
+		put16(ip + 6, f->piece);
+		ip[9] = f->proto;
+		put32(ip + 12, f->src);
+		put32(ip + 16, f->dst);
+		ports = ip + 20 + f->options * 4;
+	} else {
+		ip[6] = f->proto;
+		put32(ip + 20, f->src);
+		put32(ip + 36, f->dst);
+		ports = ip + 40;
+	}
+	put16(ports, f->ports[0]);
+	put16(ports + 2, f->ports[1]);
+}
+
 static uint16_t bytes_make(uint8_t *at, const struct sort_frame *f)
 {
 	const uint16_t len = f->len ? f->len : 60;
@@ -80,6 +115,8 @@ static uint16_t bytes_make(uint8_t *at, const struct sort_frame *f)
 		at[15] = (uint8_t)f->tci;
 		memcpy(at + 16, "\x08\0", 2);
 	}
+	if (f->flow.version)
+		flow_make(at + (f->tag == SORT_IN_BAND ? 16 : 12), &f->flow);
 	if (len >= 18 + sizeof(f->seq))
 		memcpy(at + len - sizeof(f->seq), &f->seq, sizeof(f->seq));
 	return len;

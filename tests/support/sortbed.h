@@ -15,6 +15,16 @@ enum sort_tag {
 	SORT_STRIPPED, /* the device took it off */
 };
 
+/* What is behind the Ethernet header. */
+struct sort_flow {
+	uint8_t version; /* 4, 6; 0: nothing of this */
+	uint8_t proto;
+	uint8_t options;   /* IPv4: words of them */
+	uint16_t piece;	   /* IPv4: flags and offset of a fragment */
+	uint32_t src, dst; /* IPv6: their last four bytes */
+	uint16_t ports[2];
+};
+
 struct sort_frame {
 	uint64_t mac; /* 0x0a0000000002: its first byte is 02, as it lies in memory */
 	uint8_t tag;  /* enum sort_tag */
@@ -22,6 +32,7 @@ struct sort_frame {
 	uint16_t len;	/* of the whole frame; 0: 60 */
 	uint16_t piece; /* bytes in each mbuf; 0: one mbuf */
 	uint32_t seq;	/* in the last four bytes, if there are that many behind the header */
+	struct sort_flow flow;
 };
 
 struct sort_bed {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One thread sorts, two poll queues and sleep when there is nothing, the control thread moves a filter from queue to
- * queue and sets and clears another. No frame is lost uncounted, comes twice, or overtakes one of its own filter;
- * what is sorted after a move is on the new queue; nobody sleeps for ever.
+ * queue, sets and clears another, and spreads a queue's frames over two or not (they have no hash, and stay). No
+ * frame is lost uncounted, comes twice, or overtakes one of its own filter; what is sorted after a move is on the
+ * new queue; nobody sleeps for ever.
  *
  * Then frames go one by one to pollers that sleep at once: each comes when its poller is about to.
  *
@@ -23,6 +24,7 @@
 #define MOVES	 0u	      /* the stream whose filter moves */
 #define COMES	 (QUEUES + 1) /* the one whose filter comes and goes */
 #define STREAMS	 (QUEUES + 2)
+#define SPREAD	 2u /* the queue that is spread */
 #define DEPTH	 256u
 #define BACK	 4096u
 #define TURN	 48u
@@ -273,6 +275,7 @@ static void *run_sorter(void *arg)
 static uint32_t change(struct prng *p)
 {
 	const struct vmq_filter f = filter_of(MOVES), g = filter_of(COMES);
+	const uint16_t spread[] = {SPREAD, 1};
 	uint16_t at = 1, to, on = 0;
 	uint32_t n;
 
@@ -288,6 +291,7 @@ static uint32_t change(struct prng *p)
 		on = on ? 0 : (uint16_t)(1 + prng_below(p, QUEUES));
 		if (on)
 			check(ops->filter_set(bed.pv, on, &g) == 0);
+		check(ops->spread(bed.pv, SPREAD, spread, 1 + n % 2) == 0);
 		usleep(prng_below(p, 500));
 	}
 	return n;

@@ -412,6 +412,233 @@ static void happens(struct counting *c, unsigned int i)
 	}
 }
 
+/* ---- Several queues of one port --------------------------------------------------------------- */
+
+#define FLOWS 16u
+
+/* Of each flow, who may be on any lcore, but on one at a time. */
+struct flows {
+	struct vsw_port *port;
+	uint32_t next[FLOWS];
+	uint32_t got, swapped; /* Atomic */
+};
+
+static uint16_t flows_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
+			 uint8_t *reason)
+{
+	struct flows *f = be;
+
+	for (uint16_t i = 0; i < n; i++) {
+		uint32_t at[2]; /* flow and number */
+
+		vsw_slot_copy(v, &v->slot[idx[i]], 48, at, sizeof(at));
+		if (__atomic_exchange_n(&f->next[at[0]], at[1] + 1, __ATOMIC_RELAXED) != at[1])
+			__atomic_add_fetch(&f->swapped, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&f->got, 1, __ATOMIC_RELEASE);
+	}
+	return n;
+}
+
+static const struct vsw_port_ops flows_ops = {.rx = no_rx, .rx_done = no_done, .tx = flows_tx};
+
+/* UDP from port 1000 and up. */
+static struct rte_mbuf *frame_of_flow(uint32_t flow, uint32_t number)
+{
+	struct rte_mbuf *m = frame(MAC_A, MAC_R, -1, 0);
+	uint8_t *at = m ? rte_pktmbuf_mtod(m, uint8_t *) : NULL;
+
+	if (!at)
+		return NULL;
+	memcpy(at + 12, "\x08\0\x45\0\0\x32\0\0\0\0\x40\x11", 12);
+	memcpy(at + 26, "\x0a\0\0\1\x0a\0\0\2\3", 9);
+	at[35] = (uint8_t)(0xE8 + flow);
+	memcpy(at + 48, &flow, sizeof(flow));
+	memcpy(at + 52, &number, sizeof(number));
+	return m;
+}
+
+struct flows_source {
+	pthread_t thread;
+	struct flows *to;
+	uint32_t sent;
+	bool is_over;
+};
+
+static void *flows_main(void *arg)
+{
+	struct flows_source *s = arg;
+	struct rte_mbuf *m;
+
+	while (!__atomic_load_n(&s->is_over, __ATOMIC_ACQUIRE)) {
+		if (s->sent - __atomic_load_n(&s->to->got, __ATOMIC_ACQUIRE) >= 256) {
+			usleep(10);
+			continue;
+		}
+		m = frame_of_flow(s->sent % FLOWS, s->sent / FLOWS);
+		if (!m)
+			continue;
+		if (rte_eth_tx_burst(vsw_uplink_dev(up), 0, &m, 1) == 1)
+			s->sent++;
+		else
+			rte_pktmbuf_free(m);
+	}
+	return NULL;
+}
+
+static void flows_wait(const struct flows *f, uint32_t n)
+{
+	for (int i = 0; i < 20000 && __atomic_load_n(&f->got, __ATOMIC_ACQUIRE) < n; i++)
+		usleep(1000);
+}
+
+static void flows_bed_up(struct flows *f)
+{
+	struct vsw_port_cfg pc = {.name = "a"};
+	const uint64_t mac = MAC_A;
+
+	bed_up(8, 2);
+	memcpy(pc.mac, &mac, 6);
+	cr_assert_eq(vsw_port_create(&f->port, sw, &pc, &flows_ops, f), 0);
+	cr_assert_eq(vsw_port_attach(f->port), 0);
+}
+
+static void flows_bed_down(struct flows *f)
+{
+	vsw_stop(sw);
+	vmq_detach(vmq);
+	vmq_attach(vmq, up);
+	vsw_port_destroy(f->port);
+	bed_down();
+}
+
+static void give_queues(struct flows *f, uint16_t n)
+{
+	struct vmq_port_cfg cfg = plain;
+
+	cfg.nr_queues = n;
+	cr_assert_eq(vmq_port_add(vmq, f->port, &cfg), 0, "%s", err_text());
+}
+
+/* Of the port's queues. */
+struct members {
+	uint16_t nr, nr_running, nr_leading, nr_busy, shares;
+	uint32_t lcores; /* bit for each */
+};
+
+static void look_member(const struct vmq_queue_status *s, void *ctx)
+{
+	struct members *m = ctx;
+
+	if (!s->port[0])
+		return;
+	m->nr++;
+	m->nr_running += !strcmp(s->state, "running");
+	m->nr_leading += !s->shares && s->nr_filters == 1;
+	m->nr_busy += s->packets > 0;
+	m->shares = s->shares ? s->shares : m->shares;
+	m->lcores |= 1u << s->lcore;
+}
+
+static struct members members(void)
+{
+	struct members m = {0};
+
+	vmq_queue_walk(vmq, look_member, &m);
+	return m;
+}
+
+Test(vmq_ports, several_queues_of_an_adapter_share_its_filters_and_its_frames)
+{
+	struct flows f = {0};
+	struct members m;
+
+	flows_bed_up(&f);
+	give_queues(&f, 3);
+	cr_assert_eq(vsw_start(sw), 0, "%s", err_text());
+	for (uint32_t i = 0; i < 10 * FLOWS; i++) {
+		struct rte_mbuf *b = frame_of_flow(i % FLOWS, i / FLOWS);
+
+		cr_assert_eq(rte_eth_tx_burst(vsw_uplink_dev(up), 0, &b, 1), 1);
+	}
+	flows_wait(&f, 10 * FLOWS);
+	m = members();
+	cr_expect_eq(m.nr, 3);
+	cr_expect_eq(m.nr_running, 3);
+	cr_expect_eq(m.nr_leading, 1);
+	cr_expect_eq(m.nr_busy, 3);
+	cr_expect_eq(m.shares, 1);
+	cr_expect_eq(m.lcores, 3, "on both lcores");
+	cr_expect_eq(f.got, 10 * FLOWS);
+	cr_expect_eq(f.swapped, 0);
+	give_queues(&f, 1);
+	m = members();
+	cr_expect_eq(m.nr, 1);
+	cr_expect_eq(m.nr_leading, 1);
+	give_queues(&f, 16);
+	m = members();
+	cr_expect_eq(m.nr, 8, "fewer than asked for do");
+	cr_expect_eq(m.nr_running, 8);
+	flows_bed_down(&f);
+}
+
+Test(vmq_ports, mmq_2_queues_of_a_port_grow_and_shrink_100_times_and_no_flow_loses_or_swaps,
+     .timeout = 100)
+{
+	static const uint16_t counts[] = {3, 2, 1, 3, 8, 3, 1, 2};
+	struct flows f = {0};
+	struct flows_source s = {.to = &f};
+	uint32_t busy = 0;
+
+	flows_bed_up(&f);
+	give_queues(&f, 3);
+	cr_assert_eq(members().lcores, 3, "on both lcores");
+	cr_assert_eq(vsw_start(sw), 0, "%s", err_text());
+	pthread_create(&s.thread, NULL, flows_main, &s);
+	for (unsigned int i = 0; i < 100; i++) {
+		uint32_t seen;
+
+		give_queues(&f, counts[i % 8]);
+		cr_assert_eq(members().nr, counts[i % 8]);
+		seen = __atomic_load_n(&f.got, __ATOMIC_ACQUIRE);
+		flows_wait(&f, seen + 16 * FLOWS);
+		cr_assert_geq(f.got, seen + 16 * FLOWS, "it stands still in step %u", i);
+		busy += members().nr_busy > 1;
+	}
+	__atomic_store_n(&s.is_over, true, __ATOMIC_RELEASE);
+	pthread_join(s.thread, NULL);
+	flows_wait(&f, s.sent);
+	cr_expect_eq(f.got, s.sent);
+	cr_expect_eq(f.swapped, 0);
+	cr_expect_geq(busy, 70, "%u of 75 times several had frames", busy);
+	flows_bed_down(&f);
+}
+
+/* Members too, and the sorter's short ways come and go with it. */
+Test(vmq_ports, queues_of_a_port_move_between_lcores_and_no_flow_loses_or_swaps, .timeout = 100)
+{
+	struct flows f = {0};
+	struct flows_source s = {.to = &f};
+
+	flows_bed_up(&f);
+	give_queues(&f, 3);
+	cr_assert_eq(vsw_start(sw), 0, "%s", err_text());
+	pthread_create(&s.thread, NULL, flows_main, &s);
+	for (uint16_t i = 0; i < 90; i++) {
+		uint32_t seen = __atomic_load_n(&f.got, __ATOMIC_ACQUIRE);
+
+		cr_assert_eq(vmq_queue_move(vmq, 1 + i % 3, i / 3 % 2), 0);
+		flows_wait(&f, seen + 4 * FLOWS);
+	}
+	__atomic_store_n(&s.is_over, true, __ATOMIC_RELEASE);
+	pthread_join(s.thread, NULL);
+	flows_wait(&f, s.sent);
+	cr_expect_eq(f.got, s.sent);
+	cr_expect_eq(f.swapped, 0);
+	flows_bed_down(&f);
+}
+
+/* ---- One queue of a port ---------------------------------------------------------------------- */
+
 Test(vmq_ports, vmq_6_queues_come_move_and_go_200_times_and_nothing_is_lost_or_swapped)
 {
 	struct vsw_port_cfg pc = {.name = "a"};
