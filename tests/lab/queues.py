@@ -119,7 +119,7 @@ class Numbers:
     def check(self, what, seconds=PATIENCE, may_lose=False):
         sent, got = self.end(seconds)
         lab.say(f"{what}: {sent['sent']} frames in {sent['seconds']} s, {sent['sent'] / sent['seconds']:.0f} a second; "
-                f"lost {got['lost']}, late {got['late']}, twice {got['twice']}, wrong {got['wrong']}; "
+                f"lost {got['lost']} ({got['gone']}), late {got['late']}, twice {got['twice']}, wrong {got['wrong']}; "
                 f"asked {sent['asked']} times")
         assert sent["sent"] == self.count or not self.count and sent["sent"] > 0, sent
         assert got["wrong"] == 0, got
@@ -496,10 +496,11 @@ def quiet_end(inst, guests):
     with lab.case("no warning, no fault, and the books balance"):
         for name, guest in guests.items():
             assert not guest.warnings(), (name, guest.warnings())
-        stats = inst.stats()
-        assert stats["switch"]["restarts"] == 0, "the switch was started again: its counts began anew"
-        assert all(n["faults"] == 0 for n in stats["switch"]["nics"]), stats["switch"]["nics"]
-        nv.conservation(stats)
+        books = Books(inst)
+        lab.say(f"dropped: {books.switch['totals']['by_reason']}; the NIC missed {books.uplink()['rx_missed']}")
+        assert books.switch["restarts"] == 0, "the switch was started again: its counts began anew"
+        assert all(n["faults"] == 0 for n in books.switch["nics"]), books.switch["nics"]
+        nv.conservation({"switch": books.switch})
 
 
 @contextlib.contextmanager
