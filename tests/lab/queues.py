@@ -32,14 +32,34 @@ SMALL = {"poll": "shared", "hugepages": "no", "memory": 128}
 
 # --- what the switch says ----------------------------------------------------------------------------
 
+def tell_threads(pid):
+    """What the threads of a switch that does not answer do."""
+    for task in sorted(os.listdir(f"/proc/{pid}/task")):
+        def read(name, task=task):
+            with open(f"/proc/{pid}/task/{task}/{name}") as f:
+                return f.read().strip()
+        stack = " ".join(l.split()[-1] for l in read("stack").splitlines()[:6])
+        lab.say(f"   {task} {read('comm')} {' '.join(read('stat').rsplit(')', 1)[1].split()[0:13:11])} ticks; "
+                f"{read('syscall')}; {stack}")
+
+
 class Books:
     """The switch's counters at one moment."""
 
     def __init__(self, inst):
-        # Who did not answer in time is left out; on a slow machine that is nobody's fault.
-        self.switch = nv.wait_until("the switch's books", lambda: (s := inst.stats()["switch"]) and "vmq" in s and s,
-                                    PATIENCE)
+        self.switch = nv.wait_until("the switch's books", lambda: self.ask(inst), PATIENCE)
         self.queues = self.switch["vmq"][0]["queues"]
+
+    @staticmethod
+    def ask(inst):
+        """A switch that did not answer in time is left out; on a slow machine that is nobody's fault."""
+        switch = inst.stats()["switch"]
+        if "vmq" in switch:
+            return switch
+        lab.say(f"the switch did not answer in time: {switch}")
+        with contextlib.suppress(OSError):
+            tell_threads(switch["pid"])
+        return None
 
     def queue(self, port):
         """None: it has none."""
@@ -119,7 +139,7 @@ class Numbers:
     def check(self, what, seconds=PATIENCE, may_lose=False):
         sent, got = self.end(seconds)
         lab.say(f"{what}: {sent['sent']} frames in {sent['seconds']} s, {sent['sent'] / sent['seconds']:.0f} a second; "
-                f"lost {got['lost']}, late {got['late']}, twice {got['twice']}, wrong {got['wrong']}; "
+                f"lost {got['lost']} ({got['gone']}), late {got['late']}, twice {got['twice']}, wrong {got['wrong']}; "
                 f"asked {sent['asked']} times")
         assert sent["sent"] == self.count or not self.count and sent["sent"] > 0, sent
         assert got["wrong"] == 0, got
@@ -496,10 +516,11 @@ def quiet_end(inst, guests):
     with lab.case("no warning, no fault, and the books balance"):
         for name, guest in guests.items():
             assert not guest.warnings(), (name, guest.warnings())
-        stats = inst.stats()
-        assert stats["switch"]["restarts"] == 0, "the switch was started again: its counts began anew"
-        assert all(n["faults"] == 0 for n in stats["switch"]["nics"]), stats["switch"]["nics"]
-        nv.conservation(stats)
+        books = Books(inst)
+        lab.say(f"dropped: {books.switch['totals']['by_reason']}; the NIC missed {books.uplink()['rx_missed']}")
+        assert books.switch["restarts"] == 0, "the switch was started again: its counts began anew"
+        assert all(n["faults"] == 0 for n in books.switch["nics"]), books.switch["nics"]
+        nv.conservation({"switch": books.switch})
 
 
 @contextlib.contextmanager

@@ -435,6 +435,22 @@ static bool take_one(struct taker *t, struct frame *f)
 	return h.what == END;
 }
 
+/* "3, 64-97": up to eight pieces. */
+static void print_lost(const struct taker *t)
+{
+	uint32_t n, from, pieces = 0;
+
+	printf(", \"gone\": \"");
+	for (n = 0; n < t->end && pieces < 8; n++) {
+		for (from = n; n < t->end && !(seen[n / 8] >> n % 8 & 1); n++)
+			;
+		if (n == from)
+			continue;
+		printf("%s%u-%u", pieces++ ? ", " : "", from, n - 1);
+	}
+	printf("\"");
+}
+
 /* The sender may not have heard the answer: then it asks again. */
 static void take(struct taker *t)
 {
@@ -452,9 +468,11 @@ static void take(struct taker *t)
 		}
 	}
 	printf("{\"received\": %u, \"lost\": %d, \"late\": %u, \"twice\": %u, \"wrong\": %u, "
-	       "\"first_wrong\": \"%s\"}\n",
+	       "\"first_wrong\": \"%s\"",
 	       t->received, is_end ? (int)(t->end - t->received) : -1, t->late, t->twice, t->wrong,
 	       t->first_wrong);
+	print_lost(t);
+	printf("}\n");
 }
 
 /* ---- Kinds ----------------------------------------------------------------------------------- */
