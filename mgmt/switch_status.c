@@ -137,7 +137,6 @@ static void add_nic(const struct netvsp_nic *nic, void *ctx)
 	json_object_set_new(o, "monitored", num(st.monitored));
 	json_object_set_new(o, "copies", num(st.copies));
 	json_object_set_new(o, "direct", num(st.direct));
-	json_object_set_new(o, "direct", num(st.direct));
 	json_object_set_new(o, "faults", num(st.faults));
 	json_array_insert_new(ctx, 0, o); /* the walk begins with the youngest */
 }
