@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 
-KEYS = ("bench", "extension", "burst", "sources", "size", "case", "who", "rules", "flows")
+KEYS = ("bench", "extension", "ports", "burst", "sources", "size", "case", "who", "rules", "flows")
 
 
 def start(program):

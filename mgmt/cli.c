@@ -96,6 +96,21 @@ static const struct verb {
 	 "                                   is asked, and has ten seconds; --now: it is not asked\n"
 	 "--dry-run: the steps, and nothing done. Only adapters with `sriov: on` get one.\n"
 	 "--instance NAME: of that instance; can be left out while one runs.\n"},
+	{"vmq", " list|plan|set ...", 1, 3, true, cli_power_options, cmd_vmq,
+	 "queues of uplinks that each belong to an adapter",
+	 "nethv vmq list                     each queue: whose, its filters, the CPU that polls it\n"
+	 "                                   (!: pinned there), load, and whether the NIC writes\n"
+	 "                                   straight into the guest's memory or why not; adapters\n"
+	 "                                   without a queue, with the reason\n"
+	 "nethv vmq plan                     queues that would be better off on other CPUs now;\n"
+	 "                                   nothing is done. It is done when it pays for some time\n"
+	 "nethv vmq set PARTITION/NUMBER CONFIG   CONFIG: '{key: value, ...}', a file, or - for stdin,\n"
+	 "                                   with the keys of an adapter's vmq in\n"
+	 "                                   docs/configuration.md; null takes a key away, others\n"
+	 "                                   stay. Under traffic. Says what the adapter has then\n"
+	 "It lasts as long as the instance runs, over restarts of the switch; the file is not\n"
+	 "written. More: docs/vmq.md.\n"
+	 "--instance NAME: of that instance; can be left out while one runs.\n"},
 	{"start", " PARTITION", 1, 1, true, cli_power_options, cmd_power,
 	 "start a partition that has ended",
 	 "Its memory is new, its adapters are those it had. One that runs is left alone.\n"

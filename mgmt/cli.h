@@ -52,6 +52,8 @@ extern const struct cli_option cli_shutdown_options[];
 extern const struct cli_option cli_vf_options[];
 int cmd_vf(const struct cli_args *a);
 
+int cmd_vmq(const struct cli_args *a); /* cli_vmq.c */
+
 /* cli_see.c */
 extern const struct cli_option cli_capture_options[];
 extern const struct cli_option cli_trace_options[];

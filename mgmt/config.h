@@ -14,6 +14,7 @@
 #include "hv/hv.h"
 #include "mgmt/config_overlay.h"
 #include "mgmt/config_policy.h"
+#include "vmq/vmq.h"
 #include "vswitch/ext/ext.h"
 #include "vswitch/port.h"
 #include "vswitch/vswitch.h"
@@ -39,6 +40,14 @@ struct mgmt_vlan {
 	uint32_t allowed_count;
 };
 
+/* An adapter's queues of uplinks that have VMQ. */
+struct mgmt_nic_vmq {
+	bool is_off; /* key "enabled", negated */
+	uint8_t queues;
+	uint32_t *lcore; /* CPU of the poll lcore that its queues stay on; NULL: where it is best */
+	bool no_direct;	 /* key "direct", negated */
+};
+
 struct mgmt_nic {
 	char *mac; /* text, always set after load */
 	uint16_t mtu;
@@ -51,6 +60,7 @@ struct mgmt_nic {
 	bool monitor;	 /* offer a monitor page */
 	bool link_down;	 /* key "link" */
 	bool sriov;	 /* it gets a VF of an uplink's PF */
+	struct mgmt_nic_vmq vmq;
 	struct mgmt_policy policy;
 	uint8_t addr[6]; /* mac, parsed */
 };
@@ -86,6 +96,13 @@ struct mgmt_partition {
 	uint32_t nics_count;
 };
 
+/* Queues of an uplink that each belong to an adapter. */
+struct mgmt_vmq {
+	enum vmq_provider_choice provider;
+	uint32_t queues; /* 0: as many as there can be */
+	bool no_direct;	 /* key "direct", negated */
+};
+
 struct mgmt_uplink {
 	char *name;
 	char *devargs;
@@ -96,6 +113,7 @@ struct mgmt_uplink {
 	char *pf;      /* interface or PCI address; NULL: mgmt_uplink_pf() guesses */
 	uint32_t *vfs; /* NULL: as many as adapters ask for */
 	bool zero_copy;
+	struct mgmt_vmq *vmq; /* NULL: none */
 	struct mgmt_policy policy;
 };
 

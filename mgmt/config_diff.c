@@ -43,10 +43,18 @@ static int diff_nic(struct mgmt_diff *d, const struct mgmt_partition *old,
 	}
 	if (!is_same_nic(was, nic))
 		return err_set(-EOPNOTSUPP,
-			       "adapter %s/%u: only its link can change while it exists; remove it "
-			       "and add it again",
+			       "adapter %s/%u: only its link and vmq can change while it exists; "
+			       "remove it and add it again",
 			       part->name, *nic->index);
 	return 0;
+}
+
+static bool is_same_vmq(const struct mgmt_nic_vmq *a, const struct mgmt_nic_vmq *b)
+{
+	bool is_pinned = a->lcore && b->lcore;
+
+	return a->is_off == b->is_off && a->queues == b->queues && a->no_direct == b->no_direct &&
+	       !a->lcore == !b->lcore && (!is_pinned || *a->lcore == *b->lcore);
 }
 
 static void links(struct mgmt_diff *d, const struct mgmt_partition *old,
@@ -57,6 +65,8 @@ static void links(struct mgmt_diff *d, const struct mgmt_partition *old,
 
 		if (was && was->link_down != part->nics[i].link_down)
 			add(d, MGMT_NIC_LINK, part, &part->nics[i]);
+		if (was && !is_same_vmq(&was->vmq, &part->nics[i].vmq))
+			add(d, MGMT_NIC_VMQ, part, &part->nics[i]);
 	}
 }
 

@@ -18,6 +18,7 @@ enum mgmt_change_kind {
 	MGMT_MIRRORS,	/* all: once, at most */
 	MGMT_OVERLAY,	/* all of it */
 	MGMT_NIC_LINK,	/* from here on nothing fails */
+	MGMT_NIC_VMQ,	/* other keys of vmq */
 	MGMT_EXT_UNLOAD,
 	MGMT_NIC_REMOVE,
 };
@@ -32,7 +33,7 @@ struct mgmt_change {
 	char port[32];		    /* POLICY */
 };
 
-#define MGMT_CHANGES_MAX (3 * VSW_PORTS_MAX + 4 * MGMT_EXTS_MAX + 3)
+#define MGMT_CHANGES_MAX (4 * VSW_PORTS_MAX + 4 * MGMT_EXTS_MAX + 3)
 
 /* ctl.  Returns how many, or -EOPNOTSUPP: a difference that cannot be made at run time (text set). The
  * entries point into @from and @to. */

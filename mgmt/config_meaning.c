@@ -170,7 +170,7 @@ static int check_cpu_list(const struct check *c, const uint32_t *cpu, uint32_t n
 	return 0;
 }
 
-static bool is_lcore(const struct mgmt_switch *sw, uint32_t cpu)
+bool mgmt_is_lcore(const struct mgmt_switch *sw, uint32_t cpu)
 {
 	for (uint32_t i = 0; i < sw->lcores_count; i++)
 		if (sw->lcores[i] == cpu)
@@ -195,7 +195,7 @@ static int check_cpus(const struct check *c)
 				 "found CPU %u, which switch.lcores polls without pause "
 				 "(poll: busy); allowed: another CPU, or another switch.poll",
 				 p->cpus[k]);
-			if (sw->poll == VSW_POLL_BUSY && is_lcore(sw, p->cpus[k]))
+			if (sw->poll == VSW_POLL_BUSY && mgmt_is_lcore(sw, p->cpus[k]))
 				rc = mgmt_complain(c, rest, "%s[%u]", path, k);
 		}
 	}
@@ -356,6 +356,8 @@ int mgmt_check_meaning(const char *label, const struct ytree *root, struct mgmt_
 	}
 	if (!rc)
 		rc = mgmt_check_sriov(&c);
+	if (!rc)
+		rc = mgmt_check_vmq(&c);
 	if (!rc)
 		rc = mgmt_check_disks(&c);
 	if (!rc)

@@ -95,6 +95,10 @@ int mgmt_check_overlay(const struct check *c);
 
 /* ctl.  config_sriov.c: VFs of adapters and PFs of uplinks, after engines are checked. */
 int mgmt_check_sriov(const struct check *c);
+/* ctl.  config_vmq.c: queues of uplinks that belong to adapters. */
+int mgmt_check_vmq(const struct check *c);
+/* any.  switch.lcores names it. */
+bool mgmt_is_lcore(const struct mgmt_switch *sw, uint32_t cpu);
 
 /* ctl.  A stable address from names, locally administered: the same at each start. NULL: out of memory; to
  * be freed. */

@@ -102,6 +102,13 @@ static const cyaml_strval_t negated[] = {
 	{"no", true},	 {"on", false},	  {"off", true},
 };
 
+static const cyaml_strval_t vmq_providers[] = {
+	{"auto", VMQ_PROVIDER_AUTO},
+	{"vmdq", VMQ_PROVIDER_VMDQ},
+	{"flow", VMQ_PROVIDER_FLOW},
+	{"software", VMQ_PROVIDER_SOFTWARE},
+};
+
 static const cyaml_strval_t links[] = {
 	{"up", false},
 	{"down", true},
@@ -219,6 +226,14 @@ static const cyaml_schema_field_t policy_fields[] = {
 const cyaml_schema_value_t mgmt_policy_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct mgmt_policy, policy_fields)};
 
+static const cyaml_schema_field_t nic_vmq_fields[] = {
+	WORD("enabled", struct mgmt_nic_vmq, is_off, negated),
+	NUMBER("queues", struct mgmt_nic_vmq, queues),
+	CYAML_FIELD_UINT_PTR("lcore", OPT, struct mgmt_nic_vmq, lcore),
+	WORD("direct", struct mgmt_nic_vmq, no_direct, negated),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t nic_fields[] = {
 	CYAML_FIELD_STRING_PTR("mac", LIST, struct mgmt_nic, mac, 1, 40),
 	CYAML_FIELD_UINT("mtu", OPT, struct mgmt_nic, mtu),
@@ -232,6 +247,7 @@ static const cyaml_schema_field_t nic_fields[] = {
 	CYAML_FIELD_BOOL("monitor", OPT, struct mgmt_nic, monitor),
 	CYAML_FIELD_ENUM("link", ENUM, struct mgmt_nic, link_down, links, CYAML_ARRAY_LEN(links)),
 	CYAML_FIELD_BOOL("sriov", OPT, struct mgmt_nic, sriov),
+	CYAML_FIELD_MAPPING("vmq", OPT, struct mgmt_nic, vmq, nic_vmq_fields),
 	POLICY_FIELDS(struct mgmt_nic, policy.),
 	CYAML_FIELD_END,
 };
@@ -281,6 +297,13 @@ static const cyaml_schema_field_t partition_fields[] = {
 static const cyaml_schema_value_t partition_value = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct mgmt_partition, partition_fields)};
 
+static const cyaml_schema_field_t vmq_fields[] = {
+	WORD("provider", struct mgmt_vmq, provider, vmq_providers),
+	NUMBER("queues", struct mgmt_vmq, queues),
+	WORD("direct", struct mgmt_vmq, no_direct, negated),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t uplink_fields[] = {
 	CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct mgmt_uplink, name, 1,
 			       MGMT_NAME_MAX),
@@ -292,6 +315,7 @@ static const cyaml_schema_field_t uplink_fields[] = {
 	TEXT("pf", struct mgmt_uplink, pf, 31),
 	CYAML_FIELD_UINT_PTR("vfs", OPT, struct mgmt_uplink, vfs),
 	CYAML_FIELD_BOOL("zero_copy", OPT, struct mgmt_uplink, zero_copy),
+	CYAML_FIELD_MAPPING_PTR("vmq", LIST, struct mgmt_uplink, vmq, vmq_fields),
 	POLICY_FIELDS(struct mgmt_uplink, policy.),
 	CYAML_FIELD_END,
 };
@@ -448,6 +472,7 @@ static const struct mgmt_range ranges[] = {
 	{"switch.extensions.budget_us", 10, 1000000, 0, "microseconds"},
 	{"switch.extensions.revision", 0, UINT32_MAX, 0, "a number"},
 	{"uplinks.queues", 1, VSW_QUEUES_MAX, 0, "queues"},
+	{"uplinks.vmq.queues", 1, VMQ_QUEUES_MAX - 1, 0, "queues"},
 	{"uplinks.mtu", 68, NETVSP_MTU_MAX, 0, "bytes"},
 	{"uplinks.vfs", 0, SRIOV_VFS_MAX, 0, "VFs"},
 	{"uplinks.vlan.pvid", 0, 4094, 0, "a VLAN id, 0: untagged network"},
@@ -459,6 +484,8 @@ static const struct mgmt_range ranges[] = {
 	{"partitions.cpus", 0, 1023, 0, "a CPU number"},
 	{"partitions.nics.mtu", 68, NETVSP_MTU_MAX, 0, "bytes"},
 	{"partitions.nics.channels", 1, NETVSP_CHANNELS_MAX, 0, "channels"},
+	{"partitions.nics.vmq.queues", 1, VMQ_PORT_QUEUES_MAX, 0, "queues"},
+	{"partitions.nics.vmq.lcore", 0, 1023, 0, "a CPU number"},
 	{"partitions.nics.link_mbps", 1, 4000000, 0, "Mbit/s"},
 	{"partitions.nics.index", 0, 255, 0, "a number"},
 	{"partitions.nics.vlan.pvid", 0, 4094, 0, "a VLAN id, 0: untagged network"},

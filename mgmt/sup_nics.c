@@ -86,20 +86,41 @@ int sup_nics_remove(struct op *op)
 	return sup_propose(op, config);
 }
 
+/* Keys of vmq in place of those that were; null: as if it had never been there. */
+static void merge(json_t *nic, json_t *vmq)
+{
+	json_t *now = json_object_get(nic, "vmq"), *value;
+	const char *key;
+
+	if (!now)
+		json_object_set_new(nic, "vmq", now = json_object());
+	json_object_foreach(vmq, key, value)
+	{
+		if (json_is_null(value))
+			json_object_del(now, key);
+		else
+			json_object_set(now, key, value);
+	}
+}
+
 int sup_nics_set(struct op *op)
 {
-	const char *link = json_string_value(json_object_get(op->params, "link"));
+	json_t *link = json_object_get(op->params, "link"),
+	       *vmq = json_object_get(op->params, "vmq");
 	int at = find(op);
-	json_t *config;
+	json_t *config, *nic;
 
 	if (at < 0)
 		return at;
-	if (!link || json_object_size(op->params) != 2)
-		return err_set(-EINVAL, "what of it? only its link can be set: up, down");
+	if (json_is_string(link) == json_is_object(vmq) || json_object_size(op->params) != 2)
+		return err_set(-EINVAL, "what of it? link (up, down) or vmq (its keys) can be set");
 	config = mgmt_config_json(op->sup->cfg);
-	json_object_set_new(json_array_get(list_of(config, op), (size_t)at), "link",
-			    json_string(link));
-	op->result =
-		json_pack("{s:O, s:s}", "name", json_object_get(op->params, "nic"), "link", link);
+	nic = json_array_get(list_of(config, op), (size_t)at);
+	if (link)
+		json_object_set(nic, "link", link);
+	else
+		merge(nic, vmq);
+	op->result = json_pack("{s:O, s:O}", "name", json_object_get(op->params, "nic"),
+			       link ? "link" : "vmq", link ? link : vmq);
 	return sup_propose(op, config);
 }

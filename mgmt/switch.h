@@ -8,6 +8,7 @@
 #include "mgmt/child.h"
 #include "mgmt/config_diff.h"
 #include "netvsp/netvsp.h"
+#include "vmq/vmq.h"
 #include "vswitch/ext/ext.h"
 #include "vswitch/uplink.h"
 #include "vswitch/vswitch.h"
@@ -24,6 +25,7 @@ struct sw {
 	struct vsw *vsw;
 	struct netvsp *netvsp;
 	struct vsw_uplink *uplink[MGMT_UPLINKS_MAX];
+	struct vmq *vmq[MGMT_UPLINKS_MAX]; /* beside uplink; NULL: none */
 	struct vsw_see *see;
 	struct see_server *see_server;
 	struct sw_missing missing[MGMT_EXTS_MAX];
@@ -51,9 +53,19 @@ const char *sw_eal_last_line(void);
 int sw_configure(struct sw *sw, const json_t *config, json_t **result);
 
 /* switch_nics.c.  ctl. 0 or -errno (text set). */
+void sw_nic_name(char out[32], const struct mgmt_partition *part, const struct mgmt_nic *nic);
 int sw_nic_make(struct sw *sw, const struct mgmt_partition *part, const struct mgmt_nic *nic);
 int sw_nic_apply(struct sw *sw, const struct mgmt_change *c);
 void sw_nic_undo(struct sw *sw, const struct mgmt_change *c);
+
+/* switch_vmq.c.  ctl. Before and after the uplink is made. 0 or -errno (text set). */
+int sw_vmq_begin(struct sw *sw, uint32_t i, struct vsw_uplink_cfg *cfg);
+void sw_vmq_attach(struct sw *sw, uint32_t i);
+void sw_vmq_destroy(struct sw *sw); /* before the adapters are; with the uplinks */
+/* An adapter came, or has other keys of vmq; it goes. Whether it gets queues is in the status. */
+void sw_vmq_nic(struct sw *sw, const struct mgmt_partition *part, const struct mgmt_nic *nic);
+void sw_vmq_nic_gone(struct sw *sw, const struct mgmt_partition *part, const struct mgmt_nic *nic);
+json_t *sw_vmq_json(const struct sw *sw);
 
 /* switch_policy.c.  ctl. The policies of all ports and the mirrors. 0 or -errno (text set). */
 int sw_policies_make(struct sw *sw);

@@ -66,6 +66,8 @@ static void log_nic(const struct mgmt_change *c)
 	snprintf(name, sizeof(name), "%s/%u", c->part->name, *c->nic->index);
 	if (c->kind == MGMT_NIC_LINK)
 		log_info(name, "link %s", c->nic->link_down ? "down" : "up");
+	else if (c->kind == MGMT_NIC_VMQ)
+		log_info(name, "other keys of vmq");
 	else
 		log_info(name, "%s, MAC %s", c->kind == MGMT_NIC_ADD ? "added" : "removed",
 			 c->nic->mac);

@@ -76,9 +76,16 @@ static int make_uplink(struct sw *sw, uint32_t i)
 		.zero_copy = up->zero_copy,
 	};
 
+	int rc;
+
 	snprintf(cfg.name, sizeof(cfg.name), "%s", up->name);
 	mgmt_vlan_bits(&up->vlan, cfg.allowed);
-	return vsw_uplink_create(&sw->uplink[i], sw->vsw, &cfg);
+	rc = sw_vmq_begin(sw, i, &cfg);
+	if (!rc)
+		rc = vsw_uplink_create(&sw->uplink[i], sw->vsw, &cfg);
+	if (!rc)
+		sw_vmq_attach(sw, i);
+	return rc;
 }
 
 static int make_ports(struct sw *sw)
@@ -91,6 +98,9 @@ static int make_ports(struct sw *sw)
 			rc = sw_nic_make(sw, &cfg->partitions[i], &cfg->partitions[i].nics[k]);
 	for (uint32_t i = 0; i < cfg->uplinks_count && !rc; i++)
 		rc = make_uplink(sw, i);
+	for (uint32_t i = 0; i < cfg->partitions_count; i++)
+		for (uint32_t k = 0; k < cfg->partitions[i].nics_count && !rc; k++)
+			sw_vmq_nic(sw, &cfg->partitions[i], &cfg->partitions[i].nics[k]);
 	return rc;
 }
 
@@ -244,8 +254,7 @@ static void finish(struct sw *sw)
 {
 	see_server_destroy(sw->see_server);
 	vsw_see_destroy(sw->see);
-	for (uint32_t i = 0; i < sw->child.cfg->uplinks_count; i++)
-		vsw_uplink_destroy(sw->uplink[i]);
+	sw_vmq_destroy(sw);
 	netvsp_destroy(sw->netvsp);
 	if (sw->vsw)
 		vsw_stop(sw->vsw);

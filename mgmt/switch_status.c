@@ -136,6 +136,7 @@ static void add_nic(const struct netvsp_nic *nic, void *ctx)
 	json_object_set_new(o, "doorbells_armed", num(st.doorbells_armed));
 	json_object_set_new(o, "monitored", num(st.monitored));
 	json_object_set_new(o, "copies", num(st.copies));
+	json_object_set_new(o, "direct", num(st.direct));
 	json_object_set_new(o, "faults", num(st.faults));
 	json_array_insert_new(ctx, 0, o); /* the walk begins with the youngest */
 }
@@ -151,10 +152,11 @@ static json_t *uplinks_json(const struct sw *sw)
 		vsw_uplink_status(sw->uplink[i], &st);
 		json_array_append_new(
 			list,
-			json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:b, s:o, s:o}", "name",
-				  cfg->uplinks[i].name, "devargs", cfg->uplinks[i].devargs,
+			json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:b, s:o, s:o}",
+				  "name", cfg->uplinks[i].name, "devargs", cfg->uplinks[i].devargs,
 				  "driver", vsw_uplink_driver(sw->uplink[i]), "link", st.is_link_up,
-				  "wakeup", st.has_wakeup, "rx_missed", num(st.rx_missed),
+				  "wakeup", st.has_wakeup, "rx_packets", num(st.rx_packets),
+				  "tx_packets", num(st.tx_packets), "rx_missed", num(st.rx_missed),
 				  "tx_errors", num(st.tx_errors), "zero_copy", st.has_zero_copy,
 				  "tx_lent", num(st.tx_lent), "tx_copied", num(st.tx_copied)));
 	}
@@ -175,11 +177,11 @@ json_t *sw_status_json(struct sw *sw)
 	netvsp_nic_walk(sw->netvsp, add_nic, nics);
 	vsw_fdb_walk(sw->vsw, count_fdb, &fdb);
 	clock_gettime(CLOCK_MONOTONIC, &now); /* rates are made from two of these */
-	return json_pack("{s:I, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "time_ns",
+	return json_pack("{s:I, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "time_ns",
 			 (json_int_t)now.tv_sec * 1000000000 + now.tv_nsec, "poll",
 			 sw_poll_word(vsw_poll_mode(sw->vsw)), "hugepages",
 			 sw->child.cfg->sw.hugepages == MGMT_HUGE_YES ? "yes" : "no", "fdb",
 			 (int)fdb, "lcores", lcores_json(sw), "ports", ports_json(sw), "totals",
 			 totals_json(sw), "nics", nics, "uplinks", uplinks_json(sw), "extensions",
-			 sw_exts_json(sw, false));
+			 sw_exts_json(sw, false), "vmq", sw_vmq_json(sw));
 }

@@ -117,7 +117,7 @@ static const char *on_recv_buf(struct netvsp_chan *ch, const struct nvsp_msg *m,
 			       struct netvsp_answer *a)
 {
 	const struct vmbus_gpadl *g = whole_gpadl(ch, m->buf.gpadl);
-	uint32_t size = netvsp_section_size(ch->nic->st->mtu), nr;
+	uint32_t size = netvsp_section_size(ch->nic), nr;
 
 	a->has_completion = true;
 	a->completion.type = NVSP_MSG_RECV_BUF_COMPLETE;
@@ -129,7 +129,10 @@ static const char *on_recv_buf(struct netvsp_chan *ch, const struct nvsp_msg *m,
 	if (nr < NETVSP_SECTIONS_MIN || m->buf.id != NVSP_RECV_BUF_ID ||
 	    !may_take(ch, ch->nic->st->recv_gpadl, g->handle))
 		return NULL;
+	if (!netvsp_direct_may_reset(ch->nic))
+		return not_now;
 	take_recv(ch->nic, g, size, nr);
+	netvsp_direct_post(ch->nic);
 	a->completion.recv_buf_complete.status = NVSP_STATUS_SUCCESS;
 	a->completion.recv_buf_complete.num_sections = 1;
 	a->completion.recv_buf_complete.offset = 0;
@@ -144,6 +147,7 @@ static const char *on_revoke_recv(struct netvsp_chan *ch, const struct nvsp_msg 
 {
 	ch->nic->st->recv_gpadl = 0;
 	atomic_store_explicit(&ch->nic->recv, NULL, memory_order_release);
+	netvsp_direct_post(ch->nic);
 	return NULL;
 }
 

@@ -9,53 +9,10 @@
 #include <rte_branch_prediction.h>
 #include <rte_memcpy.h>
 
-#include "netvsp/priv.h"
+#include "netvsp/give.h"
 #include "vswitch/offload.h"
 
-#define MSG_ALIGN  8u
-#define HDR_LEN	   ((uint32_t)sizeof(struct rndis_packet))
 #define OUT_MARGIN 512u /* for control answers */
-
-/* One packet to the guest under construction. */
-struct xfer {
-	uint32_t nr_ranges;
-	uint16_t head; /* first section: the transaction id */
-	struct vmbus_pkt_xfer h;
-	struct vmbus_xfer_range range[NETVSP_RANGES_MAX];
-};
-
-/* What a message says of its frame, besides the bytes and the tag. */
-struct ppis {
-	uint32_t n;
-	bool is_unfinished; /* its checksum stays what the sender made of it */
-	uint32_t type[NETVSP_PPIS_MAX - 1];
-	uint32_t value[NETVSP_PPIS_MAX - 1];
-};
-
-/* A frame's hash and its type (NDIS_HASH_*); type 0: none. */
-struct hashed {
-	uint32_t value;
-	uint32_t type;
-};
-
-/* A delivery of one vector to one channel. */
-struct give {
-	struct netvsp_chan *ch;
-	struct netvsp_state *st;
-	const struct vmbus_gpadl *g;
-	struct vsw_vec *v;
-	const struct hashed *hash; /* of each frame; NULL: not computed */
-	uint32_t seq;
-	uint32_t section_size;
-	int32_t space; /* of the ring, after the reserve */
-	uint32_t nr_sec, next_sec;
-	uint32_t fill;	  /* bytes used in the current section */
-	uint16_t cur;	  /* current section */
-	uint32_t filter;  /* the guest's, not 0 */
-	uint32_t nr_more; /* segments besides one a frame */
-	struct xfer x;
-	uint16_t sec[VSW_VEC_SIZE];
-};
 
 uint32_t netvsp_out_reserve(const struct netvsp_chan *ch)
 {
@@ -95,59 +52,6 @@ static inline void copy_exact(uint8_t *dst, const uint8_t *src, uint32_t n)
 		rte_mov16(dst + n - 16, src + n - 16);
 }
 
-static inline void put_pair(uint8_t *dst, size_t off, uint32_t lo, uint32_t hi)
-{
-	uint64_t v = lo | (uint64_t)hi << 32;
-
-	memcpy(dst + off, &v, sizeof(v));
-}
-
-#define AT(field) offsetof(struct rndis_packet, field)
-
-/* Written field by field, from registers: a struct put together on the stack and copied is loaded
- * across its own stores, which waits until all stores before it, those to the guest's cache lines
- * included, have been done. */
-static inline void message_head(uint8_t *dst, uint32_t frame_len, uint32_t head, uint32_t len)
-{
-	const uint32_t ppi_len = head - HDR_LEN, none = 0;
-
-	put_pair(dst, AT(hdr), RNDIS_MSG_PACKET, len);
-	put_pair(dst, AT(data_offset), head - RNDIS_REL, frame_len);
-	put_pair(dst, AT(oob_offset), 0, 0);
-	put_pair(dst, AT(num_oob), 0, ppi_len ? HDR_LEN - RNDIS_REL : 0);
-	put_pair(dst, AT(ppi_len), ppi_len, 0);
-	memcpy(dst + AT(reserved), &none, sizeof(none));
-}
-
-static inline void put_ppi(uint8_t *dst, uint32_t type, uint32_t value)
-{
-	put_pair(dst, 0, NETVSP_PPI_SIZE, type);
-	put_pair(dst, 8, sizeof(struct rndis_ppi), value);
-}
-
-static inline void message_ppis(uint8_t *dst, const struct nethv_pkt *p, bool is_tagged,
-				const struct ppis *x)
-{
-	uint32_t i;
-
-	if (is_tagged) {
-		put_ppi(dst, RNDIS_PPI_VLAN, rndis_vlan_from_tci(p->vlan_tci));
-		dst += NETVSP_PPI_SIZE;
-	}
-	for (i = 0; x && i < x->n; i++, dst += NETVSP_PPI_SIZE)
-		put_ppi(dst, x->type[i], x->value[i]);
-}
-
-static inline uint32_t head_len(bool is_tagged, const struct ppis *x)
-{
-	return HDR_LEN + (is_tagged ? NETVSP_PPI_SIZE : 0) + (x ? x->n * NETVSP_PPI_SIZE : 0);
-}
-
-static inline uint32_t message_len(const struct nethv_pkt *p, bool is_tagged, const struct ppis *x)
-{
-	return (head_len(is_tagged, x) + p->len + MSG_ALIGN - 1) & ~(MSG_ALIGN - 1);
-}
-
 /* @dst has room for the padded message and is contiguous. */
 static inline __attribute__((always_inline)) void write_message(const struct vsw_vec *v,
 								const struct vsw_slot *s,
@@ -156,7 +60,8 @@ static inline __attribute__((always_inline)) void write_message(const struct vsw
 {
 	const struct nethv_pkt *p = &s->pkt;
 
-	message_head(dst, p->len, head_len(is_tagged, x), message_len(p, is_tagged, x));
+	message_head(dst, p->len, head_len(is_tagged, x), head_len(is_tagged, x),
+		     message_len(p, is_tagged, x));
 	message_ppis(dst + HDR_LEN, p, is_tagged, x);
 	dst += head_len(is_tagged, x);
 	copy_exact(dst, vsw_hdr(p), p->hdr_len);
@@ -205,14 +110,7 @@ static inline __attribute__((always_inline)) void write_at(const struct give *w,
 
 /* ---- Packets to the guest ------------------------------------------------------------------ */
 
-static inline uint32_t xfer_size(uint32_t nr_ranges)
-{
-	return vmbus_ring_need((uint32_t)(sizeof(struct vmbus_pkt_xfer) +
-					  nr_ranges * sizeof(struct vmbus_xfer_range)),
-			       NVSP_MSG_SIZE);
-}
-
-static void xfer_close(struct give *w)
+void netvsp_xfer_close(struct give *w)
 {
 	static const struct nvsp_msg m = {.type = NVSP_MSG_RNDIS_PKT,
 					  .rndis_pkt = {NVSP_CHANNEL_DATA, NVSP_SECTION_NONE, 0}};
@@ -245,24 +143,9 @@ static void sections_more(struct give *w)
 /* Makes the next section the current one, chained to the packet under construction. */
 static bool section_next(struct give *w)
 {
-	struct netvsp_section *s;
-	uint16_t sec;
-
 	if (w->next_sec == w->nr_sec)
 		return false;
-	sec = w->sec[w->next_sec++];
-	s = &w->st->section[sec];
-	s->next = NETVSP_SEC_END;
-	if (w->x.nr_ranges == 0) {
-		w->x.head = sec;
-		s->owner = (uint16_t)(w->ch->info->relid | NETVSP_SEC_HEAD);
-	} else {
-		w->st->section[w->cur].next = sec;
-		s->owner = (uint16_t)w->ch->info->relid;
-	}
-	/* Last: under an old owner it could pass for committed after a restart. */
-	__atomic_store_n(&s->seq, w->seq, __ATOMIC_RELEASE);
-	w->cur = sec;
+	section_use(w, w->sec[w->next_sec++]);
 	w->fill = 0;
 	return true;
 }
@@ -280,7 +163,7 @@ static inline __attribute__((always_inline)) uint8_t put_frame(struct give *w,
 	if (unlikely(s->pkt.len > w->st->mtu + 18u || len > w->section_size))
 		return VSW_DROP_too_big;
 	if (x->nr_ranges == NETVSP_RANGES_MAX)
-		xfer_close(w);
+		netvsp_xfer_close(w);
 	if (x->nr_ranges == 0 && w->space < (int32_t)xfer_size(NETVSP_RANGES_MAX))
 		return VSW_DROP_rx_ring_full;
 	if (w->section_size - w->fill < len && !section_next(w))
@@ -376,6 +259,15 @@ static __attribute__((noinline)) uint8_t give_tagged(struct give *w, const struc
 	return put_frame(w, s, true, NULL);
 }
 
+/* It lies in the guest's buffer: no copy. */
+static uint8_t give_placed(struct give *w, const struct vsw_slot *s, uint16_t i)
+{
+	struct ppis x;
+
+	ppis_of(w, &s->pkt, w->hash ? &w->hash[i] : NULL, &x);
+	return netvsp_put_in_place(w, s, &x);
+}
+
 /* @i: of the frame in the burst. */
 static inline uint8_t give_one(struct give *w, const struct vsw_slot *s, uint16_t i)
 {
@@ -431,6 +323,7 @@ static bool give_begin(struct give *w, struct netvsp_chan *ch, struct vsw_vec *v
 	w->nr_sec = netvsp_pool_take(nic, w->sec, n, nic->pool.keep);
 	w->next_sec = 0;
 	w->nr_more = 0;
+	w->nr_placed = 0;
 	w->fill = w->section_size;
 	w->x.nr_ranges = 0;
 	return true;
@@ -445,11 +338,44 @@ static bool give_end(struct give *w, uint16_t given)
 	if (given == 0)
 		return false;
 	if (w->x.nr_ranges)
-		xfer_close(w);
-	ch->tx.copies += given + w->nr_more;
+		netvsp_xfer_close(w);
+	ch->tx.copies += given + w->nr_more - w->nr_placed;
+	ch->tx.direct += w->nr_placed;
 	ch->rx_seq = w->seq;
 	vmbus_state_h2g_commit(ch->cs, ch->out.own, ch->rx_seq, ch->burst_done);
 	return vmbus_ring_publish_write(&ch->out);
+}
+
+/* @may_place: some frames may lie in sections of the guest's buffer already, and these are nobody else's. */
+static inline __attribute__((always_inline)) uint16_t give_all(struct give *w, const uint16_t *idx,
+							       uint16_t n, uint8_t *reason,
+							       bool may_place)
+{
+	uint16_t i, given = 0;
+
+	for (i = 0; i < n; i++) {
+		const struct vsw_slot *s = &w->v->slot[idx[i]];
+
+		if (unlikely(!is_wanted(w->ch->nic, w->filter, vsw_hdr(&s->pkt))))
+			reason[i] = VSW_DROP_rx_filter;
+		else if (may_place && netvsp_is_in_place(w, s))
+			reason[i] = give_placed(w, s, i);
+		else
+			reason[i] = give_one(w, s, i);
+		given += !reason[i];
+	}
+	return given;
+}
+
+static __attribute__((noinline)) uint16_t give_mixed(struct give *w, const uint16_t *idx,
+						     uint16_t n, uint8_t *reason)
+{
+	return give_all(w, idx, n, reason, true);
+}
+
+static bool is_for_us(const struct netvsp_nic *nic, const struct vsw_vec *v)
+{
+	return v->has_direct && v->to == vsw_port_id(nic->port);
 }
 
 /* The filter is looked at again under the lock: whoever set it to 0 and then had the lock knows that no
@@ -457,8 +383,8 @@ static bool give_end(struct give *w, uint16_t given)
 static uint16_t give_burst(struct netvsp_chan *ch, struct vsw_vec *v, const uint16_t *idx,
 			   uint16_t n, uint8_t *reason, const struct hashed *hash)
 {
-	uint16_t given = 0, i;
 	struct give w;
+	uint16_t given;
 	bool wanted;
 
 	rte_spinlock_lock(&ch->lock);
@@ -468,15 +394,10 @@ static uint16_t give_burst(struct netvsp_chan *ch, struct vsw_vec *v, const uint
 		return 0;
 	}
 	w.hash = hash;
-	for (i = 0; i < n; i++) {
-		const struct vsw_slot *s = &v->slot[idx[i]];
-
-		if (likely(is_wanted(ch->nic, w.filter, vsw_hdr(&s->pkt))))
-			reason[i] = give_one(&w, s, i);
-		else
-			reason[i] = VSW_DROP_rx_filter;
-		given += !reason[i];
-	}
+	if (unlikely(is_for_us(ch->nic, v)))
+		given = give_mixed(&w, idx, n, reason);
+	else
+		given = give_all(&w, idx, n, reason, false);
 	wanted = give_end(&w, given);
 	rte_spinlock_unlock(&ch->lock);
 	netvsp_signal(ch, v->lcore, wanted);

@@ -41,6 +41,8 @@ struct netvsp_nic_cfg {
 	 * the guest switched receive checksums on: it is told that it is good. Spares a pass over the
 	 * bytes. Wrong as soon as the guest forwards or captures frames, so it is off by default. */
 	bool lazy_csum;
+	/* Its receive buffer is offered for direct receive (vswitch/direct.h). The guest is told of longer sections. */
+	bool may_direct;
 	/* For an adapter that has a VF: the uplink behind which its device is ("": the first one), and when the
 	 * VF flaps (netvsp/path.h); 0: the defaults there. */
 	char vf_uplink[32];
@@ -102,6 +104,7 @@ struct netvsp_nic_status {
 	uint64_t doorbells_armed;
 	uint64_t monitored; /* signals by monitor page that were seen */
 	uint64_t copies;    /* frames copied into the guest's receive buffer: one a delivery */
+	uint64_t direct;    /* frames that a device had written there, and that were not copied */
 	uint64_t faults;
 };
 void netvsp_nic_status(const struct netvsp_nic *nic, struct netvsp_nic_status *out);

@@ -276,6 +276,7 @@ static void chan_retire(struct netvsp_chan *ch)
 	/* A report on its way to ctl is void: the state may be gone by then. */
 	ch->is_faulted = false;
 	if (ch->q == 0) {
+		netvsp_direct_withdraw(nic);
 		primary_closed(nic);
 	} else if (nic->st) {
 		netvsp_section_reclaim(nic, ch->info->relid);
@@ -326,6 +327,7 @@ static int on_open(struct vmbus_chan *vch, enum vmbus_open_how how)
 	if (ch->q != 0)
 		table_when_complete(nic);
 	atomic_store_explicit(&nic->live[ch->q], ch, memory_order_release);
+	netvsp_direct_sync(nic); /* of a resumed channel; on a fresh one there is no buffer yet */
 	rc = vsw_port_queue_start(nic->port, ch->q);
 	if (rc) {
 		chan_retire(ch);
@@ -346,6 +348,7 @@ static void past_add(struct netvsp_chan_stats *to, const struct netvsp_chan_stat
 	to->interrupts += s->interrupts;
 	to->control += s->control;
 	to->copies += s->copies;
+	to->direct += s->direct;
 	to->armed += s->armed;
 	to->monitored += s->monitored;
 }
@@ -376,6 +379,7 @@ static void on_gpadl_gone(struct vmbus_chan *vch, const struct vmbus_gpadl *g)
 		atomic_store(&nic->send, NULL);
 		used = true;
 	}
+	netvsp_direct_gpadl_gone(nic, g);
 	if (used)
 		vsw_quiesce(nic->nv->sw);
 }
@@ -424,6 +428,7 @@ static void on_peer_down(void *ctx, struct vmbus_peer *peer)
 	for (nic = nv->nics; nic; nic = nic->next) {
 		if (nic->peer != peer)
 			continue;
+		netvsp_direct_withdraw(nic);
 		nic->peer = NULL;
 		for (i = 0; i < NETVSP_CHANNELS_MAX; i++)
 			nic->chan[i].vch = NULL;
@@ -480,8 +485,10 @@ static void each_second(void *ctx, uint64_t arg)
 	for (nic = nv->nics; nic; nic = nic->next)
 		if (!nic->leave_until_ms)
 			netvsp_link_check(nic, now);
-	for (nic = nv->nics; nic; nic = nic->next)
+	for (nic = nv->nics; nic; nic = nic->next) {
 		netvsp_vf_tick(nic, now);
+		netvsp_direct_sync(nic);
+	}
 	netvsp_leave_check(nv, now);
 }
 
@@ -508,7 +515,7 @@ void netvsp_destroy(struct netvsp *nv)
 {
 	if (!nv)
 		return;
-	vsw_each_second(nv->sw, NULL, NULL);
+	vsw_each_second_end(nv->sw, nv);
 	vsw_on_vf_remove(nv->sw, NULL, NULL);
 	while (nv->nics)
 		netvsp_nic_destroy(nv->nics);
@@ -630,6 +637,7 @@ void netvsp_nic_destroy(struct netvsp_nic *nic)
 			vmbus_chan_rescind(nic->chan[i].vch);
 		nic->chan[i].vch = NULL;
 	}
+	netvsp_direct_withdraw(nic);
 	for (at = &nic->nv->nics; *at != nic; at = &(*at)->next)
 		;
 	*at = nic->next;
@@ -679,6 +687,7 @@ void netvsp_nic_status(const struct netvsp_nic *nic, struct netvsp_nic_status *o
 	out->doorbells_armed = rx.armed + nic->past.armed;
 	out->monitored = rx.monitored + nic->past.monitored;
 	out->copies = tx.copies + nic->past.copies;
+	out->direct = tx.direct + nic->past.direct;
 	out->faults = nic->faults;
 	memcpy(out->last_fault, nic->last_fault, sizeof(out->last_fault));
 	netvsp_vf_status(nic, out);

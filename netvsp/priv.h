@@ -14,12 +14,15 @@
 
 #include "netvsp/netvsp.h"
 #include "netvsp/path.h"
+#include "vswitch/direct.h"
 #include "vswitch/lend.h"
 
 #define NETVSP_SECTIONS_MAX	8192u
 #define NETVSP_SECTION_SIZE	2048u /* while the MTU fits; else a multiple of 4096 */
 #define NETVSP_SECTIONS_MIN	4u
-#define NETVSP_SECTIONS_RESERVE 16u /* kept for control answers; of few sections, a quarter */
+#define NETVSP_SECTIONS_RESERVE 16u   /* kept for control answers; of few sections, a quarter */
+#define NETVSP_DIRECT_SECTION	4096u /* of adapters that may be direct; the longer one else */
+#define NETVSP_DIRECT_JUMBO	12288u
 #define NETVSP_SEND_SECTION	4096u
 #define NETVSP_RANGES_MAX	32u   /* frames in one packet to the guest */
 #define NETVSP_MSGS_MAX		32u   /* RNDIS messages in one packet from the guest */
@@ -91,6 +94,7 @@ struct netvsp_chan_stats {
 	uint64_t interrupts;
 	uint64_t control;
 	uint64_t copies;
+	uint64_t direct;
 	uint64_t armed;
 	uint64_t monitored;
 };
@@ -155,6 +159,16 @@ struct netvsp_vf {
 	char why[128]; /* the last failure */
 };
 
+/* The receive buffer as it is offered for direct receive: netvsp/direct.c */
+struct netvsp_direct {
+	/* Constant while offered. */
+	struct vsw_rxbuf buf;
+	const struct vmbus_gpadl *g; /* NULL: not offered */
+	/* ctl and the primary's reader. */
+	atomic_bool is_offered; /* or about to be: the sections may not be given out anew */
+	atomic_bool is_due;	/* ctl is to look at it */
+};
+
 struct netvsp_nic {
 	struct netvsp_nic *next;
 	struct netvsp *nv;
@@ -175,6 +189,7 @@ struct netvsp_nic {
 	uint8_t mac[6];
 	struct netvsp_pool pool;
 	struct netvsp_vf vf;
+	struct netvsp_direct direct;
 	/* ctl only. */
 	struct vmbus_peer *peer;
 	struct netvsp_chan chan[NETVSP_CHANNELS_MAX];
@@ -229,6 +244,19 @@ bool netvsp_put_rndis(struct netvsp_chan *ch, const void *msg, uint32_t len);
 
 /* lcore, primary's reader.  Tells the guest which channel to send a flow on, once there is room. */
 void netvsp_send_table(struct netvsp_chan *ch, unsigned int lcore);
+
+/* direct.c */
+/* lcore, primary's reader.  The receive buffer changed: ctl is to offer or to withdraw it. */
+void netvsp_direct_post(struct netvsp_nic *nic);
+/* lcore, primary's reader.  Before all sections are given out anew, which from now on are handed out to nobody. False:
+ * a device may still write into some; to be asked again. */
+bool netvsp_direct_may_reset(struct netvsp_nic *nic);
+/* ctl.  Offers the receive buffer for direct receive, or withdraws it, as the guest has made it. */
+void netvsp_direct_sync(struct netvsp_nic *nic);
+void netvsp_ctl_direct(void *ctx, uint64_t arg); /* the same as an event */
+/* ctl.  When it returns no device writes into the receive buffer, and none will. May be called twice. */
+void netvsp_direct_withdraw(struct netvsp_nic *nic);
+void netvsp_direct_gpadl_gone(struct netvsp_nic *nic, const struct vmbus_gpadl *g);
 
 /* control.c: NVSP messages and the RNDIS control dialogue */
 
@@ -338,9 +366,18 @@ static inline uint32_t netvsp_seq_next(uint32_t seq)
 	return seq + 1 ? seq + 1 : 1;
 }
 
-static inline uint32_t netvsp_section_size(uint32_t mtu)
+/* In a section that a device fills the frame begins at VSW_DIRECT_HEAD, and its message is padded. */
+static inline uint32_t netvsp_direct_section_size(uint32_t mtu)
 {
-	uint32_t need = mtu + NETVSP_FRAME_ROOM;
+	return VSW_DIRECT_HEAD + mtu + 18u + 8u <= NETVSP_DIRECT_SECTION ? NETVSP_DIRECT_SECTION
+									 : NETVSP_DIRECT_JUMBO;
+}
 
+static inline uint32_t netvsp_section_size(const struct netvsp_nic *nic)
+{
+	uint32_t need = nic->st->mtu + NETVSP_FRAME_ROOM;
+
+	if (nic->cfg.may_direct)
+		return netvsp_direct_section_size(nic->st->mtu);
 	return need <= NETVSP_SECTION_SIZE ? NETVSP_SECTION_SIZE : (need + 4095) & ~4095u;
 }

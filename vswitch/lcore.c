@@ -161,12 +161,37 @@ static uint16_t poll_queue(struct vsw_lcore *lc, const struct vsw_snap *sn,
 	v->n = 0;
 	v->nr_sg = 0;
 	v->lend = NULL;
+	v->to = VSW_PORT_NONE;
+	v->nr_passed = 0;
+	v->has_direct = false;
 	n = p->ops->rx(p->be, po->q, v);
 	if (n == 0)
 		return 0;
 	v->n = n;
 	vsw_pipeline_run(lc, sn, p);
 	p->ops->rx_done(p->be, po->q, v);
+	return n;
+}
+
+static __attribute__((noinline)) uint16_t poll_metered(struct vsw_lcore *lc,
+						       const struct vsw_snap *sn,
+						       const struct vsw_poll *po)
+{
+	struct vsw_queue_load *own = po->load, *l = own;
+	const struct vsw_vec *v = &lc->vec;
+	uint64_t from = rte_rdtsc();
+	uint16_t n = poll_queue(lc, sn, po);
+
+	if (n < VSW_VEC_SIZE)
+		stat_add(&own->empties, 1);
+	if (!n && !v->nr_passed)
+		return 0;
+	if (n && v->to != VSW_PORT_NONE)
+		l = &po->port->load[v->as_q].sum;
+	stat_add(&l->tsc, rte_rdtsc() - from);
+	stat_add(&l->packets, n);
+	stat_add(&l->bursts, n != 0);
+	lc->nr_passed += v->nr_passed;
 	return n;
 }
 
@@ -199,23 +224,25 @@ uint32_t vsw_lcore_poll(struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_
 	const struct vsw_poll *po = sn->poll + sn->lcore[lc->index].first;
 	uint32_t i, n = 0;
 
+	lc->nr_passed = 0;
 	lc->vec.now_tsc = now_tsc;
 	lc->gen = vsw_fdb_gen(lc->sw->fdb);
 	clocks_advance(lc, now_tsc);
 	if (unlikely(sn->overlay != NULL) && lc->overlay_s != lc->now_s)
 		vsw_stage_overlay_tick(lc, sn);
 	for (i = 0; i < sn->lcore[lc->index].n; i++)
-		n += poll_queue(lc, sn, &po[i]);
+		n += likely(!po[i].load) ? poll_queue(lc, sn, &po[i])
+					 : poll_metered(lc, sn, &po[i]);
 	if (unlikely(sn->ext.wants_poll))
 		vsw_ext_poll(lc, sn);
 	if (unlikely(sn->nr_lenders))
 		reclaim(lc, sn);
 	stat_add(&lc->stats.loops, 1);
-	if (n) {
+	if (n | lc->nr_passed) {
 		stat_add(&lc->stats.busy_loops, 1);
 		stat_add(&lc->stats.packets, n);
 	}
-	return n;
+	return n + lc->nr_passed;
 }
 
 static const struct vsw_snap *snap_get(const struct vsw *sw)

@@ -83,24 +83,36 @@ static void learn_post(struct vsw_lcore *lc, const struct vsw_port *src, uint64_
 	*po = (struct vsw_posted){key, lc->gen, lc->now_s, src->id};
 }
 
-void vsw_learn_source(struct vsw_lcore *lc, const struct vsw_port *src, uint64_t mac, uint16_t vid)
+/* False: it is not known to be at @src. */
+static inline bool touch_source(struct vsw_lcore *lc, const struct vsw_port *src, uint64_t key)
 {
-	uint64_t key = vsw_fdb_key(mac, vid);
 	struct vsw_cached *c = cache_slot(lc, key);
 
 	if (c->key != key || c->gen != lc->gen || c->port != src->id) {
 		struct vsw_fdb_rec *rec = vsw_fdb_find(lc->sw->fdb, key);
 
-		if (!rec || vsw_fdb_port(rec) != src->id) {
-			learn_post(lc, src, key);
-			return;
-		}
+		if (!rec || vsw_fdb_port(rec) != src->id)
+			return false;
 		cache_fill(lc, c, key, rec);
 	}
 	if (c->seen_s != lc->now_s) {
 		c->seen_s = lc->now_s;
 		vsw_fdb_touch(c->rec, lc->now_s);
 	}
+	return true;
+}
+
+void vsw_learn_source(struct vsw_lcore *lc, const struct vsw_port *src, uint64_t mac, uint16_t vid)
+{
+	uint64_t key = vsw_fdb_key(mac, vid);
+
+	if (!touch_source(lc, src, key))
+		learn_post(lc, src, key);
+}
+
+void vsw_learn_refresh(struct vsw_lcore *lc, const struct vsw_port *src, uint64_t mac, uint16_t vid)
+{
+	touch_source(lc, src, vsw_fdb_key(mac, vid));
 }
 
 /* Whose own address it is, in that VLAN, if not @src's; or NULL. */

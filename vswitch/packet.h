@@ -10,6 +10,7 @@
 #pragma once
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -113,6 +114,12 @@ struct vsw_vec {
 	uint64_t now_tsc; /* read once a poll loop */
 	struct vsw_lend *
 		lend; /* the source's bytes may be sent from where they lie (vswitch/lend.h); or NULL */
+	/* rx() may set these: all are for that port, by its own address (struct vsw_steered), or VSW_PORT_NONE. */
+	uint16_t to;
+	uint16_t as_q;	    /* with it: in that queue's books */
+	uint16_t nr_passed; /* frames that were put into other queues */
+	bool has_direct; /* rx() may set it: mbufs may have sections, their private areas are struct
+			  * vsw_direct (vswitch/direct.h) */
 	struct vsw_cut cut;
 	struct vsw_sg sg[VSW_SG_MAX];
 };

@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "vswitch/ext/ports.h"
 #include "vswitch/policy/policy.h"
 #include "vswitch/priv.h"
+
+#define DRAIN_NAP_NS 20000
 
 static int cfg_check_vlan(const struct vsw_port_cfg *cfg)
 {
@@ -60,12 +63,36 @@ static int check_taken(const struct vsw *sw, const struct vsw_port_cfg *cfg)
 	return 0;
 }
 
+static struct vsw_port *port_new(const struct vsw_port_cfg *cfg)
+{
+	const size_t load_size = VSW_QUEUES_MAX * sizeof(struct queue_load);
+	struct vsw_port *p = aligned_alloc(alignof(struct vsw_port), sizeof(*p));
+
+	if (!p)
+		return NULL;
+	memset(p, 0, sizeof(*p));
+	if (!cfg->has_load)
+		return p;
+	p->load = aligned_alloc(alignof(struct queue_load), load_size);
+	if (!p->load) {
+		free(p);
+		return NULL;
+	}
+	memset(p->load, 0, load_size);
+	return p;
+}
+
+static void port_free(struct vsw_port *p)
+{
+	free(p->load);
+	free(p);
+}
+
 static void port_init(struct vsw_port *p, struct vsw *sw, const struct vsw_port_cfg *cfg,
 		      uint16_t id)
 {
 	unsigned int q;
 
-	memset(p, 0, sizeof(*p));
 	p->sw = sw;
 	p->cfg = *cfg;
 	p->id = id;
@@ -90,12 +117,12 @@ int vsw_port_create(struct vsw_port **out, struct vsw *sw, const struct vsw_port
 		rc = check_taken(sw, cfg);
 	if (rc)
 		return rc;
-	p = aligned_alloc(alignof(struct vsw_port), sizeof(*p));
+	p = port_new(cfg);
 	if (!p)
 		return err_set(-ENOMEM, "port %s: out of memory", cfg->name);
 	id = vsw_stats_slot(sw, cfg->name);
 	if (id < 0) {
-		free(p);
+		port_free(p);
 		return id;
 	}
 	port_init(p, sw, cfg, (uint16_t)id);
@@ -103,7 +130,7 @@ int vsw_port_create(struct vsw_port **out, struct vsw *sw, const struct vsw_port
 	p->be = be;
 	rc = vsw_ext_port_created(p);
 	if (rc) {
-		free(p);
+		port_free(p);
 		return rc;
 	}
 	sw->port[id] = p;
@@ -120,7 +147,7 @@ void vsw_port_destroy(struct vsw_port *p)
 	vsw_ext_port_removed(p);
 	p->sw->port[p->id] = NULL;
 	vsw_policy_destroy(p->policy);
-	free(p);
+	port_free(p);
 }
 
 /* The lcore with the fewest queues. */
@@ -242,12 +269,75 @@ void vsw_port_queue_stop(struct vsw_port *p, uint16_t q)
 	queue_settle(p, q);
 }
 
+int vsw_port_queue_move(struct vsw_port *p, uint16_t q, uint16_t lcore)
+{
+	struct port_queue *pq = &p->queue[q < VSW_QUEUES_MAX ? q : 0];
+	bool was_on = pq->is_on;
+
+	if (q >= VSW_QUEUES_MAX || lcore >= p->sw->nr_lcores)
+		return err_set(-EINVAL, "port %s: queue %u cannot move to lcore %u: no such %s",
+			       p->cfg.name, q, lcore, q < VSW_QUEUES_MAX ? "lcore" : "queue");
+	if (pq->has_lcore && pq->lcore == lcore)
+		return 0;
+	vsw_port_queue_stop(p, q); /* after a grace period: what the old lcore took is delivered */
+	pq->lcore = (uint8_t)lcore;
+	pq->has_lcore = true;
+	return was_on ? vsw_port_queue_start(p, q) : 0;
+}
+
+bool vsw_port_queue_is_on(const struct vsw_port *p, uint16_t q)
+{
+	return q < VSW_QUEUES_MAX && p->queue[q].is_on;
+}
+
+int vsw_port_queue_lcore(const struct vsw_port *p, uint16_t q)
+{
+	return q < VSW_QUEUES_MAX && p->queue[q].has_lcore ? p->queue[q].lcore : -1;
+}
+
+void vsw_port_queue_load(const struct vsw_port *p, uint16_t q, struct vsw_queue_load *out)
+{
+	const struct vsw_queue_load *l = p->load && q < VSW_QUEUES_MAX ? &p->load[q].sum : NULL;
+
+	memset(out, 0, sizeof(*out));
+	if (!l)
+		return;
+	out->tsc = stat_get(&l->tsc);
+	out->packets = stat_get(&l->packets);
+	out->bursts = stat_get(&l->bursts);
+	out->empties = stat_get(&l->empties);
+}
+
+/* The poll at hand may have begun before we were called: the second one that leaves nothing counts. */
+bool vsw_port_queue_drain(struct vsw_port *p, uint16_t q, uint32_t room)
+{
+	const struct timespec nap = {0, DRAIN_NAP_NS};
+	struct vsw_queue_load from, now;
+
+	if (!p->load || q >= VSW_QUEUES_MAX || !p->queue[q].is_on || !p->sw->is_started ||
+	    p->sw->is_parking)
+		return false;
+	vsw_port_queue_load(p, q, &from);
+	do {
+		vsw_wake(p->sw); /* an lcore that sleeps does not look */
+		nanosleep(&nap, NULL);
+		vsw_port_queue_load(p, q, &now);
+	} while (now.empties - from.empties < 2 &&
+		 now.packets - from.packets < (uint64_t)room + VSW_VEC_SIZE);
+	return true;
+}
+
 struct vsw_port *vsw_port_find(const struct vsw *sw, const char *name)
 {
 	for (unsigned int i = 0; i < VSW_PORTS_MAX; i++)
 		if (sw->port[i] && !strcmp(sw->port[i]->cfg.name, name))
 			return sw->port[i];
 	return NULL;
+}
+
+struct vsw_port *vsw_port_at(const struct vsw *sw, uint16_t id)
+{
+	return id < VSW_PORTS_MAX ? sw->port[id] : NULL;
 }
 
 uint16_t vsw_port_id(const struct vsw_port *p)

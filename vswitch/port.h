@@ -14,7 +14,7 @@
 struct vsw;
 struct vsw_port;
 
-#define VSW_QUEUES_MAX 64u
+#define VSW_QUEUES_MAX 128u
 
 struct vsw_port_ops {
 	/* lcore, one for each queue.  Appends what waits to @v (at most VSW_VEC_SIZE in all) and
@@ -71,6 +71,7 @@ struct vsw_port_cfg {
 		nr_queues; /* polled from attach on: 0..VSW_QUEUES_MAX; see vsw_port_queue_start() */
 	uint8_t mac[6];	   /* NIC: its own address, known without learning; else zero */
 	bool is_spoof_guarded; /* NIC: source MAC must be mac */
+	bool has_load;	       /* vsw_port_queue_load() is wanted: two clock reads for each burst */
 };
 
 /* ctl.  0, -EINVAL, -EEXIST (name or MAC taken), -ENOSPC, -ENOMEM (text set). Borrows @ops and @be. */
@@ -87,6 +88,26 @@ void vsw_port_detach(struct vsw_port *p);
  * may have changed); stopping one that is not polled does nothing. A queue stays on its lcore. */
 int vsw_port_queue_start(struct vsw_port *p, uint16_t q);
 void vsw_port_queue_stop(struct vsw_port *p, uint16_t q);
+
+/* ctl, under traffic.  Has the queue polled by that lcore (index in the switch) from now on; before its first start:
+ * from then on. Nothing is lost, nothing overtakes. 0, -EINVAL, -ENOMEM (text set; it is stopped then). */
+int vsw_port_queue_move(struct vsw_port *p, uint16_t q, uint16_t lcore);
+bool vsw_port_queue_is_on(const struct vsw_port *p, uint16_t q); /* ctl.  It is polled. */
+/* ctl.  Where it is polled, or was when it was last started; -1: it never was. */
+int vsw_port_queue_lcore(const struct vsw_port *p, uint16_t q);
+
+/* What polling a queue of a port with has_load cost so far. */
+struct vsw_queue_load {
+	uint64_t tsc; /* of polls that found something, all work on it included */
+	uint64_t packets;
+	uint64_t bursts;
+	uint64_t empties; /* polls that left nothing */
+};
+/* any. */
+void vsw_port_queue_load(const struct vsw_port *p, uint16_t q, struct vsw_queue_load *out);
+/* ctl.  Returns when all that lay in the queue when it was called was taken from it: @room frames at most lie there.
+ * False: it is not polled, or the lcores do not run. */
+bool vsw_port_queue_drain(struct vsw_port *p, uint16_t q, uint32_t room);
 
 /* ctl.  Under traffic. The built-in policies of the port: instead of the ones before; NULL: none. 0 or
  * -errno (text set), then those before stay. @cfg is borrowed for the call. */
@@ -114,6 +135,8 @@ const char *vsw_port_vf_obstacle(const struct vsw_port *p);
 
 /* ctl.  The port of that name, or NULL. */
 struct vsw_port *vsw_port_find(const struct vsw *sw, const char *name);
+/* ctl.  The port of that number, attached or not, or NULL. */
+struct vsw_port *vsw_port_at(const struct vsw *sw, uint16_t id);
 
 /* any.  Constant after create. */
 uint16_t vsw_port_id(const struct vsw_port *p);

@@ -26,9 +26,14 @@
 /* A receive queue in the eyes of ctl. */
 struct port_queue {
 	bool is_on;
-	uint8_t lcore; /* kept for the port's life once given, so that two lcores never share it */
+	uint8_t lcore; /* kept until it is moved, so that two lcores never share it */
 	bool has_lcore;
 	int event_fd; /* in the lcore's epoll set; borrowed */
+};
+
+/* Written by the lcore that polls the queue. */
+struct queue_load {
+	alignas(64) struct vsw_queue_load sum;
 };
 
 struct vsw_port {
@@ -36,6 +41,7 @@ struct vsw_port {
 	alignas(64) const struct vsw_port_ops *ops;
 	void *be;
 	struct vsw_port_stats *stats; /* [lcore] */
+	struct queue_load *load;      /* [queue], or NULL */
 	uint64_t mac;		      /* own address as a number, or 0 */
 	uint16_t id;
 	uint16_t pvid;
@@ -50,7 +56,9 @@ struct vsw_port {
 	struct vsw_policy *policy; /* NULL: none */
 	bool is_on_vf;
 	bool has_vf;
-	char vf_uplink[32]; /* "": the first one */
+	char vf_uplink[32];	       /* "": the first one */
+	const struct vsw_rxbuf *rxbuf; /* offered for direct receive; NULL: none */
+	bool is_judged;		       /* as the user of it was told last */
 	struct vsw_port_cfg cfg;
 };
 
@@ -62,6 +70,7 @@ struct vsw_flood {
 
 struct vsw_poll {
 	const struct vsw_port *port;
+	struct vsw_queue_load *load; /* NULL: nobody wants to know */
 	uint16_t q;
 	bool is_drained; /* event_fd is non-blocking: read it empty after a wake-up */
 	int event_fd;
@@ -158,6 +167,7 @@ struct vsw_lcore {
 	struct vsw_lcore_stats stats;
 	uint64_t learn_limited;
 	uint64_t mirror_lost; /* copies for monitor ports that found no room */
+	uint32_t nr_passed;   /* frames from queue to queue, in the loop at hand */
 	uint32_t overlay_s;   /* when the overlay's clock was last told */
 	uint64_t gap_max;     /* longest loop, or time parked, TSC. Atomic */
 	bool is_lent;	      /* a device still reads what was lent in this lcore */
@@ -203,8 +213,10 @@ struct vsw {
 	int event_fd, timer_fd, events_epfd;
 
 	/* ctl only */
-	vsw_event_fn second_fn;
-	void *second_ctx;
+	struct {
+		vsw_event_fn fn; /* NULL: free */
+		void *ctx;
+	} second[VSW_SECONDS_MAX];
 	vsw_vf_remove_fn vf_remove_fn;
 	void *vf_remove_ctx;
 	struct vsw_cfg cfg;
@@ -223,6 +235,8 @@ struct vsw {
 	unsigned int nr_memory;
 	struct vsw_uplink *lender[VSW_LENDERS_MAX];
 	unsigned int nr_lenders;
+	const struct vsw_direct_user *direct_user; /* NULL: none */
+	void *direct_ctx;
 
 	bool is_parking; /* lcores stop between two vectors; see vsw_park() */
 };
@@ -266,14 +280,14 @@ void vsw_snap_retire(struct vsw *sw, struct vsw_snap *old);
 uint32_t vsw_now_s(const struct vsw *sw);
 bool vsw_event_put(struct vsw *sw, const struct vsw_event *e);
 
-/* switch.c, ctl.  Stops all lcores at a vector boundary, and lets them go on. Short: rings fill meanwhile. */
-void vsw_park(struct vsw *sw);
-void vsw_unpark(struct vsw *sw);
-
 /* learn.c.  lcore: the record behind (mac, vlan), through the cache; whether a source is known, else
  * it is reported. ctl: what to do with a report; leaving and ageing. */
 uint16_t vsw_lookup(struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_t mac, uint16_t vid);
 void vsw_learn_source(struct vsw_lcore *lc, const struct vsw_port *src, uint64_t mac, uint16_t vid);
+/* lcore.  Of a frame that lies in a guest's memory, which may have changed it: keeps an address fresh that is known to be
+ * there, and learns nothing. */
+void vsw_learn_refresh(struct vsw_lcore *lc, const struct vsw_port *src, uint64_t mac,
+		       uint16_t vid);
 void vsw_learn_apply(struct vsw *sw, const struct vsw_event *e);
 int vsw_learn_port_joins(struct vsw *sw, const struct vsw_port *p);
 void vsw_learn_port_leaves(struct vsw *sw, const struct vsw_port *p);
@@ -285,6 +299,11 @@ const struct vsw_port *vsw_vf_uplink(const struct vsw_port *p);
 /* vf.c, lcore.  Where a frame in VLAN @vid from port @src_id goes instead of @port, which is on its VF: a port,
  * or DST_DROP + reason. */
 uint16_t vsw_via(const struct vsw_snap *sn, uint16_t src_id, uint16_t port, uint16_t vid);
+
+/* direct.c, ctl.  Around what makes lcores see another configuration: tells the user of direct receive whose
+ * frames are to be judged first from then on, and whose need not be any more. */
+void vsw_direct_before(struct vsw *sw);
+void vsw_direct_after(struct vsw *sw);
 
 /* pipeline.c, lcore.  Takes lc->vec, received from @src, through all stages. */
 void vsw_pipeline_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src);
@@ -306,7 +325,7 @@ void vsw_deliver(struct vsw_lcore *lc, struct vsw_vec *v, struct vsw_port_stats 
 		 const struct vsw_port *to, const uint16_t *idx, uint16_t n);
 
 /* lcore.c.  ctl: make, unmake, thread body; one round over the queues, for the loop and for tests:
- * returns the packets received. */
+ * returns the packets received, and those put from queue to queue. */
 /* lend.c, ctl. */
 int vsw_lender_add(struct vsw *sw, struct vsw_uplink *u); /* 0 or -ENOSPC (text set) */
 void vsw_lender_remove(struct vsw *sw, struct vsw_uplink *u);

@@ -2,6 +2,7 @@
 /* The switch as a whole: its life, publishing of snapshots, events from lcores to ctl. */
 #include "vswitch/vswitch.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <sched.h>
@@ -313,7 +314,9 @@ void vsw_snap_retire(struct vsw *sw, struct vsw_snap *old)
 
 static void snap_swap(struct vsw *sw, struct vsw_snap *sn)
 {
+	vsw_direct_before(sw);
 	vsw_snap_retire(sw, vsw_snap_exchange(sw, sn));
+	vsw_direct_after(sw);
 }
 
 /* Each side writes its flag before it reads the other's: of an lcore that leaves its sleep and ctl that
@@ -420,14 +423,28 @@ void vsw_event_process(struct vsw *sw)
 	vsw_learn_age(sw);
 	vsw_exts_tick(sw);
 	vsw_lend_tick(sw);
-	if (sw->second_fn)
-		sw->second_fn(sw->second_ctx, 0);
+	for (unsigned int i = 0; i < VSW_SECONDS_MAX; i++)
+		if (sw->second[i].fn)
+			sw->second[i].fn(sw->second[i].ctx, 0);
 }
 
 void vsw_each_second(struct vsw *sw, vsw_event_fn fn, void *ctx)
 {
-	sw->second_fn = fn;
-	sw->second_ctx = ctx;
+	unsigned int i = 0;
+
+	while (sw->second[i].fn) {
+		i++;
+		assert(i < VSW_SECONDS_MAX);
+	}
+	sw->second[i].fn = fn;
+	sw->second[i].ctx = ctx;
+}
+
+void vsw_each_second_end(struct vsw *sw, void *ctx)
+{
+	for (unsigned int i = 0; i < VSW_SECONDS_MAX; i++)
+		if (sw->second[i].fn && sw->second[i].ctx == ctx)
+			sw->second[i].fn = NULL;
 }
 
 void vsw_on_vf_remove(struct vsw *sw, vsw_vf_remove_fn fn, void *ctx)
@@ -493,6 +510,16 @@ void vsw_wake(struct vsw *sw)
 enum vsw_poll_mode vsw_poll_mode(const struct vsw *sw)
 {
 	return sw->mode;
+}
+
+unsigned int vsw_nr_lcores(const struct vsw *sw)
+{
+	return sw->nr_lcores;
+}
+
+unsigned int vsw_lcore_eal_id(const struct vsw *sw, unsigned int lcore)
+{
+	return sw->cfg.lcore_id[lcore];
 }
 
 void vsw_lcore_stats_get(const struct vsw *sw, unsigned int lcore, struct vsw_lcore_stats *out)

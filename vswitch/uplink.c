@@ -7,6 +7,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "vswitch/direct.h"
 #include "vswitch/offload.h"
 #include "vswitch/uplink_priv.h"
 
@@ -45,6 +46,15 @@ static void take_checks(struct nethv_pkt *p, const struct rte_mbuf *m)
 		p->csum |= NETHV_CSUM_IP4_OK;
 }
 
+/* All of a frame, of whose mbufs some may have sections. False: too long, or in too many pieces. */
+static bool slot_place(struct vsw_vec *v, struct vsw_slot *s, struct rte_mbuf *m)
+{
+	if (unlikely(v->has_direct))
+		return vsw_direct_slot(v, s, m) == VSW_DROP_none;
+	s->data = rte_pktmbuf_mtod(m, const uint8_t *);
+	return likely(m->nb_segs == 1) || slot_scatter(v, s, m);
+}
+
 static inline void slot_fill(struct vsw_vec *v, struct vsw_slot *s, struct rte_mbuf *m)
 {
 	struct nethv_pkt *p = &s->pkt;
@@ -55,15 +65,13 @@ static inline void slot_fill(struct vsw_vec *v, struct vsw_slot *s, struct rte_m
 	p->flags = 0;
 	p->drop_reason = VSW_DROP_none;
 	s->mbuf = m;
-	s->data = rte_pktmbuf_mtod(m, const uint8_t *);
 	if (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) {
 		p->flags = NETHV_PKT_VLAN;
 		p->vlan_tci = m->vlan_tci;
 	}
 	if (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		take_checks(p, m);
-	if (unlikely(p->len > VSW_FRAME_MAX) ||
-	    unlikely(m->nb_segs > 1 && !slot_scatter(v, s, m))) {
+	if (unlikely(p->len > VSW_FRAME_MAX) || unlikely(!slot_place(v, s, m))) {
 		p->drop_reason = VSW_DROP_too_big;
 		p->hdr_len = 0; /* no bytes: data is a part of the frame, snap another packet's */
 		s->data = NULL;
@@ -79,6 +87,24 @@ uint16_t uplink_rx(void *be, uint16_t q, struct vsw_vec *v)
 	struct rte_mbuf *m[VSW_VEC_SIZE];
 	uint16_t i, n = rte_eth_rx_burst(u->port_id, q, m, VSW_VEC_SIZE - v->n);
 
+	for (i = 0; i < n; i++)
+		slot_fill(v, &v->slot[v->n + i], m[i]);
+	v->n += n;
+	return n;
+}
+
+uint16_t uplink_rx_steered(void *be, uint16_t q, struct vsw_vec *v)
+{
+	const struct vsw_uplink *u = be;
+	const struct vsw_steer *st = u->steer;
+	struct rte_mbuf *m[VSW_VEC_SIZE];
+	struct vsw_steered got = {.to = VSW_PORT_NONE, .q = q};
+	uint16_t i, n = st->ops->rx(st->ctx, q, m, VSW_VEC_SIZE - v->n, &got);
+
+	v->to = got.to;
+	v->as_q = got.q;
+	v->nr_passed = got.nr_passed;
+	v->has_direct = u->is_direct[q];
 	for (i = 0; i < n; i++)
 		slot_fill(v, &v->slot[v->n + i], m[i]);
 	v->n += n;
@@ -420,4 +446,33 @@ int uplink_event_fd(void *be, uint16_t q)
 	struct vsw_uplink *u = be;
 
 	return q < u->nr_rxq ? u->event_fd[q] : -1;
+}
+
+static bool is_own(const struct vsw_uplink *u, uint16_t q)
+{
+	return q < u->nr_rxq || !u->steer->ops->arm;
+}
+
+bool uplink_arm_steered(void *be, uint16_t q)
+{
+	struct vsw_uplink *u = be;
+
+	return is_own(u, q) ? uplink_arm(u, q) : u->steer->ops->arm(u->steer->ctx, q);
+}
+
+void uplink_disarm_steered(void *be, uint16_t q)
+{
+	struct vsw_uplink *u = be;
+
+	if (is_own(u, q))
+		uplink_disarm(u, q);
+	else
+		u->steer->ops->disarm(u->steer->ctx, q);
+}
+
+int uplink_event_fd_steered(void *be, uint16_t q)
+{
+	struct vsw_uplink *u = be;
+
+	return is_own(u, q) ? uplink_event_fd(u, q) : u->steer->ops->event_fd(u->steer->ctx, q);
 }

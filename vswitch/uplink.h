@@ -8,6 +8,7 @@
 
 #include "vswitch/port.h"
 
+struct vsw_steer;
 struct vsw_uplink;
 
 /* Who computes checksums and cuts long frames that guests send through an uplink. */
@@ -37,6 +38,9 @@ struct vsw_uplink_cfg {
 	/* Send from the source's memory what it lends (vswitch/lend.h). The device reads it by DMA, so it must be one
 	 * that VFIO confines, and must be able to say what it has sent. */
 	bool zero_copy;
+	/* Who sorts what it receives into queues of their own; NULL: nobody. Borrowed until the uplink is destroyed. Then
+	 * nr_queues means nothing. */
+	const struct vsw_steer *steer;
 };
 
 /* ctl.  Plugs the device in, starts it, attaches its port. 0, -EINVAL, -EEXIST, -ENODEV, -EPERM, -ENOMEM
@@ -49,11 +53,13 @@ void vsw_uplink_destroy(struct vsw_uplink *u);
 /* any.  Constant after create. */
 struct vsw_port *vsw_uplink_port(const struct vsw_uplink *u);
 const char *vsw_uplink_driver(const struct vsw_uplink *u);
+uint16_t vsw_uplink_dev(const struct vsw_uplink *u); /* ethdev */
 
-/* ctl.  Frames that the device lost before the switch could see them, and link state. */
+/* ctl.  What the device counts, frames that it lost before the switch could see them among them; and link state. */
 struct vsw_uplink_status {
 	bool is_link_up;
 	bool has_wakeup; /* sleeps on receive events; else it is polled some thousand times a second */
+	uint64_t rx_packets, tx_packets;
 	uint64_t rx_missed;
 	uint64_t tx_errors;
 	bool has_zero_copy;

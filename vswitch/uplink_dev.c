@@ -33,6 +33,21 @@
 static const struct vsw_port_ops uplink_ops = {UPLINK_OPS};
 static const struct vsw_port_ops lender_ops = {UPLINK_OPS, .reclaim = uplink_reclaim};
 
+#define STEERED_OPS                                                          \
+	.rx = uplink_rx_steered, .rx_done = uplink_rx_done, .tx = uplink_tx, \
+	.arm = uplink_arm_steered, .disarm = uplink_disarm_steered,          \
+	.event_fd = uplink_event_fd_steered
+
+static const struct vsw_port_ops steered_ops = {STEERED_OPS};
+static const struct vsw_port_ops steered_lender_ops = {STEERED_OPS, .reclaim = uplink_reclaim};
+
+static const struct vsw_port_ops *ops_of(const struct vsw_uplink *u)
+{
+	if (u->steer)
+		return u->is_lender ? &steered_lender_ops : &steered_ops;
+	return u->is_lender ? &lender_ops : &uplink_ops;
+}
+
 /* Drivers say -1, -ENODEV or -EINVAL for most causes: what to look at, by kind of device. */
 static const struct {
 	const char *driver, *hint;
@@ -140,7 +155,8 @@ static void choose_queues(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg
 static int pool_create(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg, uint16_t mtu,
 		       uint32_t nr_desc)
 {
-	uint32_t n = nr_desc + (u->sw->nr_lcores + 1) * (MBUF_CACHE * 2 + VSW_VEC_SIZE);
+	uint32_t n = nr_desc + (u->sw->nr_lcores + 1) * (MBUF_CACHE * 2 + VSW_VEC_SIZE) +
+		     (u->steer ? u->steer->nr_bufs : 0);
 	uint32_t size = RTE_MAX(BUF_SIZE_MIN, RTE_ALIGN_CEIL(mtu + FRAME_EXTRA, 64u));
 	char name[RTE_MEMPOOL_NAMESIZE];
 
@@ -202,6 +218,20 @@ static void choose_offloads(struct vsw_uplink *u, enum vsw_uplink_offload who,
 		conf->txmode.offloads |= tso;
 }
 
+static int steer_configure(struct vsw_uplink *u, const struct rte_eth_dev_info *info,
+			   struct rte_eth_conf *conf)
+{
+	int n;
+
+	if (!u->steer)
+		return 0;
+	n = u->steer->ops->configure(u->steer->ctx, u->port_id, info, conf);
+	if (n < 0)
+		return err_prefix("uplink %s", u->name), n;
+	u->nr_rxq = (uint16_t)n;
+	return 0;
+}
+
 static int configure(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg,
 		     const struct rte_eth_dev_info *info)
 {
@@ -215,6 +245,9 @@ static int configure(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg,
 		conf.rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER;
 	conf.rxmode.mtu = cfg->mtu;
 	choose_offloads(u, cfg->offload, info, &conf);
+	rc = steer_configure(u, info, &conf);
+	if (rc)
+		return rc;
 	rc = rte_eth_dev_configure(u->port_id, u->nr_rxq, u->nr_txq, &conf);
 	if (rc) { /* no receive interrupts */
 		conf.intr_conf.rxq = 0;
@@ -233,8 +266,33 @@ static int configure(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg,
 	return 0;
 }
 
+static struct rte_mempool *pool_of(struct vsw_uplink *u, uint16_t q, uint16_t nr_desc)
+{
+	const uint32_t size = rte_pktmbuf_data_room_size(u->pool);
+	struct rte_mempool *p = NULL;
+
+	if (u->steer && u->steer->ops->pool)
+		p = u->steer->ops->pool(u->steer->ctx, q, nr_desc, size);
+	u->is_direct[q] = p != NULL;
+	return p ? p : u->pool;
+}
+
+/* A full queue of one port must not hold up those of the others. */
+static struct rte_eth_rxconf rxconf_of(const struct vsw_uplink *u)
+{
+	struct rte_eth_dev_info info;
+	struct rte_eth_rxconf c;
+
+	rte_eth_dev_info_get(u->port_id, &info);
+	c = info.default_rxconf;
+	if (u->steer)
+		c.rx_drop_en = 1;
+	return c;
+}
+
 static int setup_queues(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 {
+	const struct rte_eth_rxconf rxconf = rxconf_of(u);
 	const char *devargs = cfg->devargs;
 	uint16_t rxd = VSW_UPLINK_RX_DESC, txd = VSW_UPLINK_TX_DESC, q, mtu = 0;
 	uint32_t nr_desc;
@@ -253,7 +311,8 @@ static int setup_queues(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 	if (rc)
 		return rc;
 	for (q = 0; q < u->nr_rxq && !rc; q++)
-		rc = rte_eth_rx_queue_setup(u->port_id, q, rxd, socket, NULL, u->pool);
+		rc = rte_eth_rx_queue_setup(u->port_id, q, rxd, socket, &rxconf,
+					    pool_of(u, q, rxd));
 	if (rc)
 		return err_sys(rc, "uplink %s: device '%s': cannot set up receive queue %d: %s",
 			       u->name, devargs, q - 1, hint_for(devargs));
@@ -279,7 +338,8 @@ static int start(struct vsw_uplink *u, const char *devargs)
 	rc = rte_eth_allmulticast_enable(u->port_id);
 	if (rc && rc != -ENOTSUP)
 		log_warn(u->name, "%s refuses to receive all multicast", u->driver);
-	return 0;
+	rc = u->steer ? u->steer->ops->started(u->steer->ctx) : 0;
+	return rc ? err_prefix("uplink %s", u->name), rc : 0;
 }
 
 /* Wraps an fd that must not be read (a TAP's frames come out of it) so that it can be waited for. */
@@ -329,7 +389,8 @@ static int attach(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 		.kind = VSW_PORT_UPLINK,
 		.vlan_mode = cfg->vlan_mode,
 		.pvid = cfg->pvid,
-		.nr_queues = u->nr_rxq,
+		.nr_queues = u->steer ? 1 : u->nr_rxq, /* the others when they have somebody */
+		.has_load = u->steer != NULL,
 	};
 	int rc;
 
@@ -341,29 +402,80 @@ static int attach(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 		if (rc)
 			return rc;
 	}
-	rc = vsw_port_create(&u->port, u->sw, &pc, u->is_lender ? &lender_ops : &uplink_ops, u);
+	rc = vsw_port_create(&u->port, u->sw, &pc, ops_of(u), u);
 	if (!rc)
 		rc = vsw_port_attach(u->port);
+	return rc;
+}
+
+static void unplug(struct vsw_uplink *u)
+{
+	int saved;
+
+	if (!u->is_plugged)
+		return;
+	if (vsw_netns_enter(u->netns, &saved))
+		log_warn(u->name, "%s",
+			 err_text()); /* deleted meanwhile, and our interface with it */
+	if (u->is_started && u->steer)
+		u->steer->ops->stopping(u->steer->ctx);
+	if (u->is_started && rte_eth_dev_stop(u->port_id))
+		log_warn(u->name, "%s does not stop", u->driver);
+	uplink_lend_end(u);
+	if (rte_eth_dev_close(u->port_id))
+		log_warn(u->name, "%s does not close", u->driver);
+	if (u->steer)
+		u->steer->ops->closed(u->steer->ctx);
+	if (rte_dev_remove(u->dev))
+		log_warn(u->name, "%s cannot be unplugged", u->driver);
+	u->is_plugged = u->is_started = false;
+	vsw_netns_leave(&saved);
+}
+
+/* A driver that passes buffers on to another device may not have all of them back. */
+static void pool_free(struct vsw_uplink *u)
+{
+	if (!u->pool)
+		return;
+	if (rte_mempool_full(u->pool))
+		rte_mempool_free(u->pool);
+	else
+		log_warn(u->name, "%u buffers are still in use elsewhere, keeping their pool",
+			 rte_mempool_in_use_count(u->pool));
+	u->pool = NULL;
+}
+
+static int set_up(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg,
+		  const struct rte_eth_dev_info *info)
+{
+	int rc;
+
+	choose_queues(u, cfg, info);
+	if (u->nr_rxq == 0 || u->nr_txq == 0)
+		return err_set(-EINVAL, "uplink %s: device '%s' cannot %s", u->name, cfg->devargs,
+			       u->nr_rxq ? "send" : "receive");
+	rc = configure(u, cfg, info);
+	if (!rc)
+		rc = setup_queues(u, cfg);
+	if (!rc)
+		rc = start(u, cfg->devargs);
 	return rc;
 }
 
 static int bring_up(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 {
 	struct rte_eth_dev_info info;
-	int rc = plug(u, cfg->devargs);
+	int rc;
 
-	if (rc)
-		return rc;
-	rte_eth_dev_info_get(u->port_id, &info);
-	choose_queues(u, cfg, &info);
-	if (u->nr_rxq == 0 || u->nr_txq == 0)
-		return err_set(-EINVAL, "uplink %s: device '%s' cannot %s", u->name, cfg->devargs,
-			       u->nr_rxq ? "send" : "receive");
-	rc = configure(u, cfg, &info);
-	if (!rc)
-		rc = setup_queues(u, cfg);
-	if (!rc)
-		rc = start(u, cfg->devargs);
+	do { /* again when whoever sorts has found out that the device cannot do what it said */
+		unplug(u);
+		pool_free(u);
+		rc = plug(u, cfg->devargs);
+		if (rc)
+			return rc;
+		rte_eth_dev_info_get(u->port_id, &info);
+		rc = set_up(u, cfg, &info);
+	} while (rc == -EAGAIN);
 	if (!rc)
 		find_wakeups(u);
 	return rc;
@@ -397,6 +509,7 @@ static struct vsw_uplink *uplink_new(struct vsw *sw, const struct vsw_uplink_cfg
 	u->sw = sw;
 	for (q = 0; q < VSW_QUEUES_MAX; q++)
 		u->event_fd[q] = -1;
+	u->steer = cfg->steer;
 	snprintf(u->name, sizeof(u->name), "%s", cfg->name);
 	snprintf(u->netns, sizeof(u->netns), "%s", cfg->netns ? cfg->netns : "");
 	return u;
@@ -431,37 +544,6 @@ fail:
 	return rc;
 }
 
-static void unplug(struct vsw_uplink *u)
-{
-	int saved;
-
-	if (!u->is_plugged)
-		return;
-	if (vsw_netns_enter(u->netns, &saved))
-		log_warn(u->name, "%s",
-			 err_text()); /* deleted meanwhile, and our interface with it */
-	if (u->is_started && rte_eth_dev_stop(u->port_id))
-		log_warn(u->name, "%s does not stop", u->driver);
-	uplink_lend_end(u);
-	if (rte_eth_dev_close(u->port_id))
-		log_warn(u->name, "%s does not close", u->driver);
-	if (rte_dev_remove(u->dev))
-		log_warn(u->name, "%s cannot be unplugged", u->driver);
-	vsw_netns_leave(&saved);
-}
-
-/* A driver that passes buffers on to another device may not have all of them back. */
-static void pool_free(struct vsw_uplink *u)
-{
-	if (!u->pool)
-		return;
-	if (rte_mempool_full(u->pool))
-		rte_mempool_free(u->pool);
-	else
-		log_warn(u->name, "%u buffers are still in use elsewhere, keeping their pool",
-			 rte_mempool_in_use_count(u->pool));
-}
-
 /* unlink and quiesce: vsw_port_detach(); then no lcore is in our functions. */
 void vsw_uplink_destroy(struct vsw_uplink *u)
 {
@@ -490,6 +572,11 @@ const char *vsw_uplink_driver(const struct vsw_uplink *u)
 	return u->driver;
 }
 
+uint16_t vsw_uplink_dev(const struct vsw_uplink *u)
+{
+	return u->port_id;
+}
+
 void vsw_uplink_status(const struct vsw_uplink *u, struct vsw_uplink_status *out)
 {
 	struct rte_eth_link link = {0};
@@ -500,6 +587,8 @@ void vsw_uplink_status(const struct vsw_uplink *u, struct vsw_uplink_status *out
 	*out = (struct vsw_uplink_status){
 		.is_link_up = link.link_status == RTE_ETH_LINK_UP,
 		.has_wakeup = u->event_fd[0] >= 0,
+		.rx_packets = st.ipackets,
+		.tx_packets = st.opackets,
 		.rx_missed = st.imissed + st.rx_nombuf,
 		.tx_errors = st.oerrors,
 		.has_zero_copy = u->is_lender && !u->is_lending_off,

@@ -138,14 +138,24 @@ static bool is_any_out(const struct vsw_uplink *u)
 	return is;
 }
 
-void uplink_lend_recall(struct vsw_uplink *u)
+/* Queues besides those that are polled from the attachment on. */
+static void queues_again(struct vsw_uplink *u, const bool *was_on)
 {
-	if (!is_any_out(u))
-		return;
-	log_warn(u->name, "its device does not send what it was lent (is its link down?); it is "
-			  "started anew, and frames are copied from now on");
-	__atomic_store_n(&u->is_lending_off, true, __ATOMIC_RELAXED);
+	for (uint16_t q = vsw_port_cfg(u->port)->nr_queues; q < VSW_QUEUES_MAX; q++)
+		if (was_on[q] && vsw_port_queue_start(u->port, q))
+			log_err(u->name, "%s", err_text());
+}
+
+static void start_anew(struct vsw_uplink *u)
+{
+	const struct vsw_steer *st = u->steer;
+	bool was_on[VSW_QUEUES_MAX];
+
+	for (uint16_t q = 0; q < VSW_QUEUES_MAX; q++)
+		was_on[q] = u->port->queue[q].is_on;
 	vsw_port_detach(u->port); /* no lcore is in our functions */
+	if (st)
+		st->ops->stopping(st->ctx);
 	if (rte_eth_dev_stop(u->port_id)) {
 		log_err(u->name, "its device does not stop");
 		return;
@@ -153,8 +163,19 @@ void uplink_lend_recall(struct vsw_uplink *u)
 	give_all_back(u);
 	if (rte_eth_dev_start(u->port_id))
 		log_err(u->name, "its device does not start again");
-	if (vsw_port_attach(u->port))
+	if ((st && st->ops->started(st->ctx)) || vsw_port_attach(u->port))
 		log_err(u->name, "%s", err_text());
+	queues_again(u, was_on);
+}
+
+void uplink_lend_recall(struct vsw_uplink *u)
+{
+	if (!is_any_out(u))
+		return;
+	log_warn(u->name, "its device does not send what it was lent (is its link down?); it is "
+			  "started anew, and frames are copied from now on");
+	__atomic_store_n(&u->is_lending_off, true, __ATOMIC_RELAXED);
+	start_anew(u);
 }
 
 void uplink_lend_tick(struct vsw_uplink *u)

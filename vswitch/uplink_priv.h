@@ -8,6 +8,7 @@
 #include <rte_spinlock.h>
 
 #include "vswitch/packet.h"
+#include "vswitch/steer.h"
 #include "vswitch/uplink.h"
 #include "vswitch/vswitch.h"
 
@@ -57,7 +58,9 @@ struct vsw_uplink {
 	bool is_lender;	     /* it sends from the source's memory; lane and ranges are there */
 	bool is_lending_off; /* not any more. Atomic */
 	struct uplink_lane *lane;
-	struct uplink_ranges *ranges; /* RCU */
+	struct uplink_ranges *ranges;	/* RCU */
+	const struct vsw_steer *steer;	/* NULL: none */
+	bool is_direct[VSW_QUEUES_MAX]; /* the queue's mbufs may have sections (vswitch/direct.h) */
 	struct rte_mempool *pool;
 	struct uplink_txq txq[VSW_LCORES_MAX];
 
@@ -76,11 +79,16 @@ struct vsw_uplink {
 };
 
 uint16_t uplink_rx(void *be, uint16_t q, struct vsw_vec *v);
+uint16_t uplink_rx_steered(void *be, uint16_t q, struct vsw_vec *v);
 void uplink_rx_done(void *be, uint16_t q, struct vsw_vec *v);
 uint16_t uplink_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n, uint8_t *reason);
 bool uplink_arm(void *be, uint16_t q);
 void uplink_disarm(void *be, uint16_t q);
 int uplink_event_fd(void *be, uint16_t q);
+/* The same with queues that are not the device's own. */
+bool uplink_arm_steered(void *be, uint16_t q);
+void uplink_disarm_steered(void *be, uint16_t q);
+int uplink_event_fd_steered(void *be, uint16_t q);
 
 /* uplink_lend.c, ctl.  Before the port is attached: from now on it lends. 0, -ENOTSUP, -ENOMEM, -ENOSPC (text set). */
 int uplink_lend_begin(struct vsw_uplink *u);

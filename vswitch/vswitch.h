@@ -70,13 +70,20 @@ void vsw_stop(struct vsw *sw);
 /* ctl.  Returns after every lcore passed a quiescent point (or sleeps). */
 void vsw_quiesce(struct vsw *sw);
 
+/* ctl.  Stops all lcores at a vector boundary, and lets them go on. Short: rings fill meanwhile. */
+void vsw_park(struct vsw *sw);
+void vsw_unpark(struct vsw *sw);
+
 /* lcore -> ctl: @fn(@ctx, @arg) will run on the ctl thread. False when the queue is full (the caller
  * tries again at its next poll). */
 typedef void (*vsw_event_fn)(void *ctx, uint64_t arg);
 bool vsw_event_post(struct vsw *sw, vsw_event_fn fn, void *ctx, uint64_t arg);
 
-/* ctl.  vsw_event_process() calls @fn(@ctx, 0) about once a second; NULL: no more. One such. */
+/* ctl.  vsw_event_process() calls @fn(@ctx, 0) about once a second, until vsw_each_second_end() with that @ctx.
+ * VSW_SECONDS_MAX at most. */
+#define VSW_SECONDS_MAX 4u
 void vsw_each_second(struct vsw *sw, vsw_event_fn fn, void *ctx);
+void vsw_each_second_end(struct vsw *sw, void *ctx);
 
 /* ctl.  An fd to wait on and what to do when it is readable. Learning and ageing happen here, too. */
 int vsw_event_fd(const struct vsw *sw);
@@ -136,6 +143,9 @@ struct vsw_lcore_stats {
 	uint64_t loops, busy_loops, sleeps, packets;
 	uint64_t tsc_busy, tsc_idle, tsc_asleep;
 };
+unsigned int vsw_nr_lcores(const struct vsw *sw);
+unsigned int vsw_lcore_eal_id(const struct vsw *sw,
+			      unsigned int lcore); /* lcore: index in the switch */
 void vsw_lcore_stats_get(const struct vsw *sw, unsigned int lcore, struct vsw_lcore_stats *out);
 
 /* ctl.  The forwarding database, for show: calls @fn for each entry. */

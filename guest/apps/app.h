@@ -54,7 +54,7 @@ struct app {
 	bool has_failed;
 };
 
-extern const struct app_ops app_echo, app_l2fwd, app_pktgen, app_sink;
+extern const struct app_ops app_echo, app_l2fwd, app_pktgen, app_sink, app_revoke;
 
 /* Runs the application to its end. Returns the exit status of the image. */
 int app_run(struct app *a, const struct app_ops *ops);

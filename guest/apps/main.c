@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The image: app=echo|l2fwd|pktgen|sink, and each application's arguments. Common ones: nic=N or
+/* The image: app=echo|l2fwd|pktgen|sink|revoke, and each application's arguments. Common ones: nic=N or
  * nics=N,M, queues=N, poll=1, mtu=, rxbuf=, txbuf=, ring_pages=, vmbus=VERSION.
  *	echo	ip=A.B.C.D[/LEN] [vlan=VID]
  *	l2fwd	nics=0,1 mode=bridge|mac [copy=1] [peer0=MAC peer1=MAC] [inject=N size=S]
  *	pktgen	nic=0 dst=MAC [size=S count=N window=W burst=B rate=PPS]
  *	sink	nic=0 [flows=N]
+ *	revoke	nic=0 [cycles=N frames=N wait=MICROSECONDS place=BYTES]
  * Sizes are those on a wire, with the 4 bytes of FCS that nobody stores. */
 #include "guest/apps/app.h"
 #include "guest/apps/echo.h"
 #include "guest/apps/gen.h"
 #include "guest/apps/l2fwd.h"
 #include "guest/apps/pkt.h"
+#include "guest/apps/revoke.h"
 #include "guest/apps/sink.h"
 
 static struct app app;
@@ -319,16 +321,64 @@ const struct app_ops app_sink = {.name = "sink",
 				 .poll = sink_round,
 				 .report = sink_report};
 
+/* ---- revoke -------------------------------------------------------------------------------- */
+
+static struct revoke revoke;
+
+static void revoke_setup(struct app *a)
+{
+	if (a->nr_workers != 1)
+		rt_panic("queues=%u: the buffer is revoked by one", a->nr_workers);
+	revoke.cycles_max = rt_arg_u64("cycles", 1000);
+	revoke.frames_each = (uint32_t)rt_arg_u64("frames", 64);
+	revoke.place = (uint32_t)rt_arg_u64("place", 0);
+	revoke.wait = rt_arg_u64("wait", 2000) * 10;
+}
+
+static unsigned int revoke_round(struct app_worker *w, uint64_t tsc)
+{
+	int rc = revoke_poll(&revoke, app_queue(w, 0));
+
+	if (rc < 0)
+		rt_panic("cycle %lu: error %d", (unsigned long)revoke.cycles, rc);
+	return (unsigned int)rc;
+}
+
+static void revoke_report(struct app *a, struct app_totals *t)
+{
+	t->packets = revoke.rx_packets;
+	t->is_done = revoke.cycles == revoke.cycles_max;
+	app_report("cycles", revoke.cycles);
+	app_report("rx_packets", revoke.rx_packets);
+	app_report("placed", revoke.placed);
+	app_report("placed_cycles", revoke.placed_cycles);
+	app_report("numbered", revoke.numbered);
+	app_report("late", revoke.late);
+	app_report("corrupted", revoke.corrupted);
+	app_report("compared_bytes", revoke.compared);
+	app_report("damaged_bytes", revoke.damaged);
+	app_report("damaged_cycles", revoke.damaged_cycles);
+	app_report("damaged_at", revoke.damaged_at);
+	app_report("done", t->is_done);
+}
+
+const struct app_ops app_revoke = {.name = "revoke",
+				   .nr_nics = 1,
+				   .setup = revoke_setup,
+				   .poll = revoke_round,
+				   .report = revoke_report};
+
 /* ---- Start --------------------------------------------------------------------------------- */
 
 int app_main(void)
 {
-	static const struct app_ops *const apps[] = {&app_echo, &app_l2fwd, &app_pktgen, &app_sink};
+	static const struct app_ops *const apps[] = {&app_echo, &app_l2fwd, &app_pktgen, &app_sink,
+						     &app_revoke};
 	unsigned int i;
 
 	for (i = 0; i < sizeof(apps) / sizeof(apps[0]); i++) {
 		if (rt_arg_is("app", apps[i]->name))
 			return app_run(&app, apps[i]);
 	}
-	rt_panic("app=: echo, l2fwd, pktgen or sink");
+	rt_panic("app=: echo, l2fwd, pktgen, sink or revoke");
 }

@@ -84,6 +84,18 @@ void nvsc_rx_drop(struct nvsc_queue *q, const struct nvsc_frame *f, unsigned int
 		nvsc_rec_put(q, f[i].rec, 1);
 }
 
+void nvsc_rx_skip(struct nvsc_queue *q)
+{
+	if (q->cur_i < q->cur_n)
+		nvsc_rec_put(q, q->cur_rec, q->cur_n - q->cur_i);
+	q->cur_i = q->cur_n;
+}
+
+bool nvsc_rx_owes(const struct nvsc_queue *q)
+{
+	return q->done_head != REC_END;
+}
+
 /* ---- Messages ------------------------------------------------------------------------------ */
 
 /* Walks per-packet information of @len bytes at @p. False when the chain is malformed. */
@@ -183,7 +195,8 @@ static inline unsigned int take_frames(struct nvsc_queue *q, struct nvsc_frame *
 
 /* ---- Ring packets -------------------------------------------------------------------------- */
 
-/* A transfer-page packet: its range list becomes the current one. False: malformed. */
+/* A transfer-page packet: its range list becomes the current one. False: malformed. What comes while the buffer is
+ * revoked was sent before the host knew, and goes back unread. */
 static bool open_xfer(struct nvsc_queue *q, const struct vmbus_pkt_desc *d)
 {
 	uint32_t at = vmbus_ring_wrap(&q->in, q->in.own + (uint32_t)sizeof(*d));
@@ -198,7 +211,7 @@ static bool open_xfer(struct nvsc_queue *q, const struct vmbus_pkt_desc *d)
 	    payload - sizeof(*d) - sizeof(x) < x.range_count * sizeof(q->cur[0]))
 		return false;
 	vmbus_ring_read(&q->in, vmbus_ring_wrap(&q->in, q->in.own + payload), &type, sizeof(type));
-	if (type != NVSP_MSG_RNDIS_PKT || !q->nic->rx)
+	if (type != NVSP_MSG_RNDIS_PKT || (!q->nic->rx && !q->nr_recs))
 		return false;
 	if (!rec_get(q, d->trans_id, x.range_count))
 		return false;
@@ -207,6 +220,8 @@ static bool open_xfer(struct nvsc_queue *q, const struct vmbus_pkt_desc *d)
 	q->cur_i = 0;
 	q->cur_n = x.range_count;
 	q->stats.rx_packets++;
+	if (unlikely(!q->nic->rx))
+		nvsc_rx_skip(q);
 	return true;
 }
 

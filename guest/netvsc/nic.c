@@ -452,7 +452,7 @@ static void reset(struct nvsc_nic *nic, struct nvsc_bus *bus, struct nvsc_chan *
 	nic->rx_gpadl = nic->tx_gpadl = 0;
 	nic->nr_rx_sections = nic->nr_tx_sections = 0;
 	nic->version = nic->nr_queues = nic->rss_caps_queues = 0;
-	nic->is_rndis_up = false;
+	nic->is_rndis_up = nic->owes_revoke = false;
 	nic->max_pkts = nic->align = 1;
 	ch->is_owned = true;
 }
@@ -507,7 +507,7 @@ int nvsc_open(struct nvsc_nic *nic, struct nvsc_bus *bus, struct nvsc_chan *ch,
 	return rc;
 }
 
-/* One step towards empty: true while something is outstanding or came. */
+/* One step towards empty: true while something is outstanding or came. What was known to have come may not be all. */
 static bool drain_step(struct nvsc_nic *nic)
 {
 	struct nvsc_frame f[16];
@@ -517,14 +517,15 @@ static bool drain_step(struct nvsc_nic *nic)
 
 	for (i = 0; i < nic->nr_queues; i++) {
 		struct nvsc_queue *q = &nic->queue[i];
+		uint32_t read = q->in.own;
 
 		n = nvsc_rx_burst(q, f, 16);
 		nvsc_rx_drop(q, f, n);
 		q->stats.rx_dropped += n;
 		nvsc_flush(q);
-		is_busy |=
-			n || (!q->fault && (nvsc_tx_pending(q) || q->in_avail ||
-					    vmbus_ring_space(&q->out) != (int32_t)q->out.size - 8));
+		is_busy |= n || read != q->in.own ||
+			   (!q->fault && (nvsc_tx_pending(q) || nvsc_rx_owes(q) || q->in_avail ||
+					  vmbus_ring_space(&q->out) != (int32_t)q->out.size - 8));
 	}
 	return is_busy;
 }
@@ -545,14 +546,60 @@ static int drain(struct nvsc_nic *nic)
 	return 0;
 }
 
+static int revoke_recv(struct nvsc_nic *nic)
+{
+	struct nvsp_msg m = {.type = NVSP_MSG_REVOKE_RECV_BUF, .revoke.id = NVSP_RECV_BUF_ID};
+
+	nic->owes_revoke = false;
+	return nvsc_nvsp_call(nic, &m, 0);
+}
+
+int nvsc_rx_revoke(struct nvsc_nic *nic, bool is_told)
+{
+	uint32_t i;
+	int rc = 0;
+
+	if (!nic->rx_gpadl)
+		return NVSC_E_INVAL;
+	nic->owes_revoke = true;
+	if (is_told)
+		rc = revoke_recv(nic);
+	if (!rc)
+		rc = nvsc_gpadl_teardown(nic->bus, nic->ch, nic->rx_gpadl);
+	if (rc)
+		return rc;
+	nic->rx_gpadl = 0;
+	nic->rx = NULL;
+	for (i = 0; i < nic->nr_queues; i++)
+		nvsc_rx_skip(&nic->queue[i]);
+	return 0;
+}
+
+/* Numbers of sections mean those of the new buffer as soon as there is one: the old ones go back before. */
+int nvsc_rx_renew(struct nvsc_nic *nic)
+{
+	int rc = 0;
+
+	if (nic->rx_gpadl)
+		return NVSC_E_INVAL;
+	if (nic->owes_revoke)
+		rc = revoke_recv(nic);
+	if (!rc)
+		rc = drain(nic);
+	if (!rc)
+		rc = nvsp_recv_buf(nic);
+	if (!rc && nic->nr_rx_sections > nic->queue[0].nr_recs)
+		rc = NVSC_E_PROTO;
+	return rc;
+}
+
 static int revoke(struct nvsc_nic *nic)
 {
-	struct nvsp_msg recv = {.type = NVSP_MSG_REVOKE_RECV_BUF, .revoke.id = NVSP_RECV_BUF_ID};
 	struct nvsp_msg send = {.type = NVSP_MSG_REVOKE_SEND_BUF};
 	int rc = 0;
 
 	if (nic->rx_gpadl)
-		rc = nvsc_nvsp_call(nic, &recv, 0);
+		rc = revoke_recv(nic);
 	if (!rc && nic->tx_gpadl)
 		rc = nvsc_nvsp_call(nic, &send, 0);
 	return rc;

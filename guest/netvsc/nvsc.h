@@ -206,6 +206,7 @@ struct nvsc_nic {
 	uint32_t rx_gpadl, tx_gpadl; /* 0: none */
 	uint32_t nr_tx_sections, nr_rx_sections;
 	bool is_rndis_up;
+	bool owes_revoke; /* the GPADL of the receive buffer went without a word */
 	/* Control. */
 	bool is_link_up;
 	uint32_t vf_allocated, vf_serial;
@@ -231,6 +232,16 @@ int nvsc_close(struct nvsc_nic *nic);
 
 /* Sets the packet filter. */
 int nvsc_set_filter(struct nvsc_nic *nic, uint32_t filter);
+
+/* Takes the receive buffer back at once, while frames come, as nvsc_close() never does, which asks for silence first.
+ * When it returns 0 the host has forgotten it: its pages (nic->rx_mem) are the caller's. @is_told: by REVOKE_RECV_BUF
+ * first; else the host learns it by the teardown of the GPADL. Frames of it were given back and sends of them
+ * completed, by the caller; what it did not take yet is lost. Until nvsc_rx_renew() one thread has the whole adapter,
+ * and control that is answered in that buffer fails. Negative: the pages are the host's. */
+int nvsc_rx_revoke(struct nvsc_nic *nic, bool is_told);
+/* Shares it again under a new handle, and frames come as before. The sections are to be what they were. 0 or negative:
+ * the adapter is fit to be closed only. */
+int nvsc_rx_renew(struct nvsc_nic *nic);
 
 /* The queue on which an IPv4 datagram that is not TCP comes, by the RSS parameters that we set.
  * Addresses in host order. A host may do otherwise. */
@@ -271,6 +282,9 @@ void nvsc_queue_init(struct nvsc_queue *q, struct nvsc_chan *ch, void *mem, uint
 		     uint32_t nr_sections);
 uint32_t nvsc_queue_bytes(const struct nvsc_nic *nic, uint32_t nr_sections);
 void nvsc_rec_put(struct nvsc_queue *q, uint32_t rec, uint32_t n);
+/* What is left of the packet that is being handed out goes back unread. */
+void nvsc_rx_skip(struct nvsc_queue *q);
+bool nvsc_rx_owes(const struct nvsc_queue *q); /* receive packets wait to be given back */
 bool nvsc_out_room(struct nvsc_queue *q, uint32_t bytes);
 
 /* tx.c */

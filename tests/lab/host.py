@@ -23,7 +23,8 @@ CACHE = os.environ.get("NETHV_LAB_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "nethv-lab")
 BUILD = os.path.abspath(os.environ.get("NETHV_BUILD") or os.path.join(SRC, "build"))
 BOOT_LIMIT = 180  # seconds until L1 is ready; a busy machine needs many times the usual
-PASSED_ON = ("LAB_ONLY", "CYCLES", "RELOADS", "KILLS", "LIVES")  # what scenarios read of the environment
+# What scenarios read of the environment.
+PASSED_ON = ("LAB_ONLY", "CYCLES", "CHANGES", "FRAMES", "RELOADS", "KILLS", "LIVES", "SEED", "STEPS")
 GRACE = 45        # a job that passed its time limit is ended in L1; when that fails, L1 is, after this
 PR_SET_PDEATHSIG = 1
 # Start-up work of the kernel that costs seconds here and serves nobody in L1.

@@ -223,7 +223,7 @@ def compiled(source, *flags):
             return f.read()
 
 
-PROGRAMS = ("talk", "numbered", "dma")
+PROGRAMS = ("talk", "numbered", "frames", "dma")
 
 
 def extras():

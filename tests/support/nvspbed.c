@@ -212,26 +212,44 @@ static void peer_make(struct bed *b, uint32_t nr_pages)
 	vmbus_state_init(b->peer->pub.state, 1);
 }
 
-void bed_create(struct bed *b, const struct netvsp_nic_cfg *cfg, struct vsw *sw, uint32_t nr_pages)
+static void nic_make(struct bed *b, struct netvsp_nic_cfg *nc, uint32_t nr_pages)
 {
-	struct vsw_cfg sc = {.nr_lcores = 1, .lcore_id = {1}, .poll = VSW_POLL_BUSY};
-	struct netvsp_nic_cfg nc = *cfg;
 	unsigned int q;
 
-	memset(b, 0, sizeof(*b));
-	b->sw = sw;
-	b->owns_switch = !sw;
-	if (!sw)
-		must(vsw_create(&b->sw, &sc) == 0);
-	must(netvsp_create(&b->nv, b->sw) == 0);
-	snprintf(nc.name, sizeof(nc.name), "bed");
-	snprintf(nc.partition, sizeof(nc.partition), "bed");
-	memcpy(nc.mac, (uint8_t[6]){2, 0, 0, 0, 0, 1}, 6);
-	must(netvsp_nic_create(&b->nic, b->nv, &nc) == 0);
+	snprintf(nc->partition, sizeof(nc->partition), "%s", nc->name);
+	must(netvsp_nic_create(&b->nic, b->nv, nc) == 0);
 	peer_make(b, nr_pages);
 	b->nic->peer = &b->peer->pub;
 	for (q = 0; q < BED_CHANS; q++)
 		chan_make(b, q);
+}
+
+void bed_create(struct bed *b, const struct netvsp_nic_cfg *cfg, struct vsw *sw, uint32_t nr_pages)
+{
+	struct vsw_cfg sc = {.nr_lcores = 1, .lcore_id = {1}, .poll = VSW_POLL_BUSY};
+	struct netvsp_nic_cfg nc = *cfg;
+
+	memset(b, 0, sizeof(*b));
+	b->sw = sw;
+	b->owns_switch = !sw;
+	b->owns_netvsp = true;
+	if (!sw)
+		must(vsw_create(&b->sw, &sc) == 0);
+	must(netvsp_create(&b->nv, b->sw) == 0);
+	snprintf(nc.name, sizeof(nc.name), "bed");
+	memcpy(nc.mac, (uint8_t[6]){2, 0, 0, 0, 0, 1}, 6);
+	nic_make(b, &nc, nr_pages);
+}
+
+void bed_create_beside(struct bed *b, const struct netvsp_nic_cfg *cfg, const struct bed *first,
+		       uint32_t nr_pages)
+{
+	struct netvsp_nic_cfg nc = *cfg;
+
+	memset(b, 0, sizeof(*b));
+	b->sw = first->sw;
+	b->nv = first->nv;
+	nic_make(b, &nc, nr_pages);
 }
 
 void bed_destroy(struct bed *b)
@@ -243,7 +261,8 @@ void bed_destroy(struct bed *b)
 		b->nic->peer = NULL;
 		netvsp_nic_destroy(b->nic);
 	}
-	netvsp_destroy(b->nv);
+	if (b->owns_netvsp)
+		netvsp_destroy(b->nv);
 	if (b->owns_switch)
 		vsw_destroy(b->sw);
 	for (i = 0; i < BED_CHANS; i++)
@@ -258,7 +277,7 @@ void bed_destroy(struct bed *b)
 void bed_ready(struct bed *b, const struct vmbus_gpadl *recv, const struct vmbus_gpadl *send)
 {
 	struct netvsp_state *st = b->nic->st;
-	uint32_t size = netvsp_section_size(st->mtu);
+	uint32_t size = netvsp_section_size(b->nic);
 
 	st->nvsp_version = NVSP_V6_1;
 	if (recv) {

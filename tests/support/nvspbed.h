@@ -25,7 +25,7 @@ struct bed_chan {
 
 struct bed {
 	struct vsw *sw;
-	bool owns_switch;
+	bool owns_switch, owns_netvsp;
 	struct netvsp *nv;
 	struct netvsp_nic *nic;
 	struct be_peer *peer;
@@ -40,6 +40,9 @@ struct bed {
 /* The EAL is up. @sw NULL: a switch of its own, whose lcores do not run; else borrowed. @cfg needs no
  * name, partition nor MAC. Aborts when something cannot be. */
 void bed_create(struct bed *b, const struct netvsp_nic_cfg *cfg, struct vsw *sw, uint32_t nr_pages);
+/* Another partition's adapter in the switch of @first, which goes last. @cfg needs a name and a MAC. */
+void bed_create_beside(struct bed *b, const struct netvsp_nic_cfg *cfg, const struct bed *first,
+		       uint32_t nr_pages);
 /* @b->nic may be NULL: a test that destroyed it says so. */
 void bed_destroy(struct bed *b);
 

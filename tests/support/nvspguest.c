@@ -45,12 +45,18 @@ static const struct vmbus_gpadl *gpadl(struct nguest *g, uint32_t handle, uint32
 void nguest_up(struct nguest *g, const struct netvsp_nic_cfg *cfg, struct prng *rng,
 	       bool recv_shuffled, bool send_shuffled)
 {
+	nguest_up_on(g, NULL, cfg, rng, recv_shuffled, send_shuffled);
+}
+
+void nguest_up_on(struct nguest *g, struct vsw *sw, const struct netvsp_nic_cfg *cfg,
+		  struct prng *rng, bool recv_shuffled, bool send_shuffled)
+{
 	uint64_t own;
 	uint32_t i;
 
 	g->rng = rng;
 	g->stream_len = g->nr_msgs = 0;
-	bed_create(&g->bed, cfg, NULL, 256);
+	bed_create(&g->bed, cfg, sw, 256);
 	g->recv = gpadl(g, 1, NGUEST_RECV_PAGES, recv_shuffled);
 	g->send = gpadl(g, 2, NGUEST_SEND_PAGES, send_shuffled);
 	own = bed_alloc(&g->bed, NGUEST_OWN_PAGES);

@@ -33,6 +33,9 @@ struct nguest_ppi {
 /* The adapter is ready, its filter lets all in. Aborts when something cannot be. */
 void nguest_up(struct nguest *g, const struct netvsp_nic_cfg *cfg, struct prng *rng,
 	       bool recv_shuffled, bool send_shuffled);
+/* On a switch that is borrowed; NULL: as above. */
+void nguest_up_on(struct nguest *g, struct vsw *sw, const struct netvsp_nic_cfg *cfg,
+		  struct prng *rng, bool recv_shuffled, bool send_shuffled);
 void nguest_down(struct nguest *g);
 
 /* Appends a message to the stream. */

@@ -10,6 +10,7 @@
 #include "guest/apps/hist.h"
 #include "guest/apps/pkt.h"
 #include "guest/apps/seq.h"
+#include "guest/apps/revoke.h"
 #include "guest/apps/sink.h"
 
 static const uint8_t peer[6] = {2, 0xaa, 0, 0, 0, 1};
@@ -502,4 +503,55 @@ Test(address, text_of_ips_is_read_and_refused)
 	cr_assert_not(pkt_parse_ip("10.1.2.3/", &ip, &prefix));
 	cr_assert_not(pkt_parse_ip("10.1.2.3x", &ip, &prefix));
 	cr_assert_not(pkt_parse_ip("10..2.3", &ip, &prefix));
+}
+
+/* ---- revoke -------------------------------------------------------------------------------- */
+
+Test(revoke, each_byte_that_somebody_else_wrote_is_counted)
+{
+	static uint64_t mem[512];
+	struct revoke r = {.cycles = 3};
+	unsigned int i;
+
+	for (i = 0; i < 512; i++)
+		mem[i] = revoke_pattern(3, i);
+	revoke_compare(&r, mem, sizeof(mem));
+	cr_assert_eq(r.damaged, 0);
+	cr_assert_eq(r.compared, sizeof(mem));
+	mem[0] ^= 1;
+	((uint8_t *)mem)[4095] ^= 0x80;
+	revoke_compare(&r, mem, sizeof(mem));
+	cr_assert_eq(r.damaged, 2);
+	cr_assert_eq(r.damaged_at, 4088);
+	cr_assert_eq(r.damaged_cycles, 1);
+	r = (struct revoke){.cycles = 4};
+	revoke_compare(&r, mem, sizeof(mem));
+	cr_assert_gt(r.damaged, sizeof(mem) / 2, "the pattern of the cycle before is damage");
+}
+
+Test(revoke, numbered_frames_are_judged)
+{
+	uint8_t f[60] = {[12] = 0x88, [13] = 0xb5};
+	struct revoke r = {0};
+	unsigned int i, n;
+
+	for (n = 300; n < 302; n++) {
+		f[20] = (uint8_t)(n >> 8);
+		f[21] = (uint8_t)n;
+		for (i = 22; i < sizeof(f); i++)
+			f[i] = (uint8_t)(n + 1 + i - 22);
+		revoke_frame(&r, f, sizeof(f));
+	}
+	cr_assert_eq(r.numbered, 2);
+	cr_assert_eq(r.late + r.corrupted, 0);
+	revoke_frame(&r, f, sizeof(f));
+	cr_assert_eq(r.late, 1, "twice");
+	f[59] ^= 1;
+	revoke_frame(&r, f, sizeof(f));
+	cr_assert_eq(r.corrupted, 1);
+	revoke_frame(&r, f, 21);
+	f[13] = 0;
+	revoke_frame(&r, f, sizeof(f));
+	cr_assert_eq(r.numbered, 4);
+	cr_assert_eq(r.rx_packets, 6);
 }

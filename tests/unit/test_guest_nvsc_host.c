@@ -304,6 +304,44 @@ Test(nvsc, frames_of_a_packet_come_in_place_and_are_completed_once)
 	fakehost_free(h);
 }
 
+/* What the host sent before it knew goes back unread, and before the new buffer is there. */
+Test(nvsc, a_buffer_that_was_revoked_under_traffic_is_renewed)
+{
+	struct vmbus_xfer_range r[2] = {{104, 0}, {104, FAKEHOST_SECTION}};
+	struct fakehost *h = fakehost_new();
+	struct nvsc_frame f[1];
+	uint32_t gpadl;
+	int told;
+
+	cr_assert_eq(nic_up(h, 1), 0);
+	for (told = 0; told < 2; told++) {
+		gpadl = nic.rx_gpadl;
+		h->rx_done = 0;
+		fakehost_message(h, 0, 60);
+		fakehost_message(h, FAKEHOST_SECTION, 60);
+		fakehost_deliver(h, 0, 7, r, 2);
+		fakehost_deliver(h, 0, 8, r, 2);
+		cr_assert_eq(nvsc_rx_burst(q0(), f, 1), 1);
+		nvsc_rx_drop(q0(), f, 1);
+		cr_assert_eq(nvsc_rx_renew(&nic), NVSC_E_INVAL);
+		cr_assert_eq(nvsc_rx_revoke(&nic, told), 0);
+		cr_assert_eq(nvsc_rx_revoke(&nic, told), NVSC_E_INVAL);
+		memset(nic.rx_mem.ptr, 0xff, FAKEHOST_SECTION);
+		cr_assert_eq(nvsc_rx_burst(q0(), f, 1), 0,
+			     "nothing is read where the pattern lies");
+		cr_assert_eq(nvsc_rx_renew(&nic), 0);
+		cr_assert_eq(h->rx_done, 2);
+		cr_assert_eq(h->last_rx_id, 8);
+		cr_assert_neq(nic.rx_gpadl, gpadl);
+		fakehost_message(h, 0, 60);
+		fakehost_deliver(h, 0, 9, r, 1);
+		cr_assert_eq(receive_and_drop(h), 1);
+	}
+	cr_assert_eq(q0()->stats.rx_bad, 0);
+	cr_assert_eq(nic_down(), 0);
+	fakehost_free(h);
+}
+
 Test(nvsc, malformed_data_messages_are_dropped_and_completed)
 {
 	/* offset in the message, value */

@@ -102,7 +102,7 @@ static const struct cfg_bad bad[] = {
 	{PART "uplinks:\n  - {name: u, devargs: net_tap0, netns: /run/x}\n",
 	 {"f.yaml:4: uplinks[0].netns:", "a path", "ip netns list"}},
 	{PART "uplinks:\n  - {name: u, devargs: net_tap0, queues: 0}\n",
-	 {"uplinks[0].queues:", "\"0\"", "1..64"}},
+	 {"uplinks[0].queues:", "\"0\"", "1..128"}},
 	{PART "uplinks:\n  - {name: u, devargs: net_tap0, mtu: 9001}\n",
 	 {"uplinks[0].mtu:", "\"9001\"", "68..9000"}},
 	{PART "    image: /dev/null\n    kernel: /dev/null\n",

@@ -235,11 +235,38 @@ Test(mgmt_sup, refuses_what_a_file_would_be_refused_for)
 	ask(9, "nic_set", "{\"nic\": \"p/0\", \"link\": \"sideways\"}");
 	expect_error(9, RPC_BAD_PARAMS, "allowed: up, down");
 	ask(10, "nic_set", "{\"nic\": \"p/0\", \"mtu\": 9000}");
-	expect_error(10, RPC_BAD_PARAMS, "only its link");
+	expect_error(10, RPC_BAD_PARAMS, "link (up, down) or vmq");
 	ask(11, "nic_add", "{\"partition\": \"p\", \"nic\": {\"index\": 0}}");
 	expect_error(11, RPC_BAD_PARAMS, "each number once");
+	ask(12, "nic_set", "{\"nic\": \"p/0\", \"link\": \"up\", \"vmq\": {}}");
+	expect_error(12, RPC_BAD_PARAMS, "link (up, down) or vmq");
+	ask(13, "nic_set", "{\"nic\": \"p/0\", \"vmq\": \"off\"}");
+	expect_error(13, RPC_BAD_PARAMS, "link (up, down) or vmq");
+	ask(14, "nic_set", "{\"nic\": \"p/0\", \"vmq\": {\"queues\": 17}}");
+	expect_error(14, RPC_BAD_PARAMS, "partitions[0].nics[0].vmq.queues: found \"17\"");
+	ask(15, "nic_set", "{\"nic\": \"p/0\", \"vmq\": {\"provider\": \"flow\"}}");
+	expect_error(15, RPC_BAD_PARAMS, "unknown key \"provider\"");
 	cr_expect_not(has_answer());
 	cr_expect_eq(nics_in_memfd(), 1);
+}
+
+/* Keys that are named change, null takes one away, others stay. */
+Test(mgmt_sup, sets_keys_of_vmq_one_by_one)
+{
+	const struct mgmt_nic_vmq *v;
+
+	ask(1, "nic_set", "{\"nic\": \"p/0\", \"vmq\": {\"enabled\": false, \"queues\": 4}}");
+	cr_expect_not(sup->cfg->partitions[0].nics[0].vmq.is_off, "before the switch agreed");
+	switch_says_yes(1);
+	v = &sup->cfg->partitions[0].nics[0].vmq;
+	cr_expect(v->is_off);
+	cr_expect_eq(v->queues, 4);
+	ask(2, "nic_set", "{\"nic\": \"p/0\", \"vmq\": {\"queues\": null, \"direct\": \"off\"}}");
+	switch_says_yes(1);
+	v = &sup->cfg->partitions[0].nics[0].vmq;
+	cr_expect(v->is_off);
+	cr_expect(v->no_direct);
+	cr_expect_eq(v->queues, 0);
 }
 
 Test(mgmt_sup, answers_questions_of_workers_also_where_there_are_no_vfs)

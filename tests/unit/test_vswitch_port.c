@@ -41,8 +41,8 @@ Test(vsw_port, refuses_bad_configurations_and_says_what_is_wanted)
 	struct vsw *sw = switch_of(1);
 	struct vsw_port_cfg c;
 
-	c = good(), c.nr_queues = 65;
-	expect_refused(sw, &c, -EINVAL, "want 0..64");
+	c = good(), c.nr_queues = VSW_QUEUES_MAX + 1;
+	expect_refused(sw, &c, -EINVAL, "want 0..128");
 	c = good(), c.name[0] = 0;
 	expect_refused(sw, &c, -EINVAL, "name");
 	c = good(), memset(c.name, 'x', sizeof(c.name));
@@ -139,7 +139,7 @@ Test(vsw_port, queues_are_spread_over_lcores_and_stay_there)
 	cr_assert_eq(sw->snap->lcore[0].n, 2);
 	cr_assert_eq(vsw_port_queue_start(f->port, 0), 0);
 	cr_assert_eq(sw->snap->lcore[0].n, 3, "back where it was");
-	cr_assert_eq(vsw_port_queue_start(f->port, 64), -EINVAL);
+	cr_assert_eq(vsw_port_queue_start(f->port, VSW_QUEUES_MAX), -EINVAL);
 	vsw_port_detach(f->port);
 	cr_assert_eq(vsw_port_queue_start(f->port, 0), -EINVAL);
 	cr_assert(strstr(err_text(), "not attached"));

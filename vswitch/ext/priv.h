@@ -210,6 +210,7 @@ int vsw_exts_create(struct vsw *sw);
 void vsw_exts_destroy(struct vsw *sw);
 struct vsw_ext_set;
 void vsw_exts_snapshot(const struct vsw *sw, struct vsw_ext_set *out);
+bool vsw_exts_any(const struct vsw *sw); /* ctl.  Whether it would have any */
 void vsw_exts_tick(struct vsw *sw);
 
 /* objs.c, ctl.  The switch's ports and adapters for extensions. */

@@ -106,6 +106,17 @@ static void view_fill(struct vsw_ext_view *v, struct vsw_ext *e)
 	};
 }
 
+bool vsw_exts_any(const struct vsw *sw)
+{
+	const struct vsw_exts *x = sw->exts;
+	unsigned int i;
+
+	for (i = 0; x && i < x->n; i++)
+		if (is_on(x->e[i]))
+			return true;
+	return false;
+}
+
 void vsw_exts_snapshot(const struct vsw *sw, struct vsw_ext_set *out)
 {
 	const struct vsw_exts *x = sw->exts;

@@ -155,6 +155,7 @@ static int swap(struct vsw_ext *from, struct vsw_ext *to, struct state *s)
 		x->e[at] = from;
 		return rc;
 	}
+	vsw_direct_before(from->sw);
 	vsw_park(from->sw);
 	rc = hand_over(from, to, s);
 	if (rc)
@@ -163,6 +164,7 @@ static int swap(struct vsw_ext *from, struct vsw_ext *to, struct state *s)
 		sn = vsw_snap_exchange(from->sw, sn);
 	vsw_unpark(from->sw);
 	vsw_snap_retire(from->sw, sn);
+	vsw_direct_after(from->sw);
 	return rc;
 }
 
