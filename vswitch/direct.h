@@ -64,6 +64,14 @@ static inline void vsw_direct_gone(struct rte_mbuf *m)
 	m->buf_iova = d->host_iova;
 }
 
+/* lcore.  Its bytes are, or were when they came, where the guest can write. */
+static inline bool vsw_direct_is_guests(struct rte_mbuf *m)
+{
+	const struct vsw_direct *d = vsw_direct_of(m);
+
+	return d->buf || d->stale_iova;
+}
+
 struct vsw_vec;
 struct vsw_slot;
 

@@ -9,6 +9,7 @@
 
 #include <rte_branch_prediction.h>
 
+#include "vswitch/direct.h"
 #include "vswitch/priv.h"
 #include "vswitch/see/tap.h"
 
@@ -64,6 +65,18 @@ static uint16_t source_vlan(const struct vsw_port *src, uint32_t tag)
 	return vid != VLAN_NONE && vsw_port_in_vlan(src, vid) ? vid : VLAN_NONE;
 }
 
+/* Where a partition may have made the source up, nothing new is believed of it. */
+static inline void learn(struct vsw_lcore *lc, const struct vsw_port *src, uint64_t smac,
+			 uint16_t vid)
+{
+	if ((smac & 1) || !smac)
+		return;
+	if (unlikely(lc->vec.has_direct))
+		vsw_learn_refresh(lc, src, smac, vid);
+	else
+		vsw_learn_source(lc, src, smac, vid);
+}
+
 static inline uint16_t decide(struct vsw_lcore *lc, const struct vsw_snap *sn,
 			      const struct vsw_port *src, uint64_t dmac, uint64_t smac,
 			      uint16_t vid)
@@ -73,8 +86,7 @@ static inline uint16_t decide(struct vsw_lcore *lc, const struct vsw_snap *sn,
 	if (smac != src->mac) {
 		if (src->is_guarded)
 			return DST_DROP + VSW_DROP_spoofed_mac;
-		if (!(smac & 1) && smac)
-			vsw_learn_source(lc, src, smac, vid);
+		learn(lc, src, smac, vid);
 	}
 	if (dmac & 1)
 		return DST_FLOOD;
@@ -229,12 +241,7 @@ static __attribute__((noinline)) bool is_for(struct vsw_lcore *lc, const struct 
 	    !vsw_port_in_vlan(to, vid))
 		return false;
 	m->tci = (uint16_t)((m->tag & 0xF000) | vid);
-	if (!(smac & 1) && smac) {
-		if (unlikely(lc->vec.has_direct))
-			vsw_learn_refresh(lc, src, smac, vid);
-		else
-			vsw_learn_source(lc, src, smac, vid);
-	}
+	learn(lc, src, smac, vid);
 	return true;
 }
 
@@ -272,6 +279,34 @@ static bool look_up_steered(struct vsw_lcore *lc, const struct vsw_port *src,
 	w->has_tags = flags & NETHV_PKT_VLAN;
 	w->is_uniform = !differs;
 	return true;
+}
+
+/* Bytes that a partition has, or had, in its receive buffer are its own word, not the wire's: it may have made another
+ * frame of them before they were looked at. Only frames to the port whose queue it is are believed; that they came
+ * there is the NIC's word. */
+static __attribute__((noinline)) void forged_drop(struct vsw_lcore *lc, const struct vsw_snap *sn,
+						  const struct vsw_port *src, uint16_t id)
+{
+	const struct vsw_port *to = id < VSW_PORTS_MAX ? sn->port[id] : NULL;
+	struct vsw_vec *v = &lc->vec;
+	uint16_t i;
+
+	for (i = 0; i < v->n; i++) {
+		struct vsw_slot *s = &v->slot[i];
+		struct verdict m = {.tag = ~0u};
+		uint16_t why;
+
+		if (!vsw_direct_is_guests(s->mbuf))
+			continue;
+		why = vsw_admit(v, s);
+		m.dst_src_hi = load64(vsw_hdr(&s->pkt));
+		m.src_lo = load32(vsw_hdr(&s->pkt) + 8);
+		m.tag = pkt_tag(&s->pkt);
+		if (!why && !(to && is_for(lc, src, to, &m)))
+			why = VSW_DROP_spoofed_mac;
+		if (why)
+			s->pkt.drop_reason = (uint8_t)why;
+	}
 }
 
 static bool run_steered(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src,
@@ -467,16 +502,21 @@ const uint16_t vsw_in_order[VSW_VEC_SIZE] = {
 void vsw_pipeline_run(struct vsw_lcore *lc, const struct vsw_snap *sn, const struct vsw_port *src)
 {
 	struct vsw_port_stats *st = &src->stats[lc->index];
+	const uint16_t to = lc->vec.to;
 
 	stat_add(&st->in_packets, lc->vec.n);
 	stat_add(&st->rx_bursts, 1);
 	if (unlikely(sn->is_long)) {
+		if (unlikely(lc->vec.has_direct))
+			forged_drop(lc, sn, src, to);
 		lc->vec.to = VSW_PORT_NONE;
 		vsw_stages_run(lc, sn, src);
 		return;
 	}
-	if (lc->vec.to < VSW_PORTS_MAX && run_steered(lc, sn, src, st))
+	if (to < VSW_PORTS_MAX && run_steered(lc, sn, src, st))
 		return;
+	if (unlikely(lc->vec.has_direct))
+		forged_drop(lc, sn, src, to);
 	look_up(lc, sn, src, false);
 	stat_add(&st->in_bytes, lc->work.bytes);
 	if (likely(lc->work.is_uniform))

@@ -21,6 +21,10 @@ static struct prng rng;
 static struct vsw *sw;
 static struct vsw_port *wire;
 
+static const uint8_t
+	*forged;	    /* addresses that the guest writes over those of frames in its buffer */
+static atomic_uint victims; /* frames that came to somebody else */
+
 /* ---- The uplink's queue ----------------------------------------------------------------------- */
 
 static uint16_t wire_rx(void *be, uint16_t q, struct vsw_vec *v)
@@ -30,8 +34,11 @@ static uint16_t wire_rx(void *be, uint16_t q, struct vsw_vec *v)
 
 	v->has_direct = true;
 	v->to = vsw_port_id(b.g.bed.nic->port);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		if (forged && vsw_direct_is_guests(m[i]))
+			memcpy(rte_pktmbuf_mtod(m[i], uint8_t *), forged, 12);
 		fakenic_slot(v, m[i]);
+	}
 	return n;
 }
 
@@ -49,6 +56,20 @@ static uint16_t wire_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16
 	return n;
 }
 
+static uint16_t victim_rx(void *be, uint16_t q, struct vsw_vec *v)
+{
+	return 0;
+}
+
+static uint16_t victim_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
+			  uint8_t *reason)
+{
+	atomic_fetch_add(&victims, n);
+	return n;
+}
+
+static const struct vsw_port_ops victim_ops = {
+	.rx = victim_rx, .rx_done = wire_rx_done, .tx = victim_tx};
 static const struct vsw_port_ops wire_ops = {.rx = wire_rx, .rx_done = wire_rx_done, .tx = wire_tx};
 
 /* ---- The device ------------------------------------------------------------------------------- */
@@ -246,4 +267,29 @@ Test(netvsp_direct_live, a_buffer_torn_down_under_traffic_stays_as_its_next_owne
 	device_stop();
 	cr_expect_gt(dbed_direct(&b), 0);
 	cr_expect_gt(nr_seen, 0);
+}
+
+/* A guest that is quicker than the switch makes another frame of what the device wrote. */
+Test(netvsp_direct_live, a_frame_that_the_guest_forged_in_its_buffer_goes_to_nobody)
+{
+	static const uint8_t addresses[12] = {2, 0x4e, 9, 9, 9, 1, 2, 0x4e, 9, 9, 9, 2};
+	const struct vsw_port_cfg pc = {.name = "victim", .kind = VSW_PORT_UPLINK, .nr_queues = 1};
+	struct vsw_totals t;
+	struct vsw_port *p;
+	uint32_t i;
+
+	cr_assert_eq(vsw_port_create(&p, sw, &pc, &victim_ops, NULL), 0, "%s", err_text());
+	cr_assert_eq(vsw_port_attach(p), 0);
+	forged = addresses;
+	device_start(false);
+	for (i = 0; i < 10000 && atomic_load(&dev.written) < 2000; i++)
+		guest_reads(100);
+	vmq_direct_end(b.vd); /* what lies in the queue then has the guest's bytes, too */
+	device_stop();
+	for (i = 0; i < 1000 && nr_seen + drops() < atomic_load(&dev.written); i++)
+		guest_reads(200);
+	vsw_totals_get(sw, &t);
+	cr_expect_gt(t.by_reason[VSW_DROP_spoofed_mac], 0);
+	cr_expect_eq(atomic_load(&victims), 0);
+	vsw_port_destroy(p);
 }
