@@ -106,6 +106,19 @@ static int check_vlan(const struct check *c, const struct mgmt_vlan *vlan, const
 	return 0;
 }
 
+int mgmt_check_each(const struct check *c, int (*uplink)(const struct check *c, uint32_t i),
+		    int (*nic)(const struct check *c, uint32_t part, uint32_t k))
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < c->cfg->uplinks_count && !rc; i++)
+		rc = uplink(c, i);
+	for (uint32_t i = 0; i < c->cfg->partitions_count && !rc; i++)
+		for (uint32_t k = 0; k < c->cfg->partitions[i].nics_count && !rc; k++)
+			rc = nic(c, i, k);
+	return rc;
+}
+
 static int check_uplinks(const struct check *c)
 {
 	char path[64];

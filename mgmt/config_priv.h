@@ -93,6 +93,10 @@ int mgmt_check_policies(const struct check *c);
 /* ctl.  config_overlay.c: likewise. Also gives the overlay an address. */
 int mgmt_check_overlay(const struct check *c);
 
+/* ctl.  config_meaning.c.  Each uplink, then each adapter, until something is wrong. */
+int mgmt_check_each(const struct check *c, int (*uplink)(const struct check *c, uint32_t i),
+		    int (*nic)(const struct check *c, uint32_t part, uint32_t k));
+
 /* ctl.  config_sriov.c: VFs of adapters and PFs of uplinks, after engines are checked. */
 int mgmt_check_sriov(const struct check *c);
 /* ctl.  config_vmq.c: queues of uplinks that belong to adapters. */

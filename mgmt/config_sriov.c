@@ -147,12 +147,5 @@ static int check_nic(const struct check *c, uint32_t part, uint32_t k)
 
 int mgmt_check_sriov(const struct check *c)
 {
-	int rc = 0;
-
-	for (uint32_t i = 0; i < c->cfg->uplinks_count && !rc; i++)
-		rc = check_uplink(c, i);
-	for (uint32_t i = 0; i < c->cfg->partitions_count && !rc; i++)
-		for (uint32_t k = 0; k < c->cfg->partitions[i].nics_count && !rc; k++)
-			rc = check_nic(c, i, k);
-	return rc;
+	return mgmt_check_each(c, check_uplink, check_nic);
 }

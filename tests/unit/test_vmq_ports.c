@@ -327,12 +327,7 @@ Test(vmq_ports, a_provider_that_the_device_has_not_got_is_refused)
 
 /* ---- Under traffic ---------------------------------------------------------------------------- */
 
-/* Takes all, and looks at the numbers. */
-struct counting {
-	struct vsw_port *port;
-	uint32_t next; /* Atomic */
-	uint32_t got, swapped;
-};
+#define FLOWS 16u
 
 static uint16_t no_rx(void *be, uint16_t q, struct vsw_vec *v)
 {
@@ -342,79 +337,6 @@ static uint16_t no_rx(void *be, uint16_t q, struct vsw_vec *v)
 static void no_done(void *be, uint16_t q, struct vsw_vec *v)
 {
 }
-
-static uint16_t counting_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n,
-			    uint8_t *reason)
-{
-	struct counting *c = be;
-
-	for (uint16_t i = 0; i < n; i++) {
-		uint32_t number;
-
-		vsw_slot_copy(v, &v->slot[idx[i]], 32, &number, sizeof(number));
-		c->swapped += number < c->next;
-		c->next = number + 1;
-		__atomic_add_fetch(&c->got, 1, __ATOMIC_RELEASE);
-	}
-	return n;
-}
-
-static const struct vsw_port_ops counting_ops = {
-	.rx = no_rx, .rx_done = no_done, .tx = counting_tx};
-
-struct source {
-	pthread_t thread;
-	struct counting *to;
-	uint32_t sent;
-	bool is_over;
-};
-
-/* Never more on the way than all rings hold: what is lost was not lost for lack of room. */
-static void *source_main(void *arg)
-{
-	struct source *s = arg;
-	struct rte_mbuf *m;
-
-	while (!__atomic_load_n(&s->is_over, __ATOMIC_ACQUIRE)) {
-		if (s->sent - __atomic_load_n(&s->to->got, __ATOMIC_ACQUIRE) >= 256) {
-			usleep(10);
-			continue;
-		}
-		m = frame(MAC_A, MAC_R, -1, s->sent);
-		if (!m)
-			continue;
-		if (rte_eth_tx_burst(vsw_uplink_dev(up), 0, &m, 1) == 1)
-			s->sent++;
-		else
-			rte_pktmbuf_free(m);
-	}
-	return NULL;
-}
-
-static void wait_got(const struct counting *c, uint32_t n)
-{
-	for (int i = 0; i < 20000 && __atomic_load_n(&c->got, __ATOMIC_ACQUIRE) < n; i++)
-		usleep(1000);
-}
-
-/* One of the four things that can happen to a queue. */
-static void happens(struct counting *c, unsigned int i)
-{
-	struct vmq_port_cfg pinned = plain, off = plain;
-
-	pinned.lcore = (uint16_t)(i / 4 % 2);
-	off.is_off = true;
-	switch (i % 4) {
-	case 0: cr_assert_eq(vmq_port_add(vmq, c->port, &plain), 0); break;
-	case 1: cr_assert_eq(vmq_port_add(vmq, c->port, &pinned), 0); break;
-	case 2: cr_assert_eq(vmq_port_add(vmq, c->port, &off), 0); break;
-	default: vmq_port_remove(vmq, c->port); break;
-	}
-}
-
-/* ---- Several queues of one port --------------------------------------------------------------- */
-
-#define FLOWS 16u
 
 /* Of each flow, who may be on any lcore, but on one at a time. */
 struct flows {
@@ -464,6 +386,7 @@ struct flows_source {
 	bool is_over;
 };
 
+/* Never more on the way than all rings hold: what is lost was not lost for lack of room. */
 static void *flows_main(void *arg)
 {
 	struct flows_source *s = arg;
@@ -490,6 +413,23 @@ static void flows_wait(const struct flows *f, uint32_t n)
 	for (int i = 0; i < 20000 && __atomic_load_n(&f->got, __ATOMIC_ACQUIRE) < n; i++)
 		usleep(1000);
 }
+
+/* One of the four things that can happen to a queue. */
+static void happens(struct flows *c, unsigned int i)
+{
+	struct vmq_port_cfg pinned = plain, off = plain;
+
+	pinned.lcore = (uint16_t)(i / 4 % 2);
+	off.is_off = true;
+	switch (i % 4) {
+	case 0: cr_assert_eq(vmq_port_add(vmq, c->port, &plain), 0); break;
+	case 1: cr_assert_eq(vmq_port_add(vmq, c->port, &pinned), 0); break;
+	case 2: cr_assert_eq(vmq_port_add(vmq, c->port, &off), 0); break;
+	default: vmq_port_remove(vmq, c->port); break;
+	}
+}
+
+/* ---- Several queues of one port --------------------------------------------------------------- */
 
 static void flows_bed_up(struct flows *f)
 {
@@ -642,26 +582,26 @@ Test(vmq_ports, queues_of_a_port_move_between_lcores_and_no_flow_loses_or_swaps,
 Test(vmq_ports, vmq_6_queues_come_move_and_go_200_times_and_nothing_is_lost_or_swapped)
 {
 	struct vsw_port_cfg pc = {.name = "a"};
-	struct counting c = {0};
-	struct source s = {.to = &c};
+	struct flows c = {0};
+	struct flows_source s = {.to = &c};
 	const uint64_t mac = MAC_A;
 	uint32_t seen;
 
 	bed_up(4, 2);
 	memcpy(pc.mac, &mac, 6);
-	cr_assert_eq(vsw_port_create(&c.port, sw, &pc, &counting_ops, &c), 0);
+	cr_assert_eq(vsw_port_create(&c.port, sw, &pc, &flows_ops, &c), 0);
 	cr_assert_eq(vsw_port_attach(c.port), 0);
 	cr_assert_eq(vsw_start(sw), 0, "%s", err_text());
-	pthread_create(&s.thread, NULL, source_main, &s);
+	pthread_create(&s.thread, NULL, flows_main, &s);
 	for (unsigned int i = 0; i < 200; i++) {
 		happens(&c, i);
 		seen = __atomic_load_n(&c.got, __ATOMIC_ACQUIRE);
-		wait_got(&c, seen + 64);
+		flows_wait(&c, seen + 64);
 		cr_assert_geq(c.got, seen + 64, "it stands still in step %u", i);
 	}
 	__atomic_store_n(&s.is_over, true, __ATOMIC_RELEASE);
 	pthread_join(s.thread, NULL);
-	wait_got(&c, s.sent);
+	flows_wait(&c, s.sent);
 	cr_expect_eq(c.got, s.sent);
 	cr_expect_eq(c.swapped, 0);
 	vsw_stop(sw);
@@ -674,28 +614,28 @@ Test(vmq_ports, vmq_6_queues_come_move_and_go_200_times_and_nothing_is_lost_or_s
 Test(vmq_ports, vmq_10_a_queue_moves_between_lcores_under_traffic_without_swapping)
 {
 	struct vsw_port_cfg pc = {.name = "a"};
-	struct counting c = {0};
-	struct source s = {.to = &c};
+	struct flows c = {0};
+	struct flows_source s = {.to = &c};
 	const uint64_t mac = MAC_A;
 	uint16_t q;
 
 	bed_up(4, 2);
 	memcpy(pc.mac, &mac, 6);
-	cr_assert_eq(vsw_port_create(&c.port, sw, &pc, &counting_ops, &c), 0);
+	cr_assert_eq(vsw_port_create(&c.port, sw, &pc, &flows_ops, &c), 0);
 	cr_assert_eq(vsw_port_attach(c.port), 0);
 	cr_assert_eq(vmq_port_add(vmq, c.port, &plain), 0);
 	q = look("a").st.q;
 	cr_assert_eq(vsw_start(sw), 0, "%s", err_text());
-	pthread_create(&s.thread, NULL, source_main, &s);
+	pthread_create(&s.thread, NULL, flows_main, &s);
 	for (uint16_t i = 0; i < 200; i++) {
 		uint32_t seen = __atomic_load_n(&c.got, __ATOMIC_ACQUIRE);
 
 		cr_assert_eq(vmq_queue_move(vmq, q, i % 2), 0);
-		wait_got(&c, seen + 64);
+		flows_wait(&c, seen + 64);
 	}
 	__atomic_store_n(&s.is_over, true, __ATOMIC_RELEASE);
 	pthread_join(s.thread, NULL);
-	wait_got(&c, s.sent);
+	flows_wait(&c, s.sent);
 	cr_expect_eq(c.got, s.sent);
 	cr_expect_eq(c.swapped, 0);
 	cr_expect_geq(look("a").st.packets, 200 * 64);
