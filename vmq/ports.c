@@ -10,8 +10,9 @@
 #include "vswitch/uplink.h"
 #include "vswitch/vswitch.h"
 
-/* What can lie in front of a poll: the device's ring, and a ring of ours. */
-#define QUEUE_ROOM (VSW_UPLINK_RX_DESC * 4u)
+/* What can lie in a queue: the device's ring, or one of ours, which are of one size. Under a flood, when a queue is never
+ * seen empty, so many are waited for. */
+#define QUEUE_ROOM VSW_UPLINK_RX_DESC
 
 struct vmq_port *vmq_port_of(struct vmq *v, const struct vsw_port *p)
 {
