@@ -355,16 +355,15 @@ def comes_and_goes(inst, ns, tap):
         made = [nic("add", "a", "--vlan", "9"), nic("add", "b"), nic("add", "a")]
         u = uplink(inst)
         have = queues(u)
-        assert set(have) == {"", "a/0", "b/0", *made[:2]} and u["queues_free"] == 0, u
+        assert set(have) == {"", "a/0", "b/0", "b/1", made[0]} and u["queues_free"] == 0, u
         assert have[made[0]]["filter"][0].endswith(" vlan 9"), have[made[0]]
-        assert have[made[1]]["filter"][0].endswith("untagged"), have[made[1]]
-        assert "queues is left" in without(u)[made[2]], u
+        assert all("queues is left" in without(u)[name] for name in made[1:]), u
         t.more()
         for name in made:
             nic("remove", name)
         u = uplink(inst)
-        assert set(queues(u)) == {"", "a/0", "b/0"} and u["queues_free"] == 2, u
-        assert set(without(u)) == {"b/1"}, u
+        assert set(queues(u)) == {"", "a/0", "b/0", "b/1"} and u["queues_free"] == 1, u
+        assert not without(u), u
         t.more()
     t.end()
 
