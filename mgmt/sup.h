@@ -171,6 +171,9 @@ int sup_power_shutdown(struct op *op);
 /* sup_config.c: changes of the configuration. Checks @config (consumed) as if it were a file, and asks the
  * switch for it. As an op_kind's begin. */
 int sup_propose(struct op *op, json_t *config);
+/* Of a map of the configuration: @value takes the place of what @key had, and null takes it away; the others stay. */
+void sup_config_set(json_t *map, const char *key, json_t *value);
+void sup_config_merge(json_t *map, json_t *keys); /* each of @keys */
 
 /* sup_nics.c */
 int sup_nics_add(struct op *op); /* an op_kind's begin */

@@ -25,6 +25,22 @@ static int without_place(int rc)
 	return rc;
 }
 
+void sup_config_set(json_t *map, const char *key, json_t *value)
+{
+	if (json_is_null(value))
+		json_object_del(map, key);
+	else
+		json_object_set(map, key, value);
+}
+
+void sup_config_merge(json_t *map, json_t *keys)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(keys, key, value) sup_config_set(map, key, value);
+}
+
 int sup_propose(struct op *op, json_t *config)
 {
 	struct sup *sup = op->sup;

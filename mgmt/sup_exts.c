@@ -196,10 +196,8 @@ int sup_exts_upgrade(struct op *op)
 	ext = json_array_get(list_in(config), (size_t)at);
 	for (size_t i = 1; known[i]; i++) {
 		value = json_object_get(op->params, known[i]);
-		if (json_is_null(value))
-			json_object_del(ext, known[i]);
-		else if (value)
-			json_object_set(ext, known[i], value);
+		if (value)
+			sup_config_set(ext, known[i], value);
 	}
 	json_object_set_new(ext, "revision", json_integer(revision));
 	return propose(op, config, (uint32_t)at);

@@ -86,21 +86,13 @@ int sup_nics_remove(struct op *op)
 	return sup_propose(op, config);
 }
 
-/* Keys of vmq in place of those that were; null: as if it had never been there. */
-static void merge(json_t *nic, json_t *vmq)
+static json_t *vmq_of(json_t *nic)
 {
-	json_t *now = json_object_get(nic, "vmq"), *value;
-	const char *key;
+	json_t *map = json_object_get(nic, "vmq");
 
-	if (!now)
-		json_object_set_new(nic, "vmq", now = json_object());
-	json_object_foreach(vmq, key, value)
-	{
-		if (json_is_null(value))
-			json_object_del(now, key);
-		else
-			json_object_set(now, key, value);
-	}
+	if (!map)
+		json_object_set_new(nic, "vmq", map = json_object());
+	return map;
 }
 
 int sup_nics_set(struct op *op)
@@ -119,7 +111,7 @@ int sup_nics_set(struct op *op)
 	if (link)
 		json_object_set(nic, "link", link);
 	else
-		merge(nic, vmq);
+		sup_config_merge(vmq_of(nic), vmq);
 	op->result = json_pack("{s:O, s:O}", "name", json_object_get(op->params, "nic"),
 			       link ? "link" : "vmq", link ? link : vmq);
 	return sup_propose(op, config);

@@ -50,9 +50,8 @@ static int check_keys(json_t *policy)
 int sup_policy_set(struct op *op)
 {
 	const char *name = json_string_value(json_object_get(op->params, "port"));
-	json_t *policy = json_object_get(op->params, "policy"), *config, *map, *value;
+	json_t *policy = json_object_get(op->params, "policy"), *config, *map;
 	int rc = check_keys(policy);
-	const char *key;
 
 	if (rc)
 		return rc;
@@ -64,13 +63,7 @@ int sup_policy_set(struct op *op)
 		json_decref(config);
 		return err_set(-EINVAL, "no port %.60s", name);
 	}
-	json_object_foreach(policy, key, value)
-	{
-		if (json_is_null(value))
-			json_object_del(map, key);
-		else
-			json_object_set(map, key, value);
-	}
+	sup_config_merge(map, policy);
 	op->result = json_pack("{s:s}", "port", name);
 	return sup_propose(op, config);
 }
