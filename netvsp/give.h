@@ -63,9 +63,9 @@ static inline void put_pair(uint8_t *dst, size_t off, uint32_t lo, uint32_t hi)
 
 #define AT(field) offsetof(struct rndis_packet, field)
 
-/* @head: with per-packet information, behind which the frame may not come at once. Written field by field, from registers: a struct put together on the stack and copied is loaded
- * across its own stores, which waits until all stores before it, those to the guest's cache lines
- * included, have been done. */
+/* @head: with per-packet information, behind which the frame may not come at once. Written field by field, from
+ * registers: a struct put together on the stack and copied is loaded across its own stores, which waits until all
+ * stores before it, those to the guest's cache lines included, have been done. */
 static inline void message_head(uint8_t *dst, uint32_t frame_len, uint32_t head, uint32_t data_off,
 				uint32_t len)
 {

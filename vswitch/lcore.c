@@ -187,7 +187,7 @@ static __attribute__((noinline)) uint16_t poll_metered(struct vsw_lcore *lc,
 	if (!n && !v->nr_passed)
 		return 0;
 	if (n && v->to != VSW_PORT_NONE)
-		l = &po->port->load[v->as_q].sum;
+		l = &po->port->load[v->as_q];
 	stat_add(&l->tsc, rte_rdtsc() - from);
 	stat_add(&l->packets, n);
 	stat_add(&l->bursts, n != 0);

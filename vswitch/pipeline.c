@@ -96,6 +96,20 @@ static inline uint16_t decide(struct vsw_lcore *lc, const struct vsw_snap *sn,
 	return likely(sn->via[dst] == dst) ? dst : vsw_via(sn, src->id, dst, vid);
 }
 
+/* What is compared of a packet with the one before, and taken from it. */
+static inline bool verdict_is_of(const struct verdict *m, const struct nethv_pkt *p)
+{
+	return load64(vsw_hdr(p)) == m->dst_src_hi && load32(vsw_hdr(p) + 8) == m->src_lo &&
+	       pkt_tag(p) == m->tag;
+}
+
+static inline void verdict_read(struct verdict *m, const struct nethv_pkt *p)
+{
+	m->dst_src_hi = load64(vsw_hdr(p));
+	m->src_lo = load32(vsw_hdr(p) + 8);
+	m->tag = pkt_tag(p);
+}
+
 static uint16_t verdict_of(struct vsw_lcore *lc, const struct vsw_snap *sn,
 			   const struct vsw_port *src, struct verdict *m)
 {
@@ -161,9 +175,7 @@ static __attribute__((noinline)) void verdict_renew(struct vsw_lcore *lc, const 
 						    const struct vsw_port *src,
 						    const struct nethv_pkt *p, struct verdict *m)
 {
-	m->dst_src_hi = load64(vsw_hdr(p));
-	m->src_lo = load32(vsw_hdr(p) + 8);
-	m->tag = pkt_tag(p);
+	verdict_read(m, p);
 	m->tci = 0;
 	m->dst = verdict_of(lc, sn, src, m);
 }
@@ -210,8 +222,7 @@ static inline __attribute__((always_inline)) void look_up(struct vsw_lcore *lc,
 			differs |= 1;
 			continue;
 		}
-		if (load64(vsw_hdr(p)) != m.dst_src_hi || load32(vsw_hdr(p) + 8) != m.src_lo ||
-		    pkt_tag(p) != m.tag || unlikely(is_first))
+		if (!verdict_is_of(&m, p) || unlikely(is_first))
 			verdict_renew(lc, sn, src, p, &m);
 		is_first = false;
 		flags |= p->flags;
@@ -263,11 +274,8 @@ static bool look_up_steered(struct vsw_lcore *lc, const struct vsw_port *src,
 		if (vsw_is_rare(p))
 			return false;
 		bytes += p->len;
-		if (load64(vsw_hdr(p)) != m.dst_src_hi || load32(vsw_hdr(p) + 8) != m.src_lo ||
-		    pkt_tag(p) != m.tag) {
-			m.dst_src_hi = load64(vsw_hdr(p));
-			m.src_lo = load32(vsw_hdr(p) + 8);
-			m.tag = pkt_tag(p);
+		if (!verdict_is_of(&m, p)) {
+			verdict_read(&m, p);
 			if (!is_for(lc, src, to, &m))
 				return false;
 		}
@@ -293,15 +301,13 @@ static __attribute__((noinline)) void forged_drop(struct vsw_lcore *lc, const st
 
 	for (i = 0; i < v->n; i++) {
 		struct vsw_slot *s = &v->slot[i];
-		struct verdict m = {.tag = ~0u};
+		struct verdict m;
 		uint16_t why;
 
 		if (!vsw_direct_is_guests(s->mbuf))
 			continue;
 		why = vsw_admit(v, s);
-		m.dst_src_hi = load64(vsw_hdr(&s->pkt));
-		m.src_lo = load32(vsw_hdr(&s->pkt) + 8);
-		m.tag = pkt_tag(&s->pkt);
+		verdict_read(&m, &s->pkt);
 		if (!why && !(to && is_for(lc, src, to, &m)))
 			why = VSW_DROP_spoofed_mac;
 		if (why)

@@ -65,7 +65,7 @@ static int check_taken(const struct vsw *sw, const struct vsw_port_cfg *cfg)
 
 static struct vsw_port *port_new(const struct vsw_port_cfg *cfg)
 {
-	const size_t load_size = VSW_QUEUES_MAX * sizeof(struct queue_load);
+	const size_t load_size = VSW_QUEUES_MAX * sizeof(struct vsw_queue_load);
 	struct vsw_port *p = aligned_alloc(alignof(struct vsw_port), sizeof(*p));
 
 	if (!p)
@@ -73,7 +73,7 @@ static struct vsw_port *port_new(const struct vsw_port_cfg *cfg)
 	memset(p, 0, sizeof(*p));
 	if (!cfg->has_load)
 		return p;
-	p->load = aligned_alloc(alignof(struct queue_load), load_size);
+	p->load = aligned_alloc(alignof(struct vsw_queue_load), load_size);
 	if (!p->load) {
 		free(p);
 		return NULL;
@@ -297,7 +297,7 @@ int vsw_port_queue_lcore(const struct vsw_port *p, uint16_t q)
 
 void vsw_port_queue_load(const struct vsw_port *p, uint16_t q, struct vsw_queue_load *out)
 {
-	const struct vsw_queue_load *l = p->load && q < VSW_QUEUES_MAX ? &p->load[q].sum : NULL;
+	const struct vsw_queue_load *l = p->load && q < VSW_QUEUES_MAX ? &p->load[q] : NULL;
 
 	memset(out, 0, sizeof(*out));
 	if (!l)
@@ -348,6 +348,11 @@ uint16_t vsw_port_id(const struct vsw_port *p)
 const struct vsw_port_cfg *vsw_port_cfg(const struct vsw_port *p)
 {
 	return &p->cfg;
+}
+
+bool vsw_port_is_member(const struct vsw_port *p, uint16_t vid)
+{
+	return vsw_port_in_vlan(p, vid);
 }
 
 int vsw_port_set_policy(struct vsw_port *p, const struct vsw_policy_cfg *cfg)

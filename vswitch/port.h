@@ -98,7 +98,7 @@ int vsw_port_queue_lcore(const struct vsw_port *p, uint16_t q);
 
 /* What polling a queue of a port with has_load cost so far. */
 struct vsw_queue_load {
-	uint64_t tsc; /* of polls that found something, all work on it included */
+	alignas(64) uint64_t tsc; /* of polls that found something, all work on it included */
 	uint64_t packets;
 	uint64_t bursts;
 	uint64_t empties; /* polls that left nothing */
@@ -141,3 +141,5 @@ struct vsw_port *vsw_port_at(const struct vsw *sw, uint16_t id);
 /* any.  Constant after create. */
 uint16_t vsw_port_id(const struct vsw_port *p);
 const struct vsw_port_cfg *vsw_port_cfg(const struct vsw_port *p);
+/* any.  Whether frames of VLAN @vid, tagged or not, enter and leave there. */
+bool vsw_port_is_member(const struct vsw_port *p, uint16_t vid);

@@ -31,18 +31,13 @@ struct port_queue {
 	int event_fd; /* in the lcore's epoll set; borrowed */
 };
 
-/* Written by the lcore that polls the queue. */
-struct queue_load {
-	alignas(64) struct vsw_queue_load sum;
-};
-
 struct vsw_port {
 	/* Constant while attached: lcores read this line. */
 	alignas(64) const struct vsw_port_ops *ops;
 	void *be;
 	struct vsw_port_stats *stats; /* [lcore] */
-	struct queue_load *load;      /* [queue], or NULL */
-	uint64_t mac;		      /* own address as a number, or 0 */
+	struct vsw_queue_load *load; /* [queue], each written by the lcore that polls it; or NULL */
+	uint64_t mac;		     /* own address as a number, or 0 */
 	uint16_t id;
 	uint16_t pvid;
 	bool is_trunk;

@@ -60,7 +60,7 @@ static void poll_add(struct vsw_snap *sn, uint32_t *n, const struct vsw_port *p,
 
 	sn->poll[(*n)++] = (struct vsw_poll){
 		.port = p,
-		.load = p->load ? &p->load[q].sum : NULL,
+		.load = p->load ? &p->load[q] : NULL,
 		.q = q,
 		.event_fd = fd,
 		.is_drained = fd >= 0 && (fcntl(fd, F_GETFL) & O_NONBLOCK),

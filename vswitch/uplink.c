@@ -81,16 +81,22 @@ static inline void slot_fill(struct vsw_vec *v, struct vsw_slot *s, struct rte_m
 	vsw_slot_copy_backing(v, s, 0, s->snap, p->hdr_len);
 }
 
-uint16_t uplink_rx(void *be, uint16_t q, struct vsw_vec *v)
+static inline uint16_t slots_fill(struct vsw_vec *v, struct rte_mbuf **m, uint16_t n)
 {
-	struct vsw_uplink *u = be;
-	struct rte_mbuf *m[VSW_VEC_SIZE];
-	uint16_t i, n = rte_eth_rx_burst(u->port_id, q, m, VSW_VEC_SIZE - v->n);
+	uint16_t i;
 
 	for (i = 0; i < n; i++)
 		slot_fill(v, &v->slot[v->n + i], m[i]);
 	v->n += n;
 	return n;
+}
+
+uint16_t uplink_rx(void *be, uint16_t q, struct vsw_vec *v)
+{
+	struct vsw_uplink *u = be;
+	struct rte_mbuf *m[VSW_VEC_SIZE];
+
+	return slots_fill(v, m, rte_eth_rx_burst(u->port_id, q, m, VSW_VEC_SIZE - v->n));
 }
 
 uint16_t uplink_rx_steered(void *be, uint16_t q, struct vsw_vec *v)
@@ -99,16 +105,13 @@ uint16_t uplink_rx_steered(void *be, uint16_t q, struct vsw_vec *v)
 	const struct vsw_steer *st = u->steer;
 	struct rte_mbuf *m[VSW_VEC_SIZE];
 	struct vsw_steered got = {.to = VSW_PORT_NONE, .q = q};
-	uint16_t i, n = st->ops->rx(st->ctx, q, m, VSW_VEC_SIZE - v->n, &got);
+	uint16_t n = st->ops->rx(st->ctx, q, m, VSW_VEC_SIZE - v->n, &got);
 
 	v->to = got.to;
 	v->as_q = got.q;
 	v->nr_passed = got.nr_passed;
 	v->has_direct = u->is_direct[q];
-	for (i = 0; i < n; i++)
-		slot_fill(v, &v->slot[v->n + i], m[i]);
-	v->n += n;
-	return n;
+	return slots_fill(v, m, n);
 }
 
 void uplink_rx_done(void *be, uint16_t q, struct vsw_vec *v)

@@ -445,16 +445,19 @@ static void pool_free(struct vsw_uplink *u)
 	u->pool = NULL;
 }
 
-static int set_up(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg,
-		  const struct rte_eth_dev_info *info)
+static int set_up(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 {
-	int rc;
+	struct rte_eth_dev_info info;
+	int rc = plug(u, cfg->devargs);
 
-	choose_queues(u, cfg, info);
+	if (rc)
+		return rc;
+	rte_eth_dev_info_get(u->port_id, &info);
+	choose_queues(u, cfg, &info);
 	if (u->nr_rxq == 0 || u->nr_txq == 0)
 		return err_set(-EINVAL, "uplink %s: device '%s' cannot %s", u->name, cfg->devargs,
 			       u->nr_rxq ? "send" : "receive");
-	rc = configure(u, cfg, info);
+	rc = configure(u, cfg, &info);
 	if (!rc)
 		rc = setup_queues(u, cfg);
 	if (!rc)
@@ -464,18 +467,14 @@ static int set_up(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg,
 
 static int bring_up(struct vsw_uplink *u, const struct vsw_uplink_cfg *cfg)
 {
-	struct rte_eth_dev_info info;
-	int rc;
+	int rc = set_up(u, cfg);
 
-	do { /* again when whoever sorts has found out that the device cannot do what it said */
+	/* Whoever sorts has found out that the device cannot do what it said. */
+	while (rc == -EAGAIN && u->is_started) {
 		unplug(u);
 		pool_free(u);
-		rc = plug(u, cfg->devargs);
-		if (rc)
-			return rc;
-		rte_eth_dev_info_get(u->port_id, &info);
-		rc = set_up(u, cfg, &info);
-	} while (rc == -EAGAIN);
+		rc = set_up(u, cfg);
+	}
 	if (!rc)
 		find_wakeups(u);
 	return rc;
