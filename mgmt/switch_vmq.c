@@ -29,7 +29,7 @@ static void offered(void *ctx, struct vsw_port *p, const struct vsw_rxbuf *b)
 
 	for (unsigned int i = 0; i < MGMT_UPLINKS_MAX; i++)
 		if (sw->vmq[i])
-			vmq_direct_offered(sw->vmq[i], p, b);
+			vmq_direct_offered(sw->vmq[i], p);
 }
 
 static void withdrawn(void *ctx, struct vsw_port *p)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What queues cost, on which lcores, and moving them: numbers for vmq/place.c. */
-#include <stdio.h>
-
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_lcore.h>

@@ -102,11 +102,6 @@ static int check_filter(const struct vmq_filter *f)
 	return 0;
 }
 
-static bool is_same(const struct vmq_filter *a, const struct vmq_filter *b)
-{
-	return !memcmp(a->mac, b->mac, 6) && a->vlan_test == b->vlan_test && a->vlan == b->vlan;
-}
-
 /* No frame may belong to two queues, and none to one queue by two equal filters: the device would have one and
  * lose it with the first that is cleared. @self: id of one that is not looked at; 0. */
 static int check_free(const struct vmq_nic *n, uint16_t q, const struct vmq_filter *f,
@@ -118,7 +113,7 @@ static int check_free(const struct vmq_nic *n, uint16_t q, const struct vmq_filt
 		const struct vmq_filter_info *o = &n->entry[i].i;
 
 		if (o->id == self || !vmq_filter_overlaps(f, &o->f) ||
-		    (o->q == q && !is_same(f, &o->f)))
+		    (o->q == q && !vmq_filter_is_same(f, &o->f)))
 			continue;
 		return err_set(-EEXIST,
 			       "filter %s on queue %u: queue %u has filter %u (%s) of owner %u: "

@@ -24,6 +24,11 @@ static inline bool vmq_filter_passes(const struct vmq_filter *f, const uint8_t *
 	return !memcmp(f->mac, dmac, 6) && (f->vlan_test == VMQ_VLAN_ANY || f->vlan == vlan);
 }
 
+static inline bool vmq_filter_is_same(const struct vmq_filter *a, const struct vmq_filter *b)
+{
+	return !memcmp(a->mac, b->mac, 6) && a->vlan_test == b->vlan_test && a->vlan == b->vlan;
+}
+
 /* Whether a frame could pass both. */
 static inline bool vmq_filter_overlaps(const struct vmq_filter *a, const struct vmq_filter *b)
 {

@@ -166,13 +166,9 @@ static struct entry *entry_find(struct flow *fl, const struct vmq_filter *f)
 {
 	uint32_t i;
 
-	for (i = 0; i < fl->nr; i++) {
-		const struct vmq_filter *o = &fl->entry[i].f;
-
-		if (!memcmp(o->mac, f->mac, 6) && o->vlan_test == f->vlan_test &&
-		    o->vlan == f->vlan)
+	for (i = 0; i < fl->nr; i++)
+		if (vmq_filter_is_same(&fl->entry[i].f, f))
 			return &fl->entry[i];
-	}
 	return NULL;
 }
 

@@ -13,6 +13,7 @@
 /* What can lie in a queue: the device's ring, or one of ours, which are of one size. Under a flood, when a queue is never
  * seen empty, so many are waited for. */
 #define QUEUE_ROOM VSW_UPLINK_RX_DESC
+#define VLANS_END  4095u
 
 struct vmq_port *vmq_port_of(struct vmq *v, const struct vsw_port *p)
 {
@@ -23,43 +24,42 @@ struct vmq_port *vmq_port_of(struct vmq *v, const struct vsw_port *p)
 
 /* ---- From one queue to another ---------------------------------------------------------------- */
 
+/* When it returns nobody is taking frames from @q. */
+static void hold(struct vmq *v, uint16_t q)
+{
+	__atomic_or_fetch(&v->to[q], VMQ_HELD, __ATOMIC_RELAXED);
+	vsw_quiesce(v->cfg.sw);
+}
+
+static void release(struct vmq *v, uint16_t q)
+{
+	__atomic_and_fetch(&v->to[q], ~VMQ_HELD, __ATOMIC_RELAXED);
+	vsw_wake(v->cfg.sw);
+}
+
 void vmq_over_begin(struct vmq_over *o, struct vmq *v, uint16_t from, uint16_t to)
 {
 	*o = (struct vmq_over){v, from, to};
-	__atomic_or_fetch(&v->to[to], VMQ_HELD, __ATOMIC_RELAXED);
-	vsw_quiesce(v->cfg.sw);
+	hold(v, to);
 }
 
 /* What came before the change is delivered before anything that came after it. */
 void vmq_over_end(struct vmq_over *o)
 {
 	vsw_port_queue_drain(o->v->up, o->from, QUEUE_ROOM);
-	__atomic_and_fetch(&o->v->to[o->to], ~VMQ_HELD, __ATOMIC_RELAXED);
-	vsw_wake(o->v->cfg.sw);
+	release(o->v, o->to);
 }
 
 /* ---- One lcore for all ------------------------------------------------------------------------- */
-
-static void pause_default(struct vmq *v)
-{
-	__atomic_or_fetch(&v->to[VMQ_DEFAULT], VMQ_HELD, __ATOMIC_RELAXED);
-	vsw_quiesce(v->cfg.sw);
-}
-
-static void resume_default(struct vmq *v)
-{
-	__atomic_and_fetch(&v->to[VMQ_DEFAULT], ~VMQ_HELD, __ATOMIC_RELAXED);
-	vsw_wake(v->cfg.sw);
-}
 
 void vmq_one_off(struct vmq *v)
 {
 	if (!v->is_one)
 		return;
-	pause_default(v);
+	hold(v, VMQ_DEFAULT);
 	v->ops->one_lcore(v->pv, false);
 	v->is_one = false;
-	resume_default(v);
+	release(v, VMQ_DEFAULT);
 }
 
 static bool is_one_lcore(const struct vmq *v)
@@ -76,11 +76,11 @@ void vmq_one_try(struct vmq *v)
 {
 	if (v->is_one || !v->ops->one_lcore || !is_one_lcore(v))
 		return;
-	pause_default(v);
+	hold(v, VMQ_DEFAULT);
 	for (uint16_t q = 1; q < vmq_nic_queues(v->nic); q++)
 		vsw_port_queue_drain(v->up, q, QUEUE_ROOM);
 	v->is_one = v->ops->one_lcore(v->pv, true);
-	resume_default(v);
+	release(v, VMQ_DEFAULT);
 }
 
 int vmq_queue_move(struct vmq *v, uint16_t q, uint16_t lcore)
@@ -95,36 +95,27 @@ int vmq_queue_move(struct vmq *v, uint16_t q, uint16_t lcore)
 
 /* ---- Which frames are a port's ----------------------------------------------------------------- */
 
-static bool is_member(const struct vsw_port_cfg *c, uint16_t vid)
-{
-	if (vid == c->pvid)
-		return true;
-	return c->vlan_mode == VSW_VLAN_TRUNK && (c->allowed[vid >> 6] >> (vid & 63) & 1);
-}
-
 /* As frames of VLAN @vid come by the uplink's wire. False: they do not. */
-static bool filter_for(const struct vmq *v, const struct vsw_port_cfg *c, uint16_t vid,
+static bool filter_for(const struct vmq *v, const struct vsw_port *p, uint16_t vid,
 		       struct vmq_filter *f)
 {
-	const struct vsw_port_cfg *up = vsw_port_cfg(v->up);
-
-	if (!is_member(c, vid) || !is_member(up, vid))
+	if (!vsw_port_is_member(p, vid) || !vsw_port_is_member(v->up, vid))
 		return false;
 	*f = (struct vmq_filter){.vlan_test = VMQ_VLAN_UNTAGGED};
-	memcpy(f->mac, c->mac, sizeof(f->mac));
-	if (vid == up->pvid)
+	memcpy(f->mac, vsw_port_cfg(p)->mac, sizeof(f->mac));
+	if (vid == vsw_port_cfg(v->up)->pvid)
 		return true;
 	f->vlan_test = VMQ_VLAN_IS;
 	f->vlan = vid;
 	return true;
 }
 
-static void hear_port(const struct vmq *v, const struct vsw_port_cfg *c, uint64_t vlans[64])
+static void hear_port(const struct vmq *v, const struct vsw_port *p, uint64_t vlans[64])
 {
 	struct vmq_filter f;
 
-	for (uint16_t vid = 0; vid < 4095; vid++)
-		if (filter_for(v, c, vid, &f))
+	for (uint16_t vid = 0; vid < VLANS_END; vid++)
+		if (filter_for(v, p, vid, &f))
 			vlans[f.vlan >> 6] |= 1ull << (f.vlan & 63);
 }
 
@@ -146,52 +137,39 @@ static int hear(struct vmq *v)
 		const struct vsw_port *p = vsw_port_at(v->cfg.sw, i);
 
 		if (is_heard(v, p))
-			hear_port(v, vsw_port_cfg(p), vlans);
+			hear_port(v, p, vlans);
 	}
 	return v->ops->hear(v->pv, vlans);
 }
 
-/* One filter for all VLANs, where that is more than its own would be: the look-up that follows has the last word. */
-static int filter_any(struct vmq *v, struct vmq_port *vp)
+/* A filter for each VLAN; or one for all, where that would be too many: the look-up that follows has the last word. How
+ * many; 0: the port is in no VLAN of the uplink. */
+static uint16_t filters_list(const struct vmq *v, const struct vsw_port *p,
+			     struct vmq_filter f[VMQ_PORT_FILTERS_MAX])
 {
-	struct vmq_filter f = {.vlan_test = VMQ_VLAN_ANY};
-	int64_t id;
+	struct vmq_filter one;
+	uint16_t n = 0;
 
-	memcpy(f.mac, vsw_port_cfg(vp->p)->mac, sizeof(f.mac));
-	id = vmq_filter_set(v->nic, vp->q[0], vsw_port_id(vp->p) + 1u, &f);
-	if (id > 0)
-		vp->filter[vp->nr_filters++] = (uint32_t)id;
-	return id < 0 ? (int)id : 0;
-}
-
-static uint32_t count_filters(const struct vmq *v, const struct vmq_port *vp)
-{
-	struct vmq_filter f;
-	uint32_t n = 0;
-
-	for (uint16_t vid = 0; vid < 4095; vid++)
-		n += filter_for(v, vsw_port_cfg(vp->p), vid, &f);
+	for (uint16_t vid = 0; vid < VLANS_END; vid++) {
+		if (!filter_for(v, p, vid, &one))
+			continue;
+		if (n == VMQ_PORT_FILTERS_MAX) {
+			f[0].vlan_test = VMQ_VLAN_ANY;
+			f[0].vlan = 0;
+			return 1;
+		}
+		f[n++] = one;
+	}
 	return n;
 }
 
-static int filters_set(struct vmq *v, struct vmq_port *vp)
+static int filters_set(struct vmq *v, struct vmq_port *vp, const struct vmq_filter *f, uint16_t n)
 {
 	const uint32_t owner = vsw_port_id(vp->p) + 1u;
-	struct vmq_filter f;
-	int64_t id;
 
-	if (count_filters(v, vp) > VMQ_PORT_FILTERS_MAX)
-		return filter_any(v, vp);
-	for (uint16_t vid = 0; vid < 4095; vid++) {
-		if (!filter_for(v, vsw_port_cfg(vp->p), vid, &f))
-			continue;
-		if (vp->nr_filters == VMQ_PORT_FILTERS_MAX)
-			return err_set(
-				-ENOSPC,
-				"it is in more than %u VLANs of the uplink, and each takes a "
-				"filter",
-				VMQ_PORT_FILTERS_MAX);
-		id = vmq_filter_set(v->nic, vp->q[0], owner, &f);
+	for (uint16_t i = 0; i < n; i++) {
+		int64_t id = vmq_filter_set(v->nic, vp->q[0], owner, &f[i]);
+
 		if (id < 0)
 			return (int)id;
 		vp->filter[vp->nr_filters++] = (uint32_t)id;
@@ -303,16 +281,18 @@ static int queues_start(struct vmq *v, struct vmq_port *vp)
 /* The default queue is drained before the new ones are polled. */
 static int serve(struct vmq *v, struct vmq_port *vp)
 {
+	struct vmq_filter f[VMQ_PORT_FILTERS_MAX];
+	const uint16_t nr = filters_list(v, vp->p, f);
 	struct vmq_over o;
 	int rc;
 
-	if (!count_filters(v, vp))
+	if (!nr)
 		return err_set(-ENOENT, "it is in no VLAN of the uplink");
 	rc = queues_allocate(v, vp);
 	if (rc)
 		return rc;
 	vmq_over_begin(&o, v, VMQ_DEFAULT, vp->q[0]);
-	rc = filters_set(v, vp);
+	rc = filters_set(v, vp, f, nr);
 	if (!rc)
 		rc = spread(v, vp);
 	if (!rc)
@@ -370,7 +350,8 @@ static int try(struct vmq *v, struct vmq_port *vp)
 	return rc == -ENOMEM ? rc : 0;
 }
 
-void vmq_retry(struct vmq *v)
+/* Ports without a queue for lack of one may get one now. */
+static void retry(struct vmq *v)
 {
 	for (unsigned int i = 0; i < VSW_PORTS_MAX; i++)
 		if (v->port[i].p && v->port[i].is_short)
@@ -386,7 +367,7 @@ void vmq_hear(struct vmq *v)
 	unserve_all(v);
 	if (hear(v))
 		log_err(v->cfg.name, "%s", err_text());
-	vmq_retry(v);
+	retry(v);
 }
 
 int vmq_port_add(struct vmq *v, struct vsw_port *p, const struct vmq_port_cfg *cfg)
@@ -409,10 +390,9 @@ void vmq_port_remove(struct vmq *v, struct vsw_port *p)
 
 	if (!vp)
 		return;
-	if (vp->is_direct)
-		vmq_direct_stop(v, vp);
+	vmq_direct_stop(v, vp);
 	unserve(v, vp);
 	*vp = (struct vmq_port){0};
 	vmq_hear(v);
-	vmq_retry(v);
+	retry(v);
 }

@@ -42,15 +42,15 @@ struct vmq {
 	struct vmq_cfg cfg;
 	struct vsw_steer steer;
 	const struct vmq_provider_ops *ops; /* NULL before the device was looked at */
+	unsigned int choice;		    /* its place among all */
 	uint8_t rejected; /* bit per provider that the device turned out not to do */
 	void *pv;
 	uint16_t dev; /* ethdev */
 	char why[512];
 	struct vmq_nic *nic;
-	bool is_one;		   /* one lcore polls all queues, and the provider knows */
-	int vfio_fd;		   /* of the container that the device is in; borrowed */
-	struct vsw_uplink *uplink; /* attached */
-	struct vsw_port *up;	   /* its port */
+	bool is_one;	     /* one lcore polls all queues, and the provider knows */
+	int vfio_fd;	     /* of the container that the device is in; borrowed */
+	struct vsw_port *up; /* the uplink's port, while attached */
 	struct vmq_direct *direct[VMQ_QUEUES_MAX];
 	/* Port id of each queue, and VMQ_HELD. Atomic: lcores read. */
 	uint32_t to[VMQ_QUEUES_MAX];
@@ -74,8 +74,6 @@ void vmq_over_end(struct vmq_over *o);
 struct vmq_port *vmq_port_of(struct vmq *v, const struct vsw_port *p);
 /* In which VLANs the default queue is to get groups' frames: those of all ports that were added. */
 void vmq_hear(struct vmq *v);
-/* Ports without a queue for lack of one may get one now. */
-void vmq_retry(struct vmq *v);
 /* After the device was started anew: it has forgotten its filters. */
 int vmq_filters_again(struct vmq *v);
 

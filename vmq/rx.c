@@ -30,6 +30,8 @@ static const char *judge_text(const char *word)
 	return word;
 }
 
+static const char no_buffer[] = "the guest has no receive buffer for it now";
+
 /* NULL: nothing is in the way. */
 static const char *obstacle(struct vmq *v, const struct vmq_port *vp)
 {
@@ -48,10 +50,11 @@ static const char *obstacle(struct vmq *v, const struct vmq_port *vp)
 	if (!v->direct[vp->q[0]])
 		return "there is no memory for buffers, or no VFIO container (see the log)";
 	if (!vsw_rxbuf_of(vp->p))
-		return "the guest has no receive buffer for it now";
+		return no_buffer;
 	return word ? judge_text(word) : NULL;
 }
 
+/* NULL: it is not copied. */
 static void say(struct vmq_port *vp, const char *why)
 {
 	snprintf(vp->why_copied, sizeof(vp->why_copied), "%s", why ? why : "");
@@ -74,7 +77,7 @@ void vmq_direct_try(struct vmq *v, struct vmq_port *vp)
 		return;
 	}
 	vp->is_direct = true;
-	say(vp, "");
+	say(vp, NULL);
 }
 
 static void filters_move(struct vmq *v, struct vmq_port *vp, uint16_t to)
@@ -103,11 +106,10 @@ void vmq_direct_stop(struct vmq *v, struct vmq_port *vp)
 	vp->is_direct = false;
 }
 
-void vmq_direct_offered(struct vmq *v, struct vsw_port *p, const struct vsw_rxbuf *b)
+void vmq_direct_offered(struct vmq *v, struct vsw_port *p)
 {
 	struct vmq_port *vp = vmq_port_of(v, p);
 
-	(void)b;
 	if (vp)
 		vmq_direct_try(v, vp);
 }
@@ -121,7 +123,7 @@ void vmq_direct_withdrawn(struct vmq *v, struct vsw_port *p)
 	if (!vp || !vp->nr_q)
 		return;
 	vmq_direct_stop(v, vp);
-	say(vp, "the guest has no receive buffer for it now");
+	say(vp, no_buffer);
 }
 
 void vmq_direct_judged(struct vmq *v, struct vsw_port *p, bool is_judged)

@@ -310,13 +310,9 @@ static int filter_check(const struct vmdq *v, uint16_t q)
 
 static int rule_find(const struct igb_rules *rules, uint16_t q, const struct vmq_filter *f)
 {
-	for (uint32_t i = 0; i < rules->nr; i++) {
-		const struct igb_rule *r = &rules->r[i];
-
-		if (r->q == q && r->f.vlan_test == f->vlan_test && r->f.vlan == f->vlan &&
-		    !memcmp(r->f.mac, f->mac, 6))
+	for (uint32_t i = 0; i < rules->nr; i++)
+		if (rules->r[i].q == q && vmq_filter_is_same(&rules->r[i].f, f))
 			return (int)i;
-	}
 	return -1;
 }
 

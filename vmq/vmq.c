@@ -47,6 +47,7 @@ static int choose(struct vmq *v, uint16_t dev, const struct rte_eth_dev_info *in
 
 		if (n > 0) {
 			v->ops = providers[i];
+			v->choice = i;
 			return n;
 		}
 		if (n < 0)
@@ -141,14 +142,13 @@ static int on_started(void *ctx)
 	int rc = v->ops->started(v->pv);
 
 	if (rc == -ENOTSUP && v->cfg.provider == VMQ_PROVIDER_AUTO) {
-		for (unsigned int i = 0; i < RTE_DIM(providers); i++)
-			if (providers[i] == v->ops)
-				reject(v, i);
+		reject(v, v->choice);
 		return -EAGAIN;
 	}
-	if (!rc)
-		vmq_hear(v);
-	return rc ? rc : vmq_filters_again(v);
+	if (rc)
+		return rc;
+	vmq_hear(v);
+	return vmq_filters_again(v);
 }
 
 static void on_stopping(void *ctx)
@@ -248,7 +248,6 @@ const struct vsw_steer *vmq_steer(const struct vmq *v)
 
 void vmq_attach(struct vmq *v, struct vsw_uplink *u)
 {
-	v->uplink = u;
 	v->up = vsw_uplink_port(u);
 }
 
@@ -259,6 +258,5 @@ void vmq_detach(struct vmq *v)
 	for (unsigned int i = 0; i < VSW_PORTS_MAX; i++)
 		if (v->port[i].p)
 			vmq_port_remove(v, v->port[i].p);
-	v->uplink = NULL;
 	v->up = NULL;
 }

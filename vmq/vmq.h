@@ -18,7 +18,6 @@ struct vmq;
 struct vmq_iova_ops;
 struct vsw;
 struct vsw_port;
-struct vsw_rxbuf;
 struct vsw_uplink;
 
 enum vmq_provider_choice {
@@ -63,7 +62,7 @@ int vmq_port_add(struct vmq *v, struct vsw_port *p, const struct vmq_port_cfg *c
 void vmq_port_remove(struct vmq *v, struct vsw_port *p); /* Does nothing when it was not added. */
 
 /* Under traffic.  As struct vsw_direct_user has them; ports that are not ours are none of our business. */
-void vmq_direct_offered(struct vmq *v, struct vsw_port *p, const struct vsw_rxbuf *b);
+void vmq_direct_offered(struct vmq *v, struct vsw_port *p);
 void vmq_direct_withdrawn(struct vmq *v, struct vsw_port *p);
 void vmq_direct_judged(struct vmq *v, struct vsw_port *p, bool is_judged);
 

@@ -70,6 +70,16 @@ static struct fake_port *nic(const char *name, uint64_t mac, uint16_t pvid)
 	return fake_port_new(sw, &c);
 }
 
+/* And the rest with them; those that are not there are NULL. */
+static void ports_down(struct fake_port *a, struct fake_port *b, struct fake_port *c)
+{
+	vmq_detach(vmq);
+	fake_port_free(a);
+	fake_port_free(b);
+	fake_port_free(c);
+	bed_down();
+}
+
 static const struct vmq_port_cfg plain = {.lcore = VMQ_CPU_ANY, .node = VMQ_NODE_ANY};
 
 static void give_queue(struct fake_port *f)
@@ -165,10 +175,7 @@ Test(vmq_ports, frames_for_an_adapter_come_by_its_queue_and_others_by_the_defaul
 	cr_expect_eq(look("a").st.nr_filters, 1);
 	cr_expect_str_eq(look("a").st.state, "running");
 	cr_expect_eq(look("").st.packets, 2);
-	fake_port_free(b);
-	vmq_port_remove(vmq, a->port);
-	fake_port_free(a);
-	bed_down();
+	ports_down(b, a, NULL);
 }
 
 Test(vmq_ports, who_sends_by_a_queue_is_learned)
@@ -185,11 +192,7 @@ Test(vmq_ports, who_sends_by_a_queue_is_learned)
 	fake_send(a, MAC_R, MAC_A);
 	poll_all();
 	cr_expect_eq(b->nr_out, 0, "known to be behind the uplink, so not flooded");
-	vmq_detach(vmq);
-	vmq_attach(vmq, up);
-	fake_port_free(a);
-	fake_port_free(b);
-	bed_down();
+	ports_down(a, b, NULL);
 }
 
 Test(vmq_ports, each_vlan_that_uplink_and_adapter_share_has_a_filter)
@@ -217,11 +220,7 @@ Test(vmq_ports, each_vlan_that_uplink_and_adapter_share_has_a_filter)
 	cr_expect_eq(a->out[0].flags & NETHV_PKT_VLAN, 0);
 	cr_expect_eq(t->nr_out, 3);
 	cr_expect_eq(look("t").st.packets, 2);
-	vmq_port_remove(vmq, a->port);
-	vmq_port_remove(vmq, t->port);
-	fake_port_free(a);
-	fake_port_free(t);
-	bed_down();
+	ports_down(a, t, NULL);
 }
 
 Test(vmq_ports, a_frame_in_the_queue_of_another_goes_where_it_belongs)
@@ -241,10 +240,7 @@ Test(vmq_ports, a_frame_in_the_queue_of_another_goes_where_it_belongs)
 	poll_all();
 	cr_expect_eq(a->nr_out, 2);
 	cr_expect_eq(b->nr_out, 0);
-	vmq_port_remove(vmq, b->port);
-	fake_port_free(a);
-	fake_port_free(b);
-	bed_down();
+	ports_down(a, b, NULL);
 }
 
 Test(vmq_ports, with_policies_frames_of_a_queue_go_the_long_way)
@@ -260,10 +256,8 @@ Test(vmq_ports, with_policies_frames_of_a_queue_go_the_long_way)
 	comes(MAC_A, MAC_R, -1);
 	poll_all();
 	cr_expect_eq(a->nr_out, 1);
-	vmq_port_remove(vmq, a->port);
-	fake_port_free(a);
 	free(pc);
-	bed_down();
+	ports_down(a, NULL, NULL);
 }
 
 Test(vmq_ports, an_adapter_without_a_queue_is_told_why_and_served_all_the_same)
@@ -288,12 +282,7 @@ Test(vmq_ports, an_adapter_without_a_queue_is_told_why_and_served_all_the_same)
 	vmq_port_remove(vmq, b->port);
 	give_queue(c);
 	cr_expect(strstr(look("c").why, "no VLAN"), "%s", look("c").why);
-	vmq_detach(vmq);
-	vmq_attach(vmq, up);
-	fake_port_free(a);
-	fake_port_free(b);
-	fake_port_free(c);
-	bed_down();
+	ports_down(a, b, c);
 }
 
 Test(vmq_ports, says_which_providers_it_cannot_use_and_why)
