@@ -46,7 +46,8 @@ chmod +x "$TMP/root/init"
 
 # boot KERNEL VPS THEN: the exit status of QEMU: 105 after power off, 3 after a reset.
 boot() {
-	set -- "$1" "$2" "console=ttyS0 panic=-1 lpj=8000000 tsc_early_khz=$KHZ then=$3"
+	# A software CPU on a busy machine stands still for seconds: what the kernel says of that says nothing of us.
+	set -- "$1" "$2" "console=ttyS0 panic=-1 nowatchdog workqueue.watchdog_thresh=0 lpj=8000000 tsc_early_khz=$KHZ then=$3"
 	"${LINUX_RAM:?}" "$1" "$TMP/initrd" "$3" 256 "$2" "$TMP/ram" >"$TMP/start" || return 1
 	read -r kind entry boot area <"$TMP/start"
 	dd if="$TMP/ram" of="$TMP/reset.bin" bs=1 skip=$((0xffff0)) count=16 2>/dev/null
@@ -74,7 +75,8 @@ check() {
 	grep -q "^acpi ACPI0004:00 .*PNP0501:00 .*VMBUS:00" "$TMP/log" || fail "$1: ACPI devices"
 	grep -q "IO-APIC *4-edge *ttyS0" "$TMP/log" || fail "$1: no interrupt for ttyS0"
 	grep -q "^00100000-0fffffff : System RAM" "$TMP/log" || fail "$1: memory map"
-	! grep -i "ACPI.*\(error\|warning\|exception\)\|BUG:\|WARNING:" "$TMP/log" || fail "$1: complains"
+	complaint=$(grep -i -m 1 "ACPI.*\(error\|warning\|exception\)\|BUG:\|WARNING:" "$TMP/log")
+	[ -z "$complaint" ] || fail "$1: complains: $complaint"
 	echo "ok: $1 with $2 VPs boots, finds everything, and ends by $3"
 }
 
