@@ -139,6 +139,11 @@ void hv_partition_destroy(struct hv_partition *p); /* ctl.  Stops first; NULL is
  * an unmodified kernel: its memory and vectors are its own. */
 void hv_request_stop(struct hv_partition *p);
 
+/* ctl.  Gives our guest image an order: a line for its application, in place of the one before, whether that was read
+ * or not. *@seq: its number, even, which the application reports as `order` when it has begun with it. 0, -EINVAL
+ * (1 to NETHV_ORDER_MAX bytes), -EOPNOTSUPP (an unmodified kernel); text set. */
+int hv_order(struct hv_partition *p, const char *line, uint32_t *seq);
+
 /* ctl.  Queues a SynIC message; order per (vp, sint) is kept. 0, -EAGAIN (queue full: the guest does
  * not take its messages), -EINVAL (vp, sint, type 0 or len > 240; text set). */
 int hv_post_to_guest(struct hv_partition *p, unsigned int vp, unsigned int sint, uint32_t type,

@@ -147,16 +147,45 @@ struct hv_vp_start hv_start_of(const struct hv_partition *p, const struct hv_vp_
 	return start;
 }
 
-void hv_request_stop(struct hv_partition *p)
+static struct nethv_control *control(struct hv_partition *p)
 {
-	struct nethv_control *c = gmem_map(&p->gm, gpa(CONTROL_GPA), sizeof(*c));
+	return gmem_map(&p->gm, gpa(CONTROL_GPA), sizeof(struct nethv_control));
+}
+
+static void wake_all(struct hv_partition *p)
+{
 	unsigned int i;
 
-	if (p->is_linux)
-		return;
-	__atomic_store_n(&c->stop, 1, __ATOMIC_RELEASE);
 	for (i = 0; i < p->nr_vps; i++)
 		hv_raise_vector(p, i, NETHV_VECTOR_WAKE);
+}
+
+void hv_request_stop(struct hv_partition *p)
+{
+	if (p->is_linux)
+		return;
+	__atomic_store_n(&control(p)->stop, 1, __ATOMIC_RELEASE);
+	wake_all(p);
+}
+
+int hv_order(struct hv_partition *p, const char *line, uint32_t *seq)
+{
+	struct nethv_control *c = control(p);
+	size_t len = strlen(line);
+
+	if (p->is_linux)
+		return err_set(-EOPNOTSUPP, "only our own guest image takes orders");
+	if (len == 0 || len > NETHV_ORDER_MAX)
+		return err_set(-EINVAL, "an order of %zu bytes, want 1 to %u", len,
+			       NETHV_ORDER_MAX);
+	*seq = p->order_seq += 2;
+	/* Pairs with rt_order(): the number is odd before the line changes, even after it has. */
+	__atomic_store_n(&c->order_seq, *seq - 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	memcpy(c->order, line, len + 1);
+	__atomic_store_n(&c->order_seq, *seq, __ATOMIC_RELEASE);
+	wake_all(p);
+	return 0;
 }
 
 static void name_clean(char *s, size_t size)

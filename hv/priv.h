@@ -107,6 +107,7 @@ struct hv_partition {
 	struct hv_timers timers;
 	struct hv_vp *vp;	    /* [nr_vps] */
 	bool is_linux;		    /* an unmodified kernel, with the devices of a PC */
+	uint32_t order_seq;	    /* ctl.  Of the last hv_order(); 0: none */
 	struct hv_devices *devices; /* NULL: our own image */
 	struct hv_assigned assigned;
 	struct hv_windows windows;

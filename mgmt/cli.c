@@ -124,6 +124,12 @@ static const struct verb {
 	 "The guest may take its time, or refuse. Linux needs `integration: true` for it.\n"
 	 "--reboot: it is started again afterwards. --now: ended at once, the guest is not asked.\n"
 	 "--instance NAME: of that instance; can be left out while one runs.\n"},
+	{"tell", " PARTITION WORD...", 2, CLI_WORDS_MAX, true, cli_power_options, cmd_tell,
+	 "give the application of our own guest image an order",
+	 "A line of words, such as those of `cmdline`; docs/using.md says which applications take\n"
+	 "which. Prints the order's number: the guest's value `order` in `nethv stats` has it when it\n"
+	 "was read. An order that comes before the last one was read takes its place.\n"
+	 "--instance NAME: of that instance; can be left out while one runs.\n"},
 	{"console", " PARTITION [NAME]", 1, 2, false, cli_power_options, cmd_console,
 	 "join this terminal with a partition's",
 	 "Shows the last 64 KiB of output and what follows, raw, escape sequences and all; what is\n"
@@ -198,6 +204,15 @@ const char *cli_option(const struct cli_args *a, const char *name)
 		if (!strcmp(a->options[i].name, name))
 			return a->value[i];
 	return NULL;
+}
+
+void cli_join(const struct cli_args *a, unsigned int from, char *out, size_t size)
+{
+	size_t n = 0;
+
+	out[0] = 0;
+	for (unsigned int i = from; i < a->nr_words && n < size; i++)
+		n += (size_t)snprintf(out + n, size - n, "%s%s", i > from ? " " : "", a->word[i]);
 }
 
 static int no_option(const struct verb *v, const char *word)

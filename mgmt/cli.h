@@ -28,6 +28,8 @@ struct cli_args {
 
 /* The value of an option, "" when it has none, or NULL when it was not given. */
 const char *cli_option(const struct cli_args *a, const char *name);
+/* The words from @from on, with blanks between: what is a line needs no quotes. */
+void cli_join(const struct cli_args *a, unsigned int from, char *out, size_t size);
 
 int cmd_run(const struct cli_args *a);
 int cmd_check(const struct cli_args *a);
@@ -37,6 +39,7 @@ int cmd_why_dropped(const struct cli_args *a);
 int cmd_stop(const struct cli_args *a);
 int cmd_nic(const struct cli_args *a);
 int cmd_power(const struct cli_args *a); /* start, reset, shutdown */
+int cmd_tell(const struct cli_args *a);
 int cmd_ext(const struct cli_args *a);
 int cmd_policy(const struct cli_args *a);
 int cmd_doctor(const struct cli_args *a);

@@ -113,6 +113,21 @@ int cmd_nic(const struct cli_args *a)
 	return 2;
 }
 
+static void show_number(json_t *result)
+{
+	printf("%lld\n", ji(result, "number"));
+}
+
+int cmd_tell(const struct cli_args *a)
+{
+	char line[4096];
+
+	cli_join(a, 1, line, sizeof(line));
+	return cli_change(a, "partition_tell",
+			  json_pack("{s:s, s:s}", "partition", a->word[0], "order", line),
+			  show_number);
+}
+
 int cmd_power(const struct cli_args *a)
 {
 	json_t *params = json_pack("{s:s}", "partition", a->word[0]);

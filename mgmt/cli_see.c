@@ -54,16 +54,6 @@ static int number(const struct cli_args *a, const char *option, unsigned int max
 	return err_set(-EINVAL, "%s: found \"%.40s\"; allowed: 1..%u", option, text, max);
 }
 
-/* A filter in several words needs no quotes. */
-static void join(const struct cli_args *a, char *out, size_t size)
-{
-	size_t n = 0;
-
-	out[0] = 0;
-	for (unsigned int i = 0; i < a->nr_words && n < size; i++)
-		n += (size_t)snprintf(out + n, size - n, "%s%s", i ? " " : "", a->word[i]);
-}
-
 /* ---- One question, one answer, after a while --------------------------------------------------- */
 
 static int ask(const struct cli_args *a, const char *method, unsigned int seconds, json_t *params,
@@ -114,7 +104,7 @@ int cmd_trace(const struct cli_args *a)
 		rc = number(a, "--for", 3600, &seconds);
 	if (rc)
 		return cli_error(2);
-	join(a, filter, sizeof(filter));
+	cli_join(a, 0, filter, sizeof(filter));
 	rc = ask(a, "trace", seconds,
 		 json_pack("{s:s, s:i, s:i}", "filter", filter, "count", (int)count, "for_ms",
 			   (int)seconds * 1000),
@@ -133,7 +123,7 @@ int cli_drops(const struct cli_args *a)
 		rc = number(a, "--for", 3600, &seconds);
 	if (rc)
 		return cli_error(2);
-	join(a, filter, sizeof(filter));
+	cli_join(a, 0, filter, sizeof(filter));
 	rc = ask(a, "drops", seconds,
 		 json_pack("{s:s, s:i, s:i}", "filter", filter, "count", (int)count, "for_ms",
 			   (int)seconds * 1000),

@@ -167,6 +167,7 @@ int64_t sup_power_next_ms(const struct sup *sup); /* when to tick; 0: nothing is
 int sup_power_start(struct op *op);		  /* an op_kind's begin */
 int sup_power_reset(struct op *op);
 int sup_power_shutdown(struct op *op);
+int sup_power_tell(struct op *op);
 
 /* sup_config.c: changes of the configuration. Checks @config (consumed) as if it were a file, and asks the
  * switch for it. As an op_kind's begin. */

@@ -26,6 +26,7 @@ static const struct op_kind kinds[] = {
 	{"partition_start", 0, sup_power_start},
 	{"partition_reset", 0, sup_power_reset},
 	{"partition_shutdown", 0, sup_power_shutdown},
+	{"partition_tell", 0, sup_power_tell},
 	{"ext_load", EXT_CHANGE, sup_exts_load},
 	{"ext_unload", EXT_CHANGE, sup_exts_unload},
 	{"ext_enable", EXT_CHANGE, sup_exts_enable},

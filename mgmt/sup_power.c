@@ -162,6 +162,18 @@ static int off_at_once(struct op *op)
 	return result(op, "stopping");
 }
 
+int sup_power_tell(struct op *op)
+{
+	json_t *order = json_object_get(op->params, "order");
+	struct proc *p = op->part;
+
+	if (!json_is_string(order))
+		return err_set(-EINVAL, "order: want a line of words");
+	if (!has_begun(p) || p->state != PROC_RUNNING)
+		return err_set(-EAGAIN, "partition %s does not run", p->name);
+	return sup_op_ask(op, p, "tell", json_pack("{s:O}", "order", order));
+}
+
 int sup_power_shutdown(struct op *op)
 {
 	struct proc *p = op->part;

@@ -225,11 +225,23 @@ static json_t *status(void *ctx)
 	return worker_status_json(ctx);
 }
 
+static int tell(struct worker *w, json_t *params, json_t **result)
+{
+	uint32_t seq;
+	int rc = hv_order(w->hv, json_string_value(json_object_get(params, "order")), &seq);
+
+	if (!rc)
+		*result = json_pack("{s:I}", "number", (json_int_t)seq);
+	return rc;
+}
+
 static int call(void *ctx, const char *method, json_t *params, json_t **result)
 {
-	if (strcmp(method, "shutdown") != 0)
-		return worker_vf_call(ctx, method, params, result);
-	return ask_shutdown(ctx, json_is_true(json_object_get(params, "reboot")));
+	if (!strcmp(method, "shutdown"))
+		return ask_shutdown(ctx, json_is_true(json_object_get(params, "reboot")));
+	if (!strcmp(method, "tell"))
+		return tell(ctx, params, result);
+	return worker_vf_call(ctx, method, params, result);
 }
 
 static const struct child_ops ops = {.status = status, .told = told, .call = call};

@@ -17,6 +17,13 @@ void app_report(const char *name, uint64_t value)
 	__atomic_store_n(rt_report_u64(name), value, __ATOMIC_RELAXED);
 }
 
+uint64_t app_to_ns(uint64_t cycles)
+{
+	uint64_t hz = rt_tsc_hz();
+
+	return cycles / hz * 1000000000u + cycles % hz * 1000000000u / hz;
+}
+
 void app_arg_mac(const char *key, uint8_t mac[6])
 {
 	char text[32];

@@ -54,13 +54,15 @@ struct app {
 	bool has_failed;
 };
 
-extern const struct app_ops app_echo, app_l2fwd, app_pktgen, app_sink, app_revoke;
+extern const struct app_ops app_echo, app_l2fwd, app_pktgen, app_sink, app_revoke, app_trial;
 
 /* Runs the application to its end. Returns the exit status of the image. */
 int app_run(struct app *a, const struct app_ops *ops);
 
 /* Panic with the key's name when the value is missing or is not an address. */
 void app_arg_mac(const char *key, uint8_t mac[6]);
+
+uint64_t app_to_ns(uint64_t cycles); /* of the TSC */
 
 /* A report entry. */
 void app_report(const char *name, uint64_t value);

@@ -27,7 +27,7 @@ void flow_init(void)
 	}
 }
 
-static const uint8_t *pattern_of(uint64_t seq)
+const uint8_t *flow_pattern(uint64_t seq)
 {
 	return pattern + seq % STARTS * 8;
 }
@@ -121,7 +121,7 @@ void flow_build(const struct flow_tmpl *t, uint8_t *frame, uint64_t seq, uint64_
 	if (report)
 		put_report(frame + FLOW_LEN_MIN, report);
 	else if (t->len > FLOW_LEN_MIN)
-		__builtin_memcpy(frame + FLOW_LEN_MIN, pattern_of(seq), t->len - FLOW_LEN_MIN);
+		__builtin_memcpy(frame + FLOW_LEN_MIN, flow_pattern(seq), t->len - FLOW_LEN_MIN);
 	csum = udp_csum(frame, t->len);
 	if (!csum)
 		csum = 0xffff;
@@ -165,7 +165,7 @@ enum flow_verdict flow_parse(const uint8_t *frame, uint32_t len, struct flow_msg
 	m->tsc = (uint64_t)pkt_get16(h + OFF_TSC) << 32 | pkt_get32(h + OFF_TSC + 2);
 	get_id(h, &m->id);
 	if (m->type == FLOW_DATA)
-		return __builtin_memcmp(frame + FLOW_LEN_MIN, pattern_of(m->seq),
+		return __builtin_memcmp(frame + FLOW_LEN_MIN, flow_pattern(m->seq),
 					len - FLOW_LEN_MIN)
 			       ? FLOW_CORRUPT
 			       : FLOW_GOOD;

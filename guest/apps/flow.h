@@ -64,6 +64,8 @@ struct flow_tmpl {
 
 /* Fills the pattern table. Once, before anything else here. */
 void flow_init(void);
+/* What stands behind the head of data frame @seq: at least FLOW_LEN_MAX bytes. */
+const uint8_t *flow_pattern(uint64_t seq);
 
 void flow_tmpl_init(struct flow_tmpl *t, const struct flow_id *id, uint8_t type, uint32_t len);
 

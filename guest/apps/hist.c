@@ -2,7 +2,7 @@
 /* Logarithmic histogram. */
 #include "guest/apps/hist.h"
 
-#define SUB_BITS 3u
+#define SUB_BITS 5u
 
 static unsigned int bucket_of(uint64_t v)
 {
@@ -33,9 +33,9 @@ void hist_add(struct hist *h, uint64_t value)
 	h->bucket[bucket_of(value)]++;
 }
 
-uint64_t hist_quantile(const struct hist *h, unsigned int permille)
+uint64_t hist_quantile(const struct hist *h, unsigned int ppm)
 {
-	uint64_t want = (h->count * permille + 999) / 1000, sum = 0;
+	uint64_t want = (h->count * ppm + 999999) / 1000000, sum = 0;
 	unsigned int i;
 
 	for (i = 0; h->count && i < HIST_BUCKETS; i++) {
@@ -44,4 +44,15 @@ uint64_t hist_quantile(const struct hist *h, unsigned int permille)
 			return upper_end(i);
 	}
 	return 0;
+}
+
+bool hist_next(const struct hist *h, unsigned int *i, uint64_t *upper, uint64_t *count)
+{
+	while (*i < HIST_BUCKETS && !h->bucket[*i])
+		++*i;
+	if (*i == HIST_BUCKETS)
+		return false;
+	*upper = upper_end(*i);
+	*count = h->bucket[(*i)++];
+	return true;
 }

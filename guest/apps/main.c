@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The image: app=echo|l2fwd|pktgen|sink|revoke, and each application's arguments. Common ones: nic=N or
+/* The image: app=echo|l2fwd|pktgen|sink|revoke|trial, and each application's arguments. Common ones: nic=N or
  * nics=N,M, queues=N, poll=1, mtu=, rxbuf=, txbuf=, ring_pages=, vmbus=VERSION.
  *	echo	ip=A.B.C.D[/LEN] [vlan=VID]
  *	l2fwd	nics=0,1 mode=bridge|mac [copy=1] [peer0=MAC peer1=MAC] [inject=N size=S]
  *	pktgen	nic=0 dst=MAC [size=S count=N window=W burst=B rate=PPS]
  *	sink	nic=0 [flows=N]
  *	revoke	nic=0 [cycles=N frames=N wait=MICROSECONDS place=BYTES]
+ *	trial	nics=0,1	and orders (trial.h)
  * Sizes are those on a wire, with the 4 bytes of FCS that nobody stores. */
 #include "guest/apps/app.h"
 #include "guest/apps/echo.h"
@@ -200,13 +201,6 @@ static unsigned int pktgen_round(struct app_worker *w, uint64_t tsc)
 	return gen_poll(&gen[w->id], app_queue(w, 0), tsc);
 }
 
-static uint64_t to_ns(uint64_t cycles)
-{
-	uint64_t hz = rt_tsc_hz();
-
-	return cycles / hz * 1000000000u + cycles % hz * 1000000000u / hz;
-}
-
 static void pktgen_report(struct app *a, struct app_totals *t)
 {
 	uint64_t sent = 0, acked = 0, timeouts = 0, corrupted = 0, done = 0, confirmed = 0;
@@ -235,9 +229,9 @@ static void pktgen_report(struct app *a, struct app_totals *t)
 	app_report("reordered", sum.reordered);
 	app_report("corrupted", corrupted);
 	app_report("credits_timeouts", timeouts);
-	app_report("rtt_min_ns", to_ns(gen[0].rtt.min));
-	app_report("rtt_p50_ns", to_ns(hist_quantile(&gen[0].rtt, 500)));
-	app_report("rtt_p99_ns", to_ns(hist_quantile(&gen[0].rtt, 990)));
+	app_report("rtt_min_ns", app_to_ns(gen[0].rtt.min));
+	app_report("rtt_p50_ns", app_to_ns(hist_quantile(&gen[0].rtt, 500000)));
+	app_report("rtt_p99_ns", app_to_ns(hist_quantile(&gen[0].rtt, 990000)));
 	app_report("confirmed", confirmed);
 	app_report("done", t->is_done);
 }
@@ -372,13 +366,13 @@ const struct app_ops app_revoke = {.name = "revoke",
 
 int app_main(void)
 {
-	static const struct app_ops *const apps[] = {&app_echo, &app_l2fwd, &app_pktgen, &app_sink,
-						     &app_revoke};
+	static const struct app_ops *const apps[] = {&app_echo, &app_l2fwd,  &app_pktgen,
+						     &app_sink, &app_revoke, &app_trial};
 	unsigned int i;
 
 	for (i = 0; i < sizeof(apps) / sizeof(apps[0]); i++) {
 		if (rt_arg_is("app", apps[i]->name))
 			return app_run(&app, apps[i]);
 	}
-	rt_panic("app=: echo, l2fwd, pktgen, sink or revoke");
+	rt_panic("app=: echo, l2fwd, pktgen, sink, revoke or trial");
 }

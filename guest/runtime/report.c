@@ -2,6 +2,7 @@
 /* What goes out by shared pages and what came in at boot: report, control, command line. */
 #include "guest/runtime/priv.h"
 #include "guest/runtime/rt.h"
+#include "guest/runtime/words.h"
 
 static struct nethv_report *report;
 static const struct nethv_control *control;
@@ -71,88 +72,36 @@ bool rt_stop_requested(void)
 	return __atomic_load_n(&control->stop, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* The text behind "key=" or "key" as a whole word, and its length; NULL without the key. */
-static const char *arg_find(const char *key, size_t *len)
+uint32_t rt_order(char *line)
 {
-	const char *s = rt_boot()->cmdline;
-	size_t n = strlen(key), word;
+	uint32_t seq = __atomic_load_n(&control->order_seq, __ATOMIC_ACQUIRE);
 
-	for (;; s += word) {
-		while (*s == ' ')
-			s++;
-		for (word = 0; s[word] && s[word] != ' '; word++)
-			;
-		if (word == 0)
-			return NULL;
-		if (word < n || strncmp(s, key, n) || (word > n && s[n] != '='))
-			continue;
-		*len = word > n ? word - n - 1 : 0;
-		return s + word - *len;
-	}
+	if (seq == 0 || seq % 2)
+		return 0;
+	memcpy(line, control->order, sizeof(control->order));
+	line[NETHV_ORDER_MAX] = '\0';
+	__atomic_thread_fence(__ATOMIC_ACQUIRE); /* pairs with hv_order() */
+	return __atomic_load_n(&control->order_seq, __ATOMIC_RELAXED) == seq ? seq : 0;
 }
 
 int rt_arg(const char *key, char *buf, size_t size)
 {
-	size_t len = 0;
-	const char *v = arg_find(key, &len);
-
-	if (!v || size == 0)
-		return -1;
-	if (len >= size)
-		len = size - 1;
-	memcpy(buf, v, len);
-	buf[len] = '\0';
-	return (int)len;
+	return words_copy(rt_boot()->cmdline, key, buf, size);
 }
 
 bool rt_arg_is(const char *key, const char *value)
 {
-	size_t len = 0;
-	const char *v = arg_find(key, &len);
-
-	return v && len == strlen(value) && !strncmp(v, value, len);
-}
-
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return 99;
-}
-
-static unsigned int suffix_shift(const char *s, size_t left)
-{
-	static const char suffix[] = "KMG";
-	unsigned int i;
-
-	if (left == 0)
-		return 0;
-	for (i = 0; left == 1 && suffix[i]; i++) {
-		if (*s == suffix[i])
-			return 10 * (i + 1);
-	}
-	return 64;
+	return words_is(rt_boot()->cmdline, key, value);
 }
 
 uint64_t rt_arg_u64(const char *key, uint64_t dflt)
 {
-	size_t len = 0, i = 0;
-	const char *v = arg_find(key, &len);
-	unsigned int base = 10, shift;
-	uint64_t n = 0;
+	uint64_t n = dflt;
+	char text[32];
 
-	if (!v)
-		return dflt;
-	if (len > 2 && v[0] == '0' && v[1] == 'x') {
-		base = 16;
-		i = 2;
+	if (!words_u64(rt_boot()->cmdline, key, &n)) {
+		rt_arg(key, text, sizeof(text));
+		rt_panic("argument %s=%s: want a number", key, text);
 	}
-	for (; i < len && digit(v[i]) < (int)base; i++)
-		n = n * base + (unsigned int)digit(v[i]);
-	shift = suffix_shift(v + i, len - i);
-	if (len == 0 || i == 0 || shift == 64)
-		rt_panic("argument %s=%.*s: want a number", key, (int)len, v);
-	return n << shift;
+	return n;
 }

@@ -109,4 +109,7 @@ uint64_t *rt_report_u64(const char *name);
 void rt_report_state(unsigned int nethv_report_state);
 void rt_report_message(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool rt_stop_requested(void); /* the host wants us to end */
-uint64_t rt_random(void);     /* seeded by the host at boot; not for secrets */
+/* The host's newest order, a line of words, into @line (NETHV_ORDER_MAX + 1 bytes). Its number; 0: none, or it is
+ * being written. Look as often as you like; one that was overwritten before is lost. */
+uint32_t rt_order(char *line);
+uint64_t rt_random(void); /* seeded by the host at boot; not for secrets */

@@ -259,6 +259,28 @@ Test(hv_core, stop_request_sets_the_word_and_wakes_every_vp)
 	cr_assert_eq(bed_script.last_vector[2], NETHV_VECTOR_WAKE);
 }
 
+Test(hv_core, an_order_lies_in_the_control_page_whole_with_an_even_number)
+{
+	const struct nethv_control *c = bed_mem(NETHV_RAM_BASE + 0x11000);
+	char longest[NETHV_ORDER_MAX + 2];
+	uint32_t seq = 0;
+
+	cr_assert_eq(hv_order(bed, "trial rate=7", &seq), 0);
+	cr_assert_eq(seq, 2);
+	cr_assert_eq(c->order_seq, 2);
+	cr_assert_str_eq(c->order, "trial rate=7");
+	cr_assert_eq(bed_script.nr_irqs[0] + bed_script.nr_irqs[1] + bed_script.nr_irqs[2], 3);
+	memset(longest, 'x', sizeof(longest));
+	longest[NETHV_ORDER_MAX + 1] = '\0';
+	cr_assert_eq(hv_order(bed, longest, &seq), -EINVAL, "one byte too many");
+	cr_assert_eq(hv_order(bed, "", &seq), -EINVAL);
+	cr_assert_str_eq(c->order, "trial rate=7", "a refused order changes nothing");
+	longest[NETHV_ORDER_MAX] = '\0';
+	cr_assert_eq(hv_order(bed, longest, &seq), 0);
+	cr_assert_eq(seq, 4);
+	cr_assert_str_eq(c->order, longest);
+}
+
 Test(hv_core, boot_record_describes_memory_and_hypervisor)
 {
 	const struct nethv_boot *b = bed_mem(NETHV_RAM_BASE);

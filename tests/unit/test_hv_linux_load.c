@@ -181,9 +181,11 @@ Test(hv_linux_load, our_control_and_report_pages_are_not_in_a_kernels_memory)
 {
 	struct nethv_report report, fake = {.magic = NETHV_REPORT_MAGIC};
 	struct hv_cfg cfg = cfg_of();
+	uint32_t seq;
 
 	cr_assert_eq(create(&cfg), 0, "%s", err_text());
 	hv_request_stop(p);
+	cr_expect_eq(hv_order(p, "x", &seq), -EOPNOTSUPP);
 	cr_expect_eq(mem(NETHV_RAM_BASE + 0x11000)[0], 0);
 	cr_expect_eq(script.nr_irqs[0], 0);
 	gmem_write(hv_gmem(p), gpa(NETHV_RAM_BASE + 0x10000), &fake, sizeof(fake));

@@ -413,6 +413,22 @@ Test(mgmt_sup, passes_a_shutdown_to_the_worker_and_its_word_back)
 	expect_result(2, "state", "stopping");
 }
 
+Test(mgmt_sup, passes_an_order_to_the_worker_and_its_number_back)
+{
+	struct rpc_msg m;
+
+	ask(1, "partition_tell", "{\"partition\": \"q\", \"order\": \"trial rate=7\"}");
+	asked(&worker[1], "tell", &m);
+	cr_expect_str_eq(json_string_value(json_object_get(m.params, "order")), "trial rate=7");
+	answer(&sup->worker[1], rpc_result(m.id, json_pack("{s:s}", "number", "4")));
+	rpc_msg_fini(&m);
+	expect_result(1, "number", "4");
+	ask(2, "partition_tell", "{\"partition\": \"q\", \"order\": 7}");
+	expect_error(2, RPC_BAD_PARAMS, "line of words");
+	ask(3, "partition_tell", "{\"partition\": \"z\", \"order\": \"x\"}");
+	expect_error(3, RPC_BAD_PARAMS, "no partition z");
+}
+
 /* The worker of partition @i says how its guest ended, and dies. */
 static void end(int i, const char *how)
 {

@@ -109,7 +109,15 @@ struct nethv_report {
 _Static_assert(offsetof(struct nethv_report, entry) == 272, "report page layout");
 _Static_assert(sizeof(struct nethv_report) <= 4096, "the report is one page");
 
-/* Control page: written by the host only, polled by the guest. */
+/* Control page: written by the host only, polled by the guest. An order is a line of words for the application, as
+ * those of the command line; what it means is the application's. @order_seq is odd while the host writes; the guest
+ * copies the line, and has it if the number did not change meanwhile. */
+#define NETHV_ORDER_MAX 255u /* without the closing NUL */
+
 struct nethv_control {
-	uint32_t stop; /* 1: end soon, by NETHV_PORT_EXIT */
+	uint32_t stop;	    /* 1: end soon, by NETHV_PORT_EXIT */
+	uint32_t order_seq; /* 0: there was no order yet */
+	char order[NETHV_ORDER_MAX + 1];
 };
+
+_Static_assert(sizeof(struct nethv_control) <= 4096, "control is one page");
