@@ -22,18 +22,18 @@ struct rule {
 	[VFM_ASKS_VF] = {STAY, {DO(PATH_REFUSE)}}, [VFM_ASKS_SYNTHETIC] = { \
 							   STAY, {DO(FILTER_PF), DO(PATH_ANSWER)}}
 
-/* A VF that goes hears nothing any more before the switch delivers in its place: no frame comes twice. */
+/* At no time both receive: no frame comes twice. */
 #define LEAVING_PATH                                                                       \
 	[VFM_ASKS_VF] = {STAY, {DO(PATH_REFUSE)}}, [VFM_ASKS_SYNTHETIC] = {STAY,           \
-									   {DO(FILTER_PF), \
-									    DO(VF_DEAF),   \
+									   {DO(VF_DEAF),   \
+									    DO(FILTER_PF), \
 									    DO(PATH_ANSWER)}}
 
-/* How a guest's VF is taken. */
-#define TAKE_AWAY                                                         \
-	[VFM_REVOKE] = {TO(REVOKING), {DO(FILTER_PF), DO(EJECT)}},        \
-	[VFM_REVOKE_NOW] = {TO(REVOKING), {DO(FILTER_PF), DO(SURPRISE)}}, \
-	[VFM_LOST] = {TO(REVOKING), {DO(FILTER_PF), DO(SURPRISE)}},       \
+/* How a guest's VF is taken. Packets go through it until the guest asks for the switch's path, or it is gone. */
+#define TAKE_AWAY                                          \
+	[VFM_REVOKE] = {TO(REVOKING), {DO(EJECT)}},        \
+	[VFM_REVOKE_NOW] = {TO(REVOKING), {DO(SURPRISE)}}, \
+	[VFM_LOST] = {TO(REVOKING), {DO(SURPRISE)}},       \
 	[VFM_WORKER_DEAD] = {TO(CLEANING), {DO(FILTER_PF), DO(CLEAN)}}
 
 /* What is not here is of no consequence in that state: a late answer, a wish that is fulfilled. */
@@ -49,7 +49,7 @@ static const struct rule rules[ROWS][VFM_EVENTS] =
 				[VFM_ADDED] = {TO(OFFERED), {DO(NOTHING)}},
 				[VFM_ADD_FAILED] = {TO(CLEANING), {DO(CLEAN)}},
 				[VFM_GUEST_HAS] = {TO(GUEST), {DO(NOTHING)}},
-				[VFM_TIMEOUT] = {TO(REVOKING), {DO(FILTER_PF), DO(SURPRISE)}},
+				[VFM_TIMEOUT] = {TO(REVOKING), {DO(SURPRISE)}},
 			},
 		[VFM_OFFERED] =
 			{
@@ -84,17 +84,17 @@ static const struct rule rules[ROWS][VFM_EVENTS] =
 				[VFM_REMOVE_FAILED] = {STAY, {DO(SURPRISE)}},
 				[VFM_TIMEOUT] = {STAY, {DO(SURPRISE)}},
 				[VFM_WORKER_DEAD] = {TO(CLEANING), {DO(FILTER_PF), DO(CLEAN)}},
-				[VFM_ADD_FAILED] = {TO(CLEANING), {DO(CLEAN)}},
-				[VFM_REMOVED] = {TO(CLEANING), {DO(CLEAN)}},
+				[VFM_ADD_FAILED] = {TO(CLEANING), {DO(FILTER_PF), DO(CLEAN)}},
+				[VFM_REMOVED] = {TO(CLEANING), {DO(FILTER_PF), DO(CLEAN)}},
 			},
 		[SURPRISE] =
 			{
 				LEAVING_PATH,
-				[VFM_REMOVE_FAILED] = {TO(CLEANING), {DO(CLEAN)}},
-				[VFM_TIMEOUT] = {TO(CLEANING), {DO(CLEAN)}},
+				[VFM_REMOVE_FAILED] = {TO(CLEANING), {DO(FILTER_PF), DO(CLEAN)}},
+				[VFM_TIMEOUT] = {TO(CLEANING), {DO(FILTER_PF), DO(CLEAN)}},
 				[VFM_WORKER_DEAD] = {TO(CLEANING), {DO(FILTER_PF), DO(CLEAN)}},
-				[VFM_ADD_FAILED] = {TO(CLEANING), {DO(CLEAN)}},
-				[VFM_REMOVED] = {TO(CLEANING), {DO(CLEAN)}},
+				[VFM_ADD_FAILED] = {TO(CLEANING), {DO(FILTER_PF), DO(CLEAN)}},
+				[VFM_REMOVED] = {TO(CLEANING), {DO(FILTER_PF), DO(CLEAN)}},
 			},
 		[VFM_CLEANING] =
 			{

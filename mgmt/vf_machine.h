@@ -7,9 +7,10 @@
  *    +---- CLEANING <------ REVOKING (the guest is asked, or not) ... QUARANTINE when cleaning fails
  *
  * Rules that hold in all of it (its test tries every event in every state):
- *   - whoever leaves PATH_VF adds the PF's filter first, so that frames are never lost for want of both;
- *   - the filter goes only when the guest says that it has switched over, and comes back when it says so;
- *   - a VF that is taken away is deaf before the switch delivers in its place, so that no frame comes twice;
+ *   - the PF's filter goes only when the guest says that it has switched over, and is back before the switch
+ *     delivers and before the VF is cleaned;
+ *   - a VF that is taken away is deaf before the filter is back: what both had received would come twice, for what
+ *     the PF got meanwhile may still wait in its queue when the switch begins to deliver;
  *   - each question for the path is answered once;
  *   - a VF that was taken is cleaned before it is given back, or it goes to quarantine. */
 #pragma once

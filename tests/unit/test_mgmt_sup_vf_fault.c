@@ -107,8 +107,8 @@ Test(mgmt_sup_vf_fault, again_and_again_takes_the_vf_away_until_the_operator_giv
 	supvf_expect_state("p/0", VFM_PATH_VF);
 	faults(bdf, 3);
 	supvf_worker_answers(0, "vf_remove", NULL);
-	cr_expect(fake_has_filter(supvf.fake, supvf_mac_p));
 	supvf_said(0, "p/0", "gone");
+	cr_expect(fake_has_filter(supvf.fake, supvf_mac_p));
 	supvf_time_passes();
 	supvf_expect_state("p/0", VFM_NONE);
 	cr_expect_eq(shown("p/0"), 18);
