@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -27,24 +28,26 @@ class Mmsghdr(ctypes.Structure):
                 ("flags", ctypes.c_int), ("len", ctypes.c_uint32)]
 
 
-class Burst:
-    """BURST frames in memory that sendmmsg() takes."""
+class Frames:
+    """As many frames in memory as there are different bodies, in bursts that sendmmsg() takes: only the numbers change."""
+    KINDS = 256
 
     def __init__(self, head, size):
-        self.size = size
-        self.mem = ctypes.create_string_buffer(BURST * size)
-        self.at = ctypes.addressof(self.mem)
-        self.iov = (Iovec * BURST)(*[Iovec(self.at + i * size, size) for i in range(BURST)])
-        self.msg = (Mmsghdr * BURST)(*[Mmsghdr(iov=ctypes.pointer(self.iov[i]), iovlen=1) for i in range(BURST)])
-        for i in range(BURST):
-            ctypes.memmove(self.at + i * size, head, len(head))
+        self.mem = ctypes.create_string_buffer(self.KINDS * size)
+        at = ctypes.addressof(self.mem)
+        self.iov = (Iovec * self.KINDS)(*[Iovec(at + i * size, size) for i in range(self.KINDS)])
+        self.msg = (Mmsghdr * self.KINDS)(*[Mmsghdr(iov=ctypes.pointer(self.iov[i]), iovlen=1) for i in range(self.KINDS)])
+        self.offsets = [i * size + len(head) for i in range(self.KINDS)]
+        for i in range(self.KINDS):
+            body = BYTES[(i + 1) % 256:][:size - HEAD]
+            ctypes.memmove(at + i * size, head + bytes(8) + body, size)
 
-    def number(self, first):
+    def burst(self, first):
+        """The frames numbered from @first on, a multiple of BURST."""
+        start = first % self.KINDS
         for i in range(BURST):
-            n = first + i
-            start = (n + 1) % 256
-            body = n.to_bytes(8, "big") + BYTES[start:start + self.size - HEAD]
-            ctypes.memmove(self.at + i * self.size + 14, body, len(body))
+            struct.pack_into(">Q", self.mem, self.offsets[start + i], first + i)
+        return ctypes.byref(self.msg[start])
 
 
 def main(iface, mac, size, pause):
@@ -53,13 +56,12 @@ def main(iface, mac, size, pause):
     sock.bind((iface, 0))
     sock.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
     own = sock.getsockname()[4]
-    burst = Burst(bytes.fromhex(mac.replace(":", "")) + own + b"\x88\xb5", int(size))
-    ended, number, sent = [], 1, 0
+    frames = Frames(bytes.fromhex(mac.replace(":", "")) + own + b"\x88\xb5", int(size))
+    ended, number, sent = [], BURST, 0
     signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
     while not ended:
-        burst.number(number)
+        n = libc.sendmmsg(sock.fileno(), frames.burst(number), BURST, 0)
         number += BURST
-        n = libc.sendmmsg(sock.fileno(), burst.msg, BURST, 0)
         if n > 0:
             sent += n  # the rest had no room: it is lost
         elif ctypes.get_errno() not in (11, 105, 4):  # EAGAIN, ENOBUFS, EINTR
