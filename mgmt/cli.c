@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "mgmt/ext_exec.h"
+#include "mgmt/tool_exec.h"
 
 static const struct verb {
 	const char *name;
@@ -144,6 +144,8 @@ static const struct verb {
 	 "step. blocks: must be mended first. ours: nethv does it when it assigns. note: to know.\n"
 	 "Exit status with DEVICE: 0: it can be assigned. 1: it cannot. It changes nothing; some is\n"
 	 "only for root to see. docs/passthrough.md explains it.\n"},
+	{"bench", " VERB ...", 0, 0, false, NULL, NULL, "packet paths measured beside their peers",
+	 "nethv bench --help says more, and docs/benchmark.md. Root, and two cores.\n"},
 	{"doctor", "", 0, 0, true, NULL, cmd_doctor,
 	 "what on this host limits performance or function",
 	 "Each line: ok, warn (it works, but slower) or bad (something cannot be done here), what\n"
@@ -290,8 +292,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
 		return help(argc > 2 ? argv[2] : NULL);
-	if (argc > 2 && !strcmp(argv[1], "ext") && ext_exec_has(argv[2]))
-		return ext_exec(argc - 1, argv + 1);
+	if (tool_exec_has(argc, argv))
+		return tool_exec(argc, argv);
 	v = find(argv[1]);
 	if (!v)
 		return unknown_verb(argv[1]);

@@ -32,6 +32,10 @@ static const struct {
 			   "the program nethv-ext",
 			   X_OK,
 			   {"ext/nethv-ext", "../libexec/nethv/nethv-ext"}},
+	[MGMT_FILE_BENCH] = {"NETHV_BENCH",
+			     "the program nethv-bench",
+			     X_OK,
+			     {"../bench/nethv-bench", "../libexec/nethv/nethv-bench"}},
 };
 
 static int own_folder(char out[PATH_MAX])
