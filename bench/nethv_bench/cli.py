@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""nethv bench: packet paths measured beside their peers, on the same two cores, in the same run.
+
+  run CASE...        the cases whose names begin so; `list` names them
+  report             what one has time for in twenty minutes, as JSON and as a page
+  ab OLD NEW         two builds of nethv (build directories), in pairs
+  compare A B        two reports
+  html FILE          the page of a report once more
+  list               the cases, and the systems that they are measured of
+"""
+import argparse
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from datetime import datetime, timezone
+
+from . import ab, cases, compare, html, machine, results, runner, search, text
+from .process import ROOT, Failure, end_all
+from .systems import JUMBO, SYSTEMS, Nethv
+
+PEERS = [s for s in SYSTEMS if s != "nethv"]
+LOADED = ["nethv", "ovs-dpdk packed", "vhost packed"]
+SIZES = (64, 1518, JUMBO)
+
+
+class Options(argparse.Namespace):
+    """What starts want to know."""
+
+    def one_try(self, system, frame, inflight):
+        with tempfile.TemporaryDirectory(prefix="nethv-bench-") as work:
+            return system.circle(self, work, frame, inflight)["value"]
+
+    def adaptive(self, system):
+        return Nethv(poll="adaptive")
+
+    def name_of(self, system):
+        return next(n for n, s in SYSTEMS.items() if s is system)
+
+
+def all_cases(o):
+    """By the options; none is measured yet."""
+    systems = [s for s in SYSTEMS if s in o.systems]
+    loaded = [s for s in LOADED if s in o.systems]
+    made = [cases.max_case(f, systems) for f in SIZES]
+    made += [cases.load_case(64, loaded), cases.load_case(1518, loaded), cases.load_case("imix", loaded)]
+    made += [cases.load_case(64, loaded, n) for n in (1000, 10000, 100000, 1000000)]
+    return made + [cases.idle_case()]
+
+
+def chosen(o):
+    found = [c for c in all_cases(o) if not o.cases or any(c.head["id"].startswith(p) for p in o.cases)]
+    if not found:
+        raise Failure(f"no case begins with {' or '.join(o.cases)}; `nethv bench list` names them")
+    return found
+
+
+REPORT = ("v2v/max/64", "v2v/max/1518", "v2v/pdr/64", "v2v/idle")
+
+
+def say(line):
+    print(f"   {line}", file=sys.stderr, flush=True)
+
+
+def prepare(o, found):
+    for c in found:
+        if c.head["kind"] == "max":
+            cases.best_inflight(o, c.head["frame_bytes"], c.systems, say)
+
+
+def measured(o, title):
+    """The report of the chosen cases."""
+    found, begun = chosen(o), time.monotonic()
+    report = {"format": results.FORMAT, "title": title, "begun": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+              "command": ["nethv", "bench", *sys.argv[1:]], "machine": machine.facts(o.core_a, o.core_b),
+              "versions": machine.versions()}
+    with machine.alone(), machine.huge_pages(2560):
+        report["machine"]["core_to_core_ns"] = machine.clocks(o.core_a, o.core_b)["line_ns"]
+        try:
+            prepare(o, found)
+            report["discarded"] = runner.carry_out(o, found)
+            report["is_complete"] = True
+        except KeyboardInterrupt:
+            print("bench: stopped; what was measured until now is kept", file=sys.stderr)
+            report["is_complete"] = False
+            report.setdefault("discarded", [])
+        finally:
+            end_all()
+    report["method"] = {"rounds": o.rounds, "seconds_measured": o.secs, "seconds_warm": o.warm,
+                        "frames_in_flight": {f"{s}, {f} B": n for (s, f), n in o.inflight.items()},
+                        "engine": o.engine, "search_s": o.search_s, "latency_ms": o.latency_ms}
+    report["seconds"] = round(time.monotonic() - begun, 1)
+    report["cases"] = [s for c in found for s in runner.summaries(c)]
+    return report
+
+
+def keep(o, report):
+    """Both files, and the tables on the terminal."""
+    results.save(o.json, report)
+    page = os.path.splitext(o.json)[0] + ".html"
+    with open(page, "w") as f:
+        f.write(html.render(report))
+    print(text.render(report))
+    print(f"\nevery sample: {o.json}\nthe page:     {page}")
+    return 0 if report["is_complete"] else 1
+
+
+def do_run(o):
+    return keep(o, measured(o, "nethv beside its peers"))
+
+
+def do_report(o):
+    o.cases = list(REPORT)
+    return do_run(o)
+
+
+def do_list(o):
+    for c in all_cases(o):
+        print(f"{c.head['id']:24} {c.head['title']:28} {', '.join(c.systems)}")
+        for _, head in c.others:
+            print(f"  {head['id']:22} {head['title']}")
+    return 0
+
+
+def do_ab(o):
+    with machine.alone(), machine.huge_pages(512):
+        try:
+            report = ab.carry_out(o)
+        finally:
+            end_all()
+    if o.json:
+        with open(o.json, "w") as f:
+            json.dump(report, f, indent=1)
+    print(ab.render(report))
+    return 0
+
+
+def do_compare(o):
+    found = compare.compare(results.load(o.a), results.load(o.b))
+    print(json.dumps(found, indent=1) if o.as_json else compare.render(found))
+    return 0
+
+
+def do_html(o):
+    page = os.path.splitext(o.file)[0] + ".html"
+    with open(page, "w") as f:
+        f.write(html.render(results.load(o.file)))
+    print(page)
+    return 0
+
+
+def add_start_options(p):
+    p.add_argument("--rounds", type=int, default=9, help="process starts of each system (9)")
+    p.add_argument("--secs", type=float, default=2, help="seconds measured in a start (2)")
+    p.add_argument("--warm", type=float, default=0.5, help="seconds before that (0.5)")
+    p.add_argument("--core-a", type=int, default=0, help="the switch's core (0)")
+    p.add_argument("--core-b", type=int, default=1, help="the guest's core (1)")
+    p.add_argument("--engine", default="auto", help="of our partition: auto, ring3 (auto)")
+    p.add_argument("--keep", action="store_true", help="keep the logs of each start")
+
+
+def add_measure_options(p):
+    add_start_options(p)
+    p.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS), metavar="SYSTEM")
+    p.add_argument("--search-s", type=float, default=12, help="seconds for a search of NDR and PDR (12)")
+    p.add_argument("--latency-ms", type=int, default=500, help="of load for a latency (500)")
+    p.add_argument("--goals", choices=("short", "csit"), default="short", help="of a search (short)")
+    p.add_argument("--json", default="build/bench.json", help="where all samples go, and the page beside it")
+
+
+def options():
+    top = argparse.ArgumentParser(prog="nethv bench", description=__doc__,
+                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, fn in (("run", do_run), ("report", do_report), ("list", do_list)):
+        p = verbs.add_parser(name)
+        if name != "report":
+            p.add_argument("cases", nargs="*", metavar="CASE")
+        add_measure_options(p)
+        p.set_defaults(fn=fn)
+    p = verbs.add_parser("ab")
+    p.add_argument("old", help="a build directory")
+    p.add_argument("new")
+    add_start_options(p)
+    p.add_argument("--size", type=int, default=64, help="frame bytes with FCS (64)")
+    p.add_argument("--json", help="where all samples go")
+    p.set_defaults(fn=do_ab)
+    p = verbs.add_parser("compare")
+    p.add_argument("a")
+    p.add_argument("b")
+    p.add_argument("--json", dest="as_json", action="store_true")
+    p.set_defaults(fn=do_compare)
+    p = verbs.add_parser("html")
+    p.add_argument("file")
+    p.set_defaults(fn=do_html)
+    o = top.parse_args(namespace=Options())
+    o.nethv = os.path.join(ROOT, "build/mgmt/nethv")
+    o.inflight = {}
+    o.goals = search.CSIT if getattr(o, "goals", "") == "csit" else search.SHORT
+    return o
+
+
+def check(o):
+    if os.geteuid() != 0:
+        raise Failure("needs root: the peers want huge pages and sockets of the system")
+    there = os.sched_getaffinity(0)
+    if o.core_a == o.core_b or not {o.core_a, o.core_b} <= there:
+        raise Failure(f"needs two cores, one for the switch and one for the guest; there are {sorted(there)}, "
+                      "--core-a and --core-b choose")
+
+
+def main():
+    random.seed()
+    o = options()
+    try:
+        if hasattr(o, "core_a") and o.verb != "list":
+            check(o)
+        return o.fn(o)
+    except (Failure, results.Wrong) as e:
+        print(f"nethv bench: {e}", file=sys.stderr)
+        return 1

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Child processes of a benchmark: their output in a file, ended by their pid however the benchmark ends."""
+import os
+import re
+import signal
+import subprocess
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+class Failure(Exception):
+    """A start that gave no figure; the text says why."""
+
+
+class Process:
+    alive = []
+
+    def __init__(self, argv, log, stdin=False, env=None):
+        self.log = log
+        self.out = open(log, "wb")
+        self.p = subprocess.Popen(argv, stdin=subprocess.PIPE if stdin else subprocess.DEVNULL, stdout=self.out,
+                                  stderr=subprocess.STDOUT, env=env)
+        Process.alive.append(self)
+
+    def say(self, line):
+        try:
+            self.p.stdin.write(line.encode() + b"\n")
+            self.p.stdin.flush()
+        except BrokenPipeError:
+            raise Failure(f"{self.p.args[0]} has ended: {self.tail()}") from None
+
+    def text(self):
+        with open(self.log, errors="replace") as f:
+            return f.read()
+
+    def tail(self, lines=8):
+        return "\n".join(self.text().splitlines()[-lines:])
+
+    def wait_for(self, pattern, secs):
+        """Until its output has @pattern. The match."""
+        end = time.monotonic() + secs
+        while time.monotonic() < end:
+            found = re.search(pattern, self.text())
+            if found:
+                return found
+            if self.p.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise Failure(f"{self.p.args[0]}: no '{pattern}' within {secs} s; its last words:\n{self.tail()}")
+
+    def end(self, sig=signal.SIGTERM, secs=10):
+        if self.p.poll() is None:
+            self.p.send_signal(sig)
+            try:
+                self.p.wait(secs)
+            except subprocess.TimeoutExpired:
+                self.p.kill()
+                self.p.wait()
+        self.out.close()
+        if self in Process.alive:
+            Process.alive.remove(self)
+
+
+def end_all():
+    for p in list(Process.alive):
+        p.end(signal.SIGKILL)
+
+
+def run(*argv, timeout=90):
+    """Runs a short command; its standard output."""
+    r = subprocess.run(argv, capture_output=True, text=True, timeout=timeout)
+    if r.returncode:
+        raise Failure(f"{' '.join(argv[:4])}: {r.stderr.strip() or r.stdout.strip() or r.returncode}")
+    return r.stdout
