@@ -17,8 +17,8 @@
 #include <rte_mbuf.h>
 
 #include "base/err.h"
+#include "bench/talker.h"
 #include "tests/support/eal.h"
-#include "tests/support/nvspbed.h"
 #include "vmq/vmq.h"
 #include "vswitch/priv.h"
 #include "vswitch/uplink.h"
@@ -110,21 +110,6 @@ static void frames_come(unsigned int nr_ports, uint16_t n)
 	must(rte_eth_tx_burst(vsw_uplink_dev(up), 0, m, n) == n);
 }
 
-static void guest_reads(struct bed *b)
-{
-	struct vmbus_pkt_desc d = {.type = VMBUS_PKT_COMPLETION, .offset8 = 2, .len8 = 7}, got;
-	const struct nvsp_msg m = {.type = NVSP_MSG_RNDIS_PKT_COMPLETE};
-	uint8_t pkt[1024];
-
-	while (bed_recv(b, 0, pkt, sizeof(pkt))) {
-		memcpy(&got, pkt, sizeof(got));
-		if (got.type != VMBUS_PKT_XFER_PAGES)
-			continue;
-		d.trans_id = got.trans_id;
-		must(bed_send(b, 0, &d, NULL, 0, &m, sizeof(m)));
-	}
-}
-
 /* Until nothing is left. */
 static void drain(struct vsw *sw, uint64_t now)
 {
@@ -143,7 +128,7 @@ static __attribute__((noinline)) uint64_t host(struct vsw *sw)
 static void guests_read(unsigned int nr_ports)
 {
 	for (unsigned int k = 0; k < nr_ports; k++)
-		guest_reads(&bed[k]);
+		talker_reads(&bed[k]);
 	drain(bed[0].sw, rte_rdtsc()); /* sections come back */
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the pipeline costs by itself: two ports that do nothing but hand over 64-byte frames that lie
  * ready, one lcore on one thread. One line of JSON for each case: TSC cycles a packet, best and median
- * of the slices, with the cost of the two ports taken off. */
+ * of the slices, with the cost of the two ports taken off.
+ *
+ * Instructions a packet: ./dev bench insn vswitch */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,35 +11,88 @@
 #include <rte_eal.h>
 
 #include "base/err.h"
+#include "bench/count.h"
 #include "bench/mill.h"
 #include "vswitch/priv.h"
 
 #define SLICES	31
 #define VECTORS 10000
 
-static struct vsw *switch_make(struct mill *in, struct mill *out, unsigned int nr_macs)
+struct kind {
+	const char *name;
+	uint16_t burst;
+	uint8_t sources, dests; /* addresses in turn; with one source the port is guarded */
+	uint16_t vlan;		/* both ports are access ports of it */
+};
+
+static const struct kind kinds[] = {
+	{"b64", 64, 1, 1, 0},
+	{"b32", 32, 1, 1, 0},
+	{"b8", 8, 1, 1, 0},
+	{"b1", 1, 1, 1, 0},
+	{"src2", 64, 2, 1, 0},
+	{"src64", 64, 64, 1, 0},
+	{"access64", 64, 1, 1, 100},
+	{"access32", 32, 1, 1, 100},
+	{"access8", 8, 1, 1, 100},
+	{"access1", 1, 1, 1, 100},
+	{"access-dst64", 64, 1, 64, 100},
+};
+
+static struct mill in, out;
+static struct vsw *sw;
+static uint64_t now; /* all lcores are told while they count: time stands still */
+
+static void must(int rc)
 {
-	struct vsw_cfg cfg = {.nr_lcores = 1, .lcore_id = {1}};
+	if (!rc)
+		return;
+	fprintf(stderr, "micro_vswitch: %s\n", err_text());
+	exit(1);
+}
+
+static void ports_make(const struct kind *k, struct vsw_port **a, struct vsw_port **b)
+{
 	struct vsw_port_cfg ca = {.name = "a", .nr_queues = 1, .mac = {2, 0, 0, 0, 0, 1}};
 	struct vsw_port_cfg cb = {.name = "b", .nr_queues = 1, .mac = {2, 0, 0, 0, 0, 2}};
-	struct vsw_port *a, *b;
-	struct vsw *sw;
 	unsigned int i;
 
-	ca.is_spoof_guarded = nr_macs == 1;
-	if (vsw_create(&sw, &cfg) || vsw_port_create(&a, sw, &ca, &mill_ops, in) ||
-	    vsw_port_create(&b, sw, &cb, &mill_ops, out) || vsw_port_attach(a) ||
-	    vsw_port_attach(b)) {
-		fprintf(stderr, "%s\n", err_text());
-		exit(1);
-	}
-	vsw_port_queue_stop(b, 0);
-	mill_fill(in, ca.mac, cb.mac);
+	ca.is_spoof_guarded = k->sources == 1;
+	ca.pvid = cb.pvid = k->vlan;
+	must(vsw_port_create(a, sw, &ca, &mill_ops, &in));
+	must(vsw_port_create(b, sw, &cb, &mill_ops, &out));
+	must(vsw_port_attach(*a));
+	must(vsw_port_attach(*b));
+	vsw_port_queue_stop(*b, 0);
+	mill_fill(&in, ca.mac, cb.mac);
 	for (i = 0; i < VSW_VEC_SIZE; i++) {
-		in->frame[i][10] = (uint8_t)(i % nr_macs);
-		in->frame[i][12] = 8;
+		in.frame[i][4] = (uint8_t)(i % k->dests);
+		in.frame[i][10] = (uint8_t)(i % k->sources);
+		in.frame[i][12] = 8;
 	}
-	return sw;
+}
+
+/* Where all addresses are known. */
+static void switch_make(const struct kind *k)
+{
+	struct vsw_cfg cfg = {.nr_lcores = 1, .lcore_id = {1}};
+	struct vsw_port *a, *b;
+	uint8_t i;
+
+	must(vsw_create(&sw, &cfg));
+	ports_make(k, &a, &b);
+	in.n = k->burst;
+	vsw_lcore_poll(sw->lcore[0], sw->snap, rte_rdtsc());
+	for (i = 0; i < k->dests; i++)
+		vsw_learn_source(sw->lcore[0], b, vsw_mac_num(in.frame[i]), k->vlan);
+	vsw_event_process(sw);
+}
+
+static void switch_free(void)
+{
+	vsw_port_destroy(sw->port[0]);
+	vsw_port_destroy(sw->port[1]);
+	vsw_destroy(sw);
 }
 
 static int by_value(const void *a, const void *b)
@@ -48,18 +103,18 @@ static int by_value(const void *a, const void *b)
 }
 
 /* The calls to the ports without the pipeline between them. */
-static void ports_only(struct vsw_lcore *lc, struct mill *in)
+static void ports_only(struct vsw_lcore *lc)
 {
 	const struct vsw_port_ops *volatile ops = &mill_ops;
 	uint16_t idx[VSW_VEC_SIZE] = {0};
 	uint8_t reason[VSW_VEC_SIZE];
 
-	ops->rx(in, 0, &lc->vec);
-	ops->tx(in, &lc->vec, idx, in->n, reason);
-	ops->rx_done(in, 0, &lc->vec);
+	ops->rx(&in, 0, &lc->vec);
+	ops->tx(&in, &lc->vec, idx, in.n, reason);
+	ops->rx_done(&in, 0, &lc->vec);
 }
 
-static double slice(struct vsw *sw, struct mill *in, bool is_empty)
+static double slice(bool is_empty)
 {
 	struct vsw_lcore *lc = sw->lcore[0];
 	uint64_t t = rte_rdtsc();
@@ -67,57 +122,78 @@ static double slice(struct vsw *sw, struct mill *in, bool is_empty)
 
 	for (i = 0; i < VECTORS; i++) {
 		if (is_empty)
-			ports_only(lc, in);
+			ports_only(lc);
 		else
 			vsw_lcore_poll(lc, sw->snap, t);
 	}
-	return (double)(rte_rdtsc() - t) / VECTORS / in->n;
+	return (double)(rte_rdtsc() - t) / VECTORS / in.n;
 }
 
-static void measure(struct vsw *sw, struct mill *in, bool is_empty, double *best, double *median)
+static void measure(bool is_empty, double *best, double *median)
 {
 	double t[SLICES];
 	unsigned int i;
 
 	for (i = 0; i < SLICES; i++)
-		t[i] = slice(sw, in, is_empty);
+		t[i] = slice(is_empty);
 	qsort(t, SLICES, sizeof(t[0]), by_value);
 	*best = t[0];
 	*median = t[SLICES / 2];
 }
 
-static void run(uint16_t burst, unsigned int nr_macs)
+static void run(const struct kind *k)
 {
-	static struct mill in, out;
 	double best, median, empty_best, empty_median;
-	struct vsw *sw = switch_make(&in, &out, nr_macs);
 
-	in.n = burst;
-	vsw_lcore_poll(sw->lcore[0], sw->snap, rte_rdtsc());
-	vsw_event_process(sw);
-	measure(sw, &in, true, &empty_best, &empty_median);
-	measure(sw, &in, false, &best, &median);
+	measure(true, &empty_best, &empty_median);
+	measure(false, &best, &median);
 	printf("{\"bench\":\"micro_vswitch\",\"unit\":\"tsc_per_packet\",\"size\":64,\"burst\":%u,"
-	       "\"sources\":%u,\"best\":%.1f,\"median\":%.1f,\"ports_median\":%.1f}\n",
-	       burst, nr_macs, best - empty_best, median - empty_median, empty_median);
-	vsw_port_destroy(sw->port[0]);
-	vsw_port_destroy(sw->port[1]);
-	vsw_destroy(sw);
+	       "\"sources\":%u,",
+	       k->burst, k->sources);
+	if (k->vlan)
+		printf("\"case\":\"%s\",", k->name);
+	printf("\"best\":%.1f,\"median\":%.1f,\"ports_median\":%.1f}\n", best - empty_best,
+	       median - empty_median, empty_median);
+}
+
+static uint64_t count_rounds(void *kind, unsigned int nr)
+{
+	const struct kind *k = kind;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		vsw_lcore_poll(sw->lcore[0], sw->snap, now);
+	return (uint64_t)nr * k->burst;
+}
+
+static void eal_up(char *name)
+{
+	char *eal[] = {name, "--no-huge", "--no-pci",	 "--no-shconf", "--no-telemetry",
+		       "-m", "128",	  "--log-level", "lib.*:error", "-l",
+		       "0",  NULL};
+
+	if (rte_eal_init(11, eal) < 0)
+		exit(1);
 }
 
 int main(int argc, char **argv)
 {
-	char *eal[] = {argv[0],		 "--no-huge", "--no-pci", "--no-shconf",
-		       "--no-telemetry", "-m",	      "128",	  "--log-level",
-		       "lib.*:error",	 "-l",	      "0",	  NULL};
+	const bool counts = count_is_asked(argc, argv);
+	const struct kind *k;
 
-	if (rte_eal_init(11, eal) < 0)
-		return 1;
-	run(64, 1);
-	run(32, 1);
-	run(8, 1);
-	run(1, 1);
-	run(64, 2);
-	run(64, 64);
+	eal_up(argv[0]);
+	if (counts)
+		count_begin();
+	for (k = kinds; k < kinds + sizeof(kinds) / sizeof(kinds[0]); k++) {
+		if (counts && !count_wants(argc, argv, k->name))
+			continue;
+		switch_make(k);
+		now = rte_rdtsc();
+		if (counts)
+			count_case(k->name, count_rounds, (void *)k);
+		else
+			run(k);
+		switch_free();
+	}
 	return 0;
 }

@@ -10,9 +10,12 @@
 #include "netvsp/priv.h"
 #include "vmbus/backend_priv.h"
 
-#define BED_CHANS      4u
-#define BED_RING_PAGES 3u /* of each direction, with the control page */
-#define BED_GPADLS     8u
+#define BED_CHANS  4u
+#define BED_GPADLS 8u
+#ifndef BED_RING_PAGES
+#define BED_RING_PAGES \
+	3u /* of each direction, with the control page; a benchmark has longer ones */
+#endif
 
 struct bed_chan {
 	struct vmbus_chan vch;

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How many instructions a packet takes: what a micro-benchmark does for `./dev bench insn`, which starts it
+ * as PROGRAM count [CASE…] under valgrind --tool=callgrind. Which functions count, bench/insn.py says. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* @rounds rounds; returns the packets that passed. Each does the same as the one before: no clock, nothing random
+ * that depends on the start. */
+typedef uint64_t (*count_fn)(void *ctx, unsigned int rounds);
+
+/* The EAL is up. Says what the program was made with, and what would have it count otherwise. */
+void count_begin(void);
+/* Whether the words after "count" ask for that case: none asks for all. */
+bool count_wants(int argc, char **argv, const char *name);
+/* Counts. Twice, with different numbers of rounds: in the difference nothing is left but rounds. */
+void count_case(const char *name, count_fn fn, void *ctx);
+
+/* "count" was asked for. */
+bool count_is_asked(int argc, char **argv);
