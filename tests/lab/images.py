@@ -223,7 +223,7 @@ def compiled(source, *flags):
             return f.read()
 
 
-PROGRAMS = ("talk", "numbered", "frames", "dma")
+PROGRAMS = ("talk", "numbered", "steady", "frames", "dma")
 
 
 def extras():
