@@ -646,6 +646,23 @@ static void commit_taken(struct take *t, uint16_t frames)
 	netvsp_section_free(ch->nic, s->freed, s->nr_freed);
 }
 
+/* See struct vsw_quiet. */
+static inline void quiet_set(struct netvsp_chan *ch, uint32_t index)
+{
+	__atomic_store_n(&ch->quiet_at, index, __ATOMIC_RELAXED);
+}
+
+struct vsw_quiet netvsp_quiet(void *be, uint16_t q)
+{
+	struct netvsp_nic *nic = be;
+	struct netvsp_chan *ch = atomic_load_explicit(&nic->live[q], memory_order_acquire);
+
+	if (!ch)
+		return (struct vsw_quiet){NULL, NULL};
+	quiet_set(ch, QUIET_NEVER);
+	return (struct vsw_quiet){&ch->in.ctrl->write_index, &ch->quiet_at};
+}
+
 uint16_t netvsp_rx(void *be, uint16_t q, struct vsw_vec *v)
 {
 	struct netvsp_nic *nic = be;
@@ -674,8 +691,11 @@ uint16_t netvsp_rx(void *be, uint16_t q, struct vsw_vec *v)
 	if (avail <= 0) {
 		if (avail < 0)
 			netvsp_fault(ch, "write index outside the ring");
+		else if (!ch->monitor)
+			quiet_set(ch, ch->in.own);
 		return 0;
 	}
+	quiet_set(ch, QUIET_NEVER);
 	v->nr_sg = 0;
 	v->lend = &ch->lend;
 	t.avail = (uint32_t)avail;

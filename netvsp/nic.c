@@ -474,6 +474,7 @@ static const struct vsw_port_ops port_ops = {
 	.disarm = netvsp_disarm,
 	.is_silent = netvsp_is_silent,
 	.event_fd = event_fd,
+	.quiet = netvsp_quiet,
 };
 
 static void each_second(void *ctx, uint64_t arg)

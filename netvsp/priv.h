@@ -100,6 +100,8 @@ struct netvsp_chan_stats {
 };
 
 /* One open channel: a queue of the port. */
+#define QUIET_NEVER 1u /* no place in a ring */
+
 struct netvsp_chan {
 	/* Constant while open. */
 	struct netvsp_nic *nic;
@@ -112,6 +114,8 @@ struct netvsp_chan {
 	uint32_t *monitor; /* the guest may signal by this word; or NULL */
 	/* The lcore that reads the channel. */
 	alignas(64) struct vmbus_ring in;
+	uint32_t
+		quiet_at; /* atomic: the guest's index at which there is nothing to do, or QUIET_NEVER */
 	uint64_t burst;	      /* number of the last burst taken */
 	uint32_t nr_pending;  /* completions of it not yet written */
 	struct vsw_lend lend; /* what devices still read of its frames: completions wait for that */
@@ -230,6 +234,7 @@ bool netvsp_flush_completions(struct netvsp_chan *ch, unsigned int lcore);
 bool netvsp_arm(void *be, uint16_t q);
 void netvsp_disarm(void *be, uint16_t q);
 bool netvsp_is_silent(void *be, uint16_t q);
+struct vsw_quiet netvsp_quiet(void *be, uint16_t q);
 
 /* egress.c */
 uint16_t netvsp_tx(void *be, struct vsw_vec *v, const uint16_t *idx, uint16_t n, uint8_t *reason);

@@ -10,6 +10,7 @@
 #include <rte_errno.h>
 #include <rte_hash.h>
 #include <rte_hash_crc.h>
+#include <rte_prefetch.h>
 
 #include "base/err.h"
 
@@ -25,6 +26,18 @@ struct vsw_fdb {
 	uint32_t nr_unlinked;
 	uint32_t gen; /* written by ctl (release), read by lcores: pairs with vsw_fdb_gen() */
 };
+
+_Static_assert(VSW_FDB_BULK <= RTE_HASH_LOOKUP_BULK_MAX, "what rte_hash takes at once");
+
+/* rte_hash has none of its own for keys of 8 bytes. 0: equal. */
+static int key_compare(const void *a, const void *b, size_t len)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x != y;
+}
 
 static int hash_create(struct vsw_fdb *f)
 {
@@ -42,6 +55,7 @@ static int hash_create(struct vsw_fdb *f)
 	f->hash = rte_hash_create(&par);
 	if (!f->hash)
 		return err_sys(-rte_errno, "forwarding database of %u addresses", f->size);
+	rte_hash_set_cmp_func(f->hash, key_compare);
 	f->nr_rec = rte_hash_max_key_id(f->hash) + 1;
 	return 0;
 }
@@ -113,6 +127,27 @@ struct vsw_fdb_rec *vsw_fdb_find(const struct vsw_fdb *f, uint64_t key)
 	r = &f->rec[pos];
 	/* The key shows up in the hash before its record is filled in: pairs with rec_publish(). */
 	return __atomic_load_n(&r->key, __ATOMIC_ACQUIRE) == key ? r : NULL;
+}
+
+void vsw_fdb_find_bulk(const struct vsw_fdb *f, const uint64_t *key, uint32_t n,
+		       struct vsw_fdb_rec **rec)
+{
+	const void *at[VSW_FDB_BULK];
+	int32_t pos[VSW_FDB_BULK];
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		at[i] = &key[i];
+	rte_hash_lookup_bulk(f->hash, at, n, pos);
+	for (i = 0; i < n; i++) {
+		rec[i] = pos[i] < 0 ? NULL : &f->rec[pos[i]];
+		if (rec[i])
+			rte_prefetch0(rec[i]);
+	}
+	for (i = 0; i < n; i++) {
+		if (rec[i] && __atomic_load_n(&rec[i]->key, __ATOMIC_ACQUIRE) != key[i])
+			rec[i] = NULL;
+	}
 }
 
 static void rec_publish(struct vsw_fdb_rec *r, uint64_t key)

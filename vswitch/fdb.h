@@ -68,6 +68,11 @@ uint32_t vsw_fdb_gen(const struct vsw_fdb *f);
 /* lcore, ctl.  The record of @key or NULL. Valid until the grace period after its unlinking. */
 struct vsw_fdb_rec *vsw_fdb_find(const struct vsw_fdb *f, uint64_t key);
 
+/* lcore.  The same for @n (1 to VSW_FDB_BULK) keys at once: the waits for memory are shared. */
+#define VSW_FDB_BULK 64u
+void vsw_fdb_find_bulk(const struct vsw_fdb *f, const uint64_t *key, uint32_t n,
+		       struct vsw_fdb_rec **rec);
+
 static inline uint16_t vsw_fdb_port(const struct vsw_fdb_rec *r)
 {
 	return __atomic_load_n(&r->port, __ATOMIC_RELAXED);

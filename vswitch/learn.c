@@ -48,6 +48,7 @@ uint16_t vsw_lookup(struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_t ma
 	struct vsw_fdb_rec *rec;
 
 	if (c->key != key || c->gen != lc->gen) {
+		lc->work.misses++;
 		rec = vsw_fdb_find(lc->sw->fdb, key);
 		if (!rec)
 			rec = find_static(lc, sn, mac, vid);
@@ -57,6 +58,67 @@ uint16_t vsw_lookup(struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_t ma
 	}
 	return sn->port[c->port] ? c->port : DST_FLOOD;
 }
+
+/* ---- Many addresses ------------------------------------------------------------------------- */
+
+struct ahead {
+	uint64_t key[VSW_FDB_BULK];
+	uint32_t n;
+};
+
+static void ahead_fetch(struct vsw_lcore *lc, struct ahead *a)
+{
+	struct vsw_fdb_rec *rec[VSW_FDB_BULK];
+	uint32_t i;
+
+	if (a->n == 0)
+		return;
+	vsw_fdb_find_bulk(lc->sw->fdb, a->key, a->n, rec);
+	for (i = 0; i < a->n; i++) {
+		if (rec[i])
+			cache_fill(lc, cache_slot(lc, a->key[i]), a->key[i], rec[i]);
+	}
+	a->n = 0;
+}
+
+static inline void ahead_want(struct vsw_lcore *lc, struct ahead *a, uint64_t key)
+{
+	const struct vsw_cached *c = cache_slot(lc, key);
+
+	if (c->key == key && c->gen == lc->gen)
+		return;
+	a->key[a->n++] = key;
+	if (a->n == VSW_FDB_BULK)
+		ahead_fetch(lc, a);
+}
+
+/* One by one, each would wait for the database's memory by itself. What is not found, is in the wrong VLAN, or does
+ * not stay in the cache until its packet's turn is looked up then. */
+void vsw_look_ahead(struct vsw_lcore *lc, const struct vsw_port *src, const struct nethv_pkt *p)
+{
+	const struct vsw_vec *v = &lc->vec;
+	struct ahead a = {.n = 0};
+	uint64_t smac;
+	uint16_t i, vid;
+
+	lc->work.misses++; /* once for a vector */
+	for (i = (uint16_t)((const struct vsw_slot *)p - v->slot + 1); i < v->n; i++) {
+		const uint8_t *h = vsw_hdr(&v->slot[i].pkt);
+
+		p = &v->slot[i].pkt;
+		if (vsw_is_rare(p))
+			continue;
+		vid = vsw_source_vlan(src, p);
+		smac = vsw_mac_num(h + 6);
+		if (!(h[0] & 1))
+			ahead_want(lc, &a, vsw_fdb_key(vsw_mac_num(h), vid));
+		if (smac != src->mac && !src->is_guarded && !(smac & 1))
+			ahead_want(lc, &a, vsw_fdb_key(smac, vid));
+	}
+	ahead_fetch(lc, &a);
+}
+
+/* ---- Sources -------------------------------------------------------------------------------- */
 
 static struct vsw_event learn_event(const struct vsw_port *src, uint64_t key)
 {
@@ -91,6 +153,7 @@ static inline bool touch_source(struct vsw_lcore *lc, const struct vsw_port *src
 	if (c->key != key || c->gen != lc->gen || c->port != src->id) {
 		struct vsw_fdb_rec *rec = vsw_fdb_find(lc->sw->fdb, key);
 
+		lc->work.misses++;
 		if (!rec || vsw_fdb_port(rec) != src->id)
 			return false;
 		cache_fill(lc, c, key, rec);

@@ -171,6 +171,7 @@ static uint16_t tag_strip(const struct vsw_vec *v, struct vsw_slot *s)
 	return VSW_DROP_none;
 }
 
+/* An address that missed the cache is rarely the only one. */
 static __attribute__((noinline)) void verdict_renew(struct vsw_lcore *lc, const struct vsw_snap *sn,
 						    const struct vsw_port *src,
 						    const struct nethv_pkt *p, struct verdict *m)
@@ -178,6 +179,8 @@ static __attribute__((noinline)) void verdict_renew(struct vsw_lcore *lc, const 
 	verdict_read(m, p);
 	m->tci = 0;
 	m->dst = verdict_of(lc, sn, src, m);
+	if (unlikely(lc->work.misses == 1))
+		vsw_look_ahead(lc, src, p);
 }
 
 /* For what the short way cannot judge: lost packets, runts and in-band tags. */
@@ -209,6 +212,7 @@ static inline __attribute__((always_inline)) void look_up(struct vsw_lcore *lc,
 	uint64_t bytes = 0;
 	bool is_first = true;
 
+	w->misses = 0;
 	for (i = 0; i < n; i++) {
 		struct nethv_pkt *p = &v->slot[i].pkt;
 		uint16_t lost = VSW_DROP_none;

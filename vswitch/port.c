@@ -177,6 +177,7 @@ static void queue_on(struct vsw_port *p, uint16_t q)
 		log_warn(p->cfg.name, "queue %u: %s, polling it instead", q, err_text());
 		pq->event_fd = -1;
 	}
+	pq->quiet = p->ops->quiet ? p->ops->quiet(p->be, q) : (struct vsw_quiet){NULL, NULL};
 	pq->has_lcore = true;
 	pq->is_on = true;
 }

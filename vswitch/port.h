@@ -16,6 +16,13 @@ struct vsw_port;
 
 #define VSW_QUEUES_MAX 128u
 
+/* Two words that tell of an empty queue without a call: as long as they are equal rx() would find nothing. One of them
+ * at least is written by rx() alone. Both NULL: it is always asked. rx() is called now and then all the same, and after
+ * each sleep: what is not in the words is done then. */
+struct vsw_quiet {
+	const uint32_t *now, *seen; /* atomic */
+};
+
 struct vsw_port_ops {
 	/* lcore, one for each queue.  Appends what waits to @v (at most VSW_VEC_SIZE in all) and
 	 * fills slot, pkt.hdr_off/len/hdr_len/flags/vlan_tci/drop_reason (a packet that is already lost
@@ -49,6 +56,8 @@ struct vsw_port_ops {
 	 * the queue and borrowed until its stop. The lcore drains it with read(2) of up to 256 bytes
 	 * when non-blocking. May be NULL: -1. */
 	int (*event_fd)(void *be, uint16_t q);
+	/* ctl.  Asked at each start of the queue; the words are borrowed until its stop. May be NULL: none. */
+	struct vsw_quiet (*quiet)(void *be, uint16_t q);
 };
 
 /* A priority tag (VID 0) counts as untagged. A frame with a second 802.1Q tag inside is dropped

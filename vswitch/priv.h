@@ -28,7 +28,8 @@ struct port_queue {
 	bool is_on;
 	uint8_t lcore; /* kept until it is moved, so that two lcores never share it */
 	bool has_lcore;
-	int event_fd; /* in the lcore's epoll set; borrowed */
+	int event_fd;		/* in the lcore's epoll set; borrowed */
+	struct vsw_quiet quiet; /* borrowed */
 };
 
 struct vsw_port {
@@ -69,6 +70,7 @@ struct vsw_poll {
 	uint16_t q;
 	bool is_drained; /* event_fd is non-blocking: read it empty after a wake-up */
 	int event_fd;
+	struct vsw_quiet quiet;
 };
 
 /* Everything that lcores need to know of the configuration. Immutable once published. */
@@ -116,6 +118,7 @@ struct vsw_work {
 	bool is_uniform;	    /* one destination port and one tci for all */
 	bool has_tags;		    /* NETHV_PKT_VLAN may be set on a slot */
 	bool keeps_tags;	    /* the tags on the slots are those that leave */
+	uint16_t misses;	    /* look-ups that did not find their address in the cache */
 	struct vsw_tap *tap;	    /* long way: told what a port did not take; else NULL */
 	uint64_t bytes;
 	uint16_t nr_groups;
@@ -166,6 +169,7 @@ struct vsw_lcore {
 	uint32_t overlay_s;   /* when the overlay's clock was last told */
 	uint64_t gap_max;     /* longest loop, or time parked, TSC. Atomic */
 	bool is_lent;	      /* a device still reads what was lent in this lcore */
+	bool has_slept;	      /* since the last loop */
 	uint64_t parked_from; /* still parked, since this TSC; 0: not. Atomic */
 
 	/* The long way. */
@@ -278,6 +282,8 @@ bool vsw_event_put(struct vsw *sw, const struct vsw_event *e);
 /* learn.c.  lcore: the record behind (mac, vlan), through the cache; whether a source is known, else
  * it is reported. ctl: what to do with a report; leaving and ageing. */
 uint16_t vsw_lookup(struct vsw_lcore *lc, const struct vsw_snap *sn, uint64_t mac, uint16_t vid);
+/* lcore.  Brings what the packets of the vector behind @p look up into the cache. */
+void vsw_look_ahead(struct vsw_lcore *lc, const struct vsw_port *src, const struct nethv_pkt *p);
 void vsw_learn_source(struct vsw_lcore *lc, const struct vsw_port *src, uint64_t mac, uint16_t vid);
 /* lcore.  Of a frame that lies in a guest's memory, which may have changed it: keeps an address fresh that is known to be
  * there, and learns nothing. */

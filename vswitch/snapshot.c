@@ -64,6 +64,7 @@ static void poll_add(struct vsw_snap *sn, uint32_t *n, const struct vsw_port *p,
 		.q = q,
 		.event_fd = fd,
 		.is_drained = fd >= 0 && (fcntl(fd, F_GETFL) & O_NONBLOCK),
+		.quiet = p->queue[q].quiet,
 	};
 }
 
