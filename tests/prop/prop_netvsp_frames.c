@@ -20,6 +20,7 @@ static struct nguest g;
 static struct prng rng;
 static struct frame sent[MSGS_MAX];
 static uint32_t nr_sent, nr_back;
+static struct vsw_quiet quiet;
 
 /* Appends a message with a random frame of @len bytes. */
 static void add_message(uint32_t len)
@@ -56,6 +57,12 @@ static void check(void *ctx, const uint8_t *msg, uint32_t len)
 		cr_assert_eq(got.vlan_tci, f->tci);
 }
 
+/* What an lcore looks at before it asks (struct vsw_quiet). */
+static bool is_quiet(void)
+{
+	return *quiet.now == *quiet.seen;
+}
+
 /* The range list of a packet that has more messages than one must fit. */
 static void one_packet(uint32_t len, uint32_t max)
 {
@@ -66,8 +73,13 @@ static void one_packet(uint32_t len, uint32_t max)
 	add_message(len);
 	while (more--)
 		add_message(VSW_FRAME_MIN + prng_below(&rng, max - VSW_FRAME_MIN + 1));
+	cr_assert_eq(nguest_host_rx(&g), 0); /* sections that come back */
+	cr_assert_eq(nguest_host_rx(&g), 0);
+	cr_assert(is_quiet(), "nothing is in the ring");
 	nguest_send(&g);
+	cr_assert_not(is_quiet(), "a lcore would not look");
 	cr_assert_eq(nguest_host_rx(&g), nr_sent, "%s", g.bed.nic->chan[0].fault);
+	cr_assert_not(is_quiet(), "the index may come around to where it was");
 	cr_assert_eq(nguest_host_tx(&g, reason), nr_sent);
 	nguest_host_done(&g);
 	cr_assert_eq(nguest_receive(&g, check, NULL), 1);
@@ -87,6 +99,7 @@ static void every_size(uint16_t mtu, uint32_t section)
 	for (how = 0; how < 4; how++) {
 		nguest_up(&g, &cfg, &rng, how & 1, how & 2);
 		cr_assert_eq(g.bed.nic->st->section_size, section);
+		quiet = netvsp_quiet(g.bed.nic, 0);
 		for (len = VSW_FRAME_MIN + prng_below(&rng, step); len <= max; len += step)
 			one_packet(len, max);
 		one_packet(max, max);

@@ -100,6 +100,22 @@ static unsigned int naive_unlink(const struct pick *p)
 	return n;
 }
 
+/* Many at once are found as one by one, those that are not there too. */
+static void compare_bulk(const struct vsw_fdb *f)
+{
+	uint64_t key[VSW_FDB_BULK];
+	struct vsw_fdb_rec *rec[VSW_FDB_BULK];
+	uint32_t i, n = 0;
+
+	for (i = 0; i < SIZE + STATICS && n < VSW_FDB_BULK; i++) {
+		key[n] = naive[i].key ^ (i % 5 == 0);
+		n++;
+	}
+	vsw_fdb_find_bulk(f, key, n, rec);
+	for (i = 0; i < n; i++)
+		cr_assert_eq(rec[i], vsw_fdb_find(f, key[i]));
+}
+
 static void compare(const struct vsw_fdb *f)
 {
 	uint32_t nr_static, n = vsw_fdb_count(f, &nr_static);
@@ -117,6 +133,7 @@ static void compare(const struct vsw_fdb *f)
 		cr_assert_eq(r->port, naive[i].port);
 		cr_assert_eq(r->last_seen, naive[i].seen);
 	}
+	compare_bulk(f);
 }
 
 Test(vsw_fdb, agrees_with_a_list)

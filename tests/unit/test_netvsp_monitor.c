@@ -82,6 +82,24 @@ Test(netvsp_monitor, only_a_monitored_channel_is_silent)
 	cr_assert_eq(word, 8);
 }
 
+/* ---- Quiet queues -------------------------------------------------------------------------- */
+
+static bool is_quiet(const struct vsw_quiet *qt)
+{
+	return qt->now && *qt->now == *qt->seen;
+}
+
+Test(netvsp_monitor, a_monitored_queue_is_never_quiet)
+{
+	struct vsw_quiet qt;
+
+	open_monitored(&word);
+	qt = netvsp_quiet(bed.nic, 0);
+	poll_once();
+	poll_once();
+	cr_assert_not(is_quiet(&qt));
+}
+
 /* ---- Sub-channels ------------------------------------------------------------------------- */
 
 static void flow(struct vsw_slot *s, uint32_t nr)

@@ -391,3 +391,107 @@ Test(vsw_pipeline, limits_reports_of_invented_addresses)
 	cr_assert_eq(b->nr_out, 2048, "traffic goes on");
 	finish();
 }
+
+/* More addresses than the cache holds, and none of them in it: each frame goes where its own address is. */
+Test(vsw_pipeline, finds_the_way_of_many_addresses_at_once)
+{
+	struct fake_port *a = port_of(nic("a", MAC_A, 0)), *b = port_of(nic("b", MAC_B, 0)),
+			 *c = port_of(nic("c", 0, 0));
+	uint64_t i, k, to_b = 0;
+
+	for (i = 0; i < 4096; i++)
+		vsw_fdb_learn(sw->fdb, vsw_fdb_key((i + 1) << 8, 0),
+			      vsw_port_id(i % 3 ? b->port : c->port), 1);
+	for (i = 0; i < 4096; i += 64) {
+		fake_clear(b);
+		fake_clear(c);
+		for (k = i, to_b = 0; k < i + 64; k++) {
+			fake_send(a, k % 50 == 7 ? MAC_B : (k + 1) << 8, MAC_A);
+			to_b += k % 3 != 0 || k % 50 == 7;
+		}
+		cr_assert_eq(fake_switch_poll(sw), 64);
+		cr_assert_eq(b->nr_out, to_b);
+		cr_assert_eq(c->nr_out, 64 - to_b);
+		for (k = 0; k < c->nr_out; k++)
+			cr_assert_eq((vsw_mac_num(c->out[k].bytes) >> 8) % 3, 1);
+	}
+	finish();
+}
+
+Test(vsw_pipeline, cold_addresses_do_not_hide_lost_and_unknown_ones)
+{
+	struct fake_port *a = port_of(nic("a", MAC_A, 0)), *b = port_of(nic("b", MAC_B, 0)),
+			 *c = port_of(nic("c", 0, 0));
+	uint64_t i;
+
+	for (i = 0; i < 60; i += 2)
+		vsw_fdb_learn(sw->fdb, vsw_fdb_key((i + 1) << 8, 0), vsw_port_id(c->port), 1);
+	for (i = 0; i < 60; i++) {
+		struct fake_frame *f = fake_send(a, (i + 1) << 8, MAC_A);
+
+		if (i % 10 == 4)
+			f->drop_reason = VSW_DROP_bad_offload;
+		if (i % 10 == 6)
+			f->len = 13;
+	}
+	cr_assert_eq(fake_switch_poll(sw), 60);
+	cr_assert_eq(drops(a, VSW_DROP_bad_offload), 6);
+	cr_assert_eq(drops(a, VSW_DROP_runt), 6);
+	cr_assert_eq(b->nr_out, 30, "unknown ones are flooded");
+	cr_assert_eq(c->nr_out, 30 + 30 - 12);
+	finish();
+}
+
+/* ---- Quiet queues -------------------------------------------------------------------------- */
+
+static struct {
+	uint32_t now, seen;
+	unsigned int asked;
+} words;
+
+static uint16_t counting_rx(void *be, uint16_t q, struct vsw_vec *v)
+{
+	words.asked++;
+	return fake_port_ops.rx(be, q, v);
+}
+
+static struct vsw_quiet quiet_words(void *be, uint16_t q)
+{
+	return (struct vsw_quiet){&words.now, &words.seen};
+}
+
+Test(vsw_pipeline, leaves_a_quiet_queue_alone_but_not_for_ever)
+{
+	static struct vsw_port_ops ops;
+	static struct fake_port f;
+	struct fake_port *a = port_of(nic("a", MAC_A, 0));
+	struct vsw_port_cfg cfg = nic("q", MAC_B, 0);
+	struct vsw_port *p;
+	unsigned int i, before;
+
+	ops = fake_port_ops;
+	ops.rx = counting_rx;
+	ops.quiet = quiet_words;
+	cfg.nr_queues = 1;
+	cr_assert_eq(vsw_port_create(&p, sw, &cfg, &ops, &f), 0, "%s", err_text());
+	cr_assert_eq(vsw_port_attach(p), 0, "%s", err_text());
+	for (i = 0; i < 640; i++)
+		fake_switch_poll(sw);
+	cr_assert(words.asked >= 9 && words.asked <= 11, "asked %u times in 640 loops",
+		  words.asked);
+	words.now++;
+	before = words.asked;
+	fake_send(&f, MAC_A, MAC_B);
+	cr_assert_eq(fake_switch_poll(sw), 1);
+	cr_assert_eq(a->nr_out, 1);
+	for (i = 0; i < 100; i++)
+		fake_switch_poll(sw);
+	cr_assert_eq(words.asked - before, 101, "as long as the words differ");
+	words.seen = words.now;
+	sw->lcore[0]->has_slept = true;
+	before = words.asked;
+	fake_switch_poll(sw);
+	cr_assert_eq(words.asked - before, 1, "after a sleep");
+	vsw_port_detach(p);
+	vsw_port_destroy(p);
+}
