@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "vmq/filter.h"
+#include "vswitch/port.h"
 
 struct rte_eth_conf;
 struct rte_eth_dev_info;
@@ -65,6 +66,7 @@ struct vmq_provider_ops {
 	bool (*arm)(void *pv, uint16_t q);
 	void (*disarm)(void *pv, uint16_t q);
 	int (*event_fd)(void *pv, uint16_t q);
+	struct vsw_quiet (*quiet)(void *pv, uint16_t q);
 	/* any.  Frames that were lost because queue @q was full, since create(); 0 where the device counts all queues
 	 * together. */
 	uint64_t (*missed)(void *pv, uint16_t q);

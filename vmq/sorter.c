@@ -272,6 +272,15 @@ static int sorter_event_fd(void *pv, uint16_t q)
 	return q != VMQ_DEFAULT && q < s->nr_queues ? s->ring[q].event_fd : -1;
 }
 
+static struct vsw_quiet sorter_quiet(void *pv, uint16_t q)
+{
+	const struct sorter *s = pv;
+
+	if (q == VMQ_DEFAULT)
+		return (struct vsw_quiet){NULL, NULL};
+	return (struct vsw_quiet){&s->ring[q].tail, &s->ring[q].head};
+}
+
 static uint64_t sorter_missed(void *pv, uint16_t q)
 {
 	const struct sorter *s = pv;
@@ -498,5 +507,6 @@ const struct vmq_provider_ops vmq_software = {
 	.arm = sorter_arm,
 	.disarm = sorter_disarm,
 	.event_fd = sorter_event_fd,
+	.quiet = sorter_quiet,
 	.missed = sorter_missed,
 };

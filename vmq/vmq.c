@@ -202,6 +202,13 @@ static int on_event_fd(void *ctx, uint16_t q)
 	return v->ops->event_fd ? v->ops->event_fd(v->pv, q) : -1;
 }
 
+static struct vsw_quiet on_quiet(void *ctx, uint16_t q)
+{
+	struct vmq *v = ctx;
+
+	return v->ops->quiet ? v->ops->quiet(v->pv, q) : (struct vsw_quiet){NULL, NULL};
+}
+
 static const struct vsw_steer_ops steer_ops = {
 	.configure = on_configure,
 	.pool = on_pool,
@@ -212,6 +219,7 @@ static const struct vsw_steer_ops steer_ops = {
 	.arm = on_arm,
 	.disarm = on_disarm,
 	.event_fd = on_event_fd,
+	.quiet = on_quiet,
 };
 
 int vmq_create(struct vmq **out, const struct vmq_cfg *cfg)

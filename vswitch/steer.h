@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vswitch/port.h"
+
 struct rte_eth_conf;
 struct rte_eth_dev_info;
 struct rte_mbuf;
@@ -45,6 +47,7 @@ struct vsw_steer_ops {
 	bool (*arm)(void *ctx, uint16_t q);
 	void (*disarm)(void *ctx, uint16_t q);
 	int (*event_fd)(void *ctx, uint16_t q);
+	struct vsw_quiet (*quiet)(void *ctx, uint16_t q);
 };
 
 /* Borrowed by the uplink from its creation to its end. */

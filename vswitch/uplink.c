@@ -473,6 +473,15 @@ void uplink_disarm_steered(void *be, uint16_t q)
 		u->steer->ops->disarm(u->steer->ctx, q);
 }
 
+struct vsw_quiet uplink_quiet_steered(void *be, uint16_t q)
+{
+	struct vsw_uplink *u = be;
+
+	if (is_own(u, q) || !u->steer->ops->quiet)
+		return (struct vsw_quiet){NULL, NULL};
+	return u->steer->ops->quiet(u->steer->ctx, q);
+}
+
 int uplink_event_fd_steered(void *be, uint16_t q)
 {
 	struct vsw_uplink *u = be;

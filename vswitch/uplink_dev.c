@@ -36,7 +36,7 @@ static const struct vsw_port_ops lender_ops = {UPLINK_OPS, .reclaim = uplink_rec
 #define STEERED_OPS                                                          \
 	.rx = uplink_rx_steered, .rx_done = uplink_rx_done, .tx = uplink_tx, \
 	.arm = uplink_arm_steered, .disarm = uplink_disarm_steered,          \
-	.event_fd = uplink_event_fd_steered
+	.event_fd = uplink_event_fd_steered, .quiet = uplink_quiet_steered
 
 static const struct vsw_port_ops steered_ops = {STEERED_OPS};
 static const struct vsw_port_ops steered_lender_ops = {STEERED_OPS, .reclaim = uplink_reclaim};

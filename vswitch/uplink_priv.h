@@ -89,6 +89,7 @@ int uplink_event_fd(void *be, uint16_t q);
 bool uplink_arm_steered(void *be, uint16_t q);
 void uplink_disarm_steered(void *be, uint16_t q);
 int uplink_event_fd_steered(void *be, uint16_t q);
+struct vsw_quiet uplink_quiet_steered(void *be, uint16_t q);
 
 /* uplink_lend.c, ctl.  Before the port is attached: from now on it lends. 0, -ENOTSUP, -ENOMEM, -ENOSPC (text set). */
 int uplink_lend_begin(struct vsw_uplink *u);

@@ -214,6 +214,21 @@ class Leg:
                 f"from it: {spread(sorted(self.gaps_from))}")
 
 
+class Resets:
+    """Who of two guests sends or gets a TCP reset."""
+
+    def __init__(self, guests):
+        self.dumps = {n: g.start(f"tcpdump -i any -n -e -l -c 20 'tcp[13] & 4 != 0 and port {TCP_PORT}' 2>&1")
+                      for n, g in guests.items()}
+
+    def end(self):
+        """What each saw, with how its side of the stream ended."""
+        for d in self.dumps.values():
+            d.kill("INT")
+        time.sleep(1)
+        return "\n".join(f"{n}: {d.output()}" for n, d in self.dumps.items())
+
+
 def comes_and_goes(inst, guests, cycles, seconds):
     """The VF of a is taken away and given back @cycles times in @seconds, or as often as it takes, under TCP and
     under numbered datagrams, while b keeps its own: what goes between them goes by way of NIC, root and
@@ -221,6 +236,7 @@ def comes_and_goes(inst, guests, cycles, seconds):
     a, b = guests["a"], guests["b"]
     before = Path(a).events[-1:]
     far = b.start(f"steady take {TCP_PORT}")
+    resets = Resets(guests)
     time.sleep(2)
     numbers = Numbers(b, a, V4["a"], seconds)
     near = a.start(f"steady give {V4['b']} {TCP_PORT} {TCP_RATE} {seconds}")
@@ -229,7 +245,8 @@ def comes_and_goes(inst, guests, cycles, seconds):
         cycle(inst, "a/0")
         done += 1
     status, text = near.wait(seconds + PATIENCE)
-    assert status == 0, f"TCP did not live through it: {text}"
+    seen = resets.end()
+    assert status == 0, f"TCP did not live through it: {text}; the other side: {far.output()}; resets:\n{seen}"
     tcp, taken = json.loads(text), json.loads(far.wait(PATIENCE)[1])
     numbers.end(seconds + PATIENCE)
     udp = numbers.got
