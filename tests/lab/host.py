@@ -43,7 +43,8 @@ NICS = {
     "uncovered": ["pxb-pcie,id=pxb{n},bus_nr=128,bus=pcie.0,bypass_iommu=on",
                   "pcie-root-port,id=rp{n},bus=pxb{n},chassis={n},slot={n}"],
 }
-WIRES = {"apart": "user,id=n{n},restrict=on", "hub": "hubport,id=n{n},hubid=0"}
+# Nobody else is on a wire: QEMU's own network would answer, in the name of whoever is asked for.
+WIRES = {"apart": "hubport,id=n{n},hubid=1{n}", "hub": "hubport,id=n{n},hubid=0"}
 
 
 def say(text):
