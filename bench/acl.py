@@ -22,7 +22,9 @@ import sys
 import tempfile
 import time
 
-from v2v import HUGE, ROOT, Failure, Process, cpu_model, huge_pages, ovs
+from nethv_bench.machine import alone, cpu_model, huge_pages
+from nethv_bench.process import ROOT, Failure, end_all
+from nethv_bench.systems import ovs
 
 FLOWS = [1, 100000]
 MICRO = {"rte_acl": "rte_acl_classify()", "stateless": "nethv, stateless",
@@ -347,19 +349,16 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("acl: ended"))
     if os.geteuid() != 0:
         sys.exit("acl: needs root: OVS wants huge pages and a network namespace")
-    had = huge_pages(PAGES)
     work = tempfile.mkdtemp(prefix="nethv-bench-")
     try:
-        files = Files(o, work)
-        check(o, files)
-        samples, failed = rounds(o, files)
+        with alone(), huge_pages(PAGES):
+            files = Files(o, work)
+            check(o, files)
+            samples, failed = rounds(o, files)
     except (Failure, subprocess.SubprocessError) as e:
         sys.exit(f"acl: {e}")
     finally:
-        for p in list(Process.alive):
-            p.end(signal.SIGKILL)
-        with open(HUGE, "w") as f:
-            f.write(str(had))
+        end_all()
         shutil.rmtree(work, ignore_errors=True)
     report(o, summarise(o, samples), files)
     sys.exit(1 if failed else 0)

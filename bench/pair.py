@@ -5,16 +5,18 @@
 OLD and NEW are programs that print a line of JSON for each case (micro_vswitch of two builds). They are
 started in turns, OLD and NEW and OLD again, so that what else the machine does hits all alike. For each case:
 the median of the ratios NEW/OLD of neighbouring starts, its 95 % interval by bootstrap, and the same for
-OLD/OLD, which is the noise. A difference inside the noise is called none.
+OLD/OLD, which is the noise. A difference inside the noise is called none, and so is one of less than 1 %, or of
+fewer than six starts.
 """
 import argparse
 import json
-import random
-import statistics
 import subprocess
 import sys
 
+from nethv_bench import stats
+
 KEYS = ("bench", "extension", "ports", "burst", "sources", "size", "case", "who", "rules", "flows")
+WORDS = {"new": "faster", "old": "slower", None: "none"}
 
 
 def start(program):
@@ -25,13 +27,6 @@ def start(program):
             o = json.loads(line)
             cases[" ".join(str(o[k]) for k in KEYS if k in o)] = o["median"]
     return cases
-
-
-def interval(values, rounds=2000):
-    """The median and what 95 % of the bootstrap's medians lie between."""
-    draw = random.Random(1)
-    medians = sorted(statistics.median(draw.choices(values, k=len(values))) for _ in range(rounds))
-    return statistics.median(values), medians[int(rounds * 0.025)], medians[int(rounds * 0.975)]
 
 
 def main():
@@ -46,15 +41,15 @@ def main():
         runs.append((start(o.old), start(o.new), start(o.old)))
         print(f"\rstart {i + 1} of {o.starts}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    rows = []
+    rows, verdicts = [], {}
     for case in runs[0][0]:
-        ab = [new[case] / ((a[case] + b[case]) / 2) for a, new, b in runs]
-        aa = [b[case] / a[case] for a, _, b in runs]
+        of_case = [(a[case], new[case], b[case]) for a, new, b in runs]
+        verdicts[case] = stats.verdict(*stats.sandwich(of_case))
         rows.append({
             "case": case,
-            "old": statistics.median([a[case] for a, _, _ in runs]),
-            "new": statistics.median([n[case] for _, n, _ in runs]),
-            "ratio": interval(ab), "noise": interval(aa),
+            "old": stats.median([a for a, _, _ in of_case]),
+            "new": stats.median([new for _, new, _ in of_case]),
+            "ratio": verdicts[case].ratio, "noise": verdicts[case].noise,
         })
     if o.json:
         print(json.dumps({"starts": o.starts, "cases": rows}, indent=1))
@@ -62,7 +57,7 @@ def main():
     print(f"{'case':32} {'old':>8} {'new':>8}   new/old              old/old (noise)")
     for r in rows:
         (m, lo, hi), (nm, nlo, nhi) = r["ratio"], r["noise"]
-        word = "none" if lo <= nhi and hi >= nlo else ("slower" if m > 1 else "faster")
+        word = WORDS[verdicts[r["case"]].winner]
         print(f"{r['case']:32} {r['old']:8.1f} {r['new']:8.1f}   {m:.3f} [{lo:.3f}..{hi:.3f}]  "
               f"{nm:.3f} [{nlo:.3f}..{nhi:.3f}]  {word}")
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What is measured: each case with what counts as good, and how one start of one system gives its figure."""
+import tempfile
 import time
 
 from . import search, stats
 from .process import Failure
 from .runner import Case
-from .systems import JUMBO, SYSTEMS
+from .systems import JUMBO, SYSTEMS, Wire
 
 # Goals beside each peer (ratio of Mpps through the switch core); the frame's size with FCS.
 FLOORS = {
@@ -104,6 +105,13 @@ class Loads:
     def latency_row(self, load):
         row = self.latency(load)
         return {"value": row["quantiles"]["p50"], **row}
+
+
+def generator_alone(o, frame=64):
+    """Mpps of both directions that the generator makes and checks with nothing between its ports: whatever is measured
+    close to it is the generator."""
+    with tempfile.TemporaryDirectory(prefix="nethv-bench-") as work, Wire().load(o, work, frame) as g:
+        return Loads(o, g, frame, 1).ceiling() / CEILING / 1e6
 
 
 def load_case(frame, systems, flows=1):

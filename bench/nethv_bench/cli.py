@@ -17,8 +17,8 @@ import tempfile
 import time
 from datetime import datetime, timezone
 
-from . import ab, cases, compare, html, machine, results, runner, search, text
-from .process import ROOT, Failure, end_all
+from . import ab, cases, compare, html, machine, plot, results, runner, search, text
+from .process import NETHV, Failure, end_all
 from .systems import JUMBO, SYSTEMS, Nethv
 
 PEERS = [s for s in SYSTEMS if s != "nethv"]
@@ -68,10 +68,14 @@ def prepare(o, found):
     for c in found:
         if c.head["kind"] == "max":
             cases.best_inflight(o, c.head["frame_bytes"], c.systems, say)
+    if any(c.head["kind"] == "pdr" for c in found):
+        o.generator_mpps = round(cases.generator_alone(o), 2)
+        say(f"the generator alone: {o.generator_mpps} Mpps")
 
 
 def measured(o, title):
     """The report of the chosen cases."""
+    plot.need()  # before the measuring, not after it
     found, begun = chosen(o), time.monotonic()
     report = {"format": results.FORMAT, "title": title, "begun": datetime.now(timezone.utc).isoformat(timespec="seconds"),
               "command": ["nethv", "bench", *sys.argv[1:]], "machine": machine.facts(o.core_a, o.core_b),
@@ -90,7 +94,8 @@ def measured(o, title):
             end_all()
     report["method"] = {"rounds": o.rounds, "seconds_measured": o.secs, "seconds_warm": o.warm,
                         "frames_in_flight": {f"{s}, {f} B": n for (s, f), n in o.inflight.items()},
-                        "engine": o.engine, "search_s": o.search_s, "latency_ms": o.latency_ms}
+                        "engine": o.engine, "search_s": o.search_s, "latency_ms": o.latency_ms,
+                        "generator_alone_mpps": o.generator_mpps}
     report["seconds"] = round(time.monotonic() - begun, 1)
     report["cases"] = [s for c in found for s in runner.summaries(c)]
     return report
@@ -196,8 +201,9 @@ def options():
     p.add_argument("file")
     p.set_defaults(fn=do_html)
     o = top.parse_args(namespace=Options())
-    o.nethv = os.path.join(ROOT, "build/mgmt/nethv")
+    o.nethv = NETHV
     o.inflight = {}
+    o.generator_mpps = None
     o.goals = search.CSIT if getattr(o, "goals", "") == "csit" else search.SHORT
     return o
 
@@ -218,6 +224,6 @@ def main():
         if hasattr(o, "core_a") and o.verb != "list":
             check(o)
         return o.fn(o)
-    except (Failure, results.Wrong) as e:
+    except (Failure, results.Wrong, plot.NoGnuplot) as e:
         print(f"nethv bench: {e}", file=sys.stderr)
         return 1

@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 
-from .process import ROOT, Failure, run
+from .process import ROOT, Failure, run, tool
 
 LOCK = "/tmp/nethv-bench.lock"
 HUGE = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
@@ -38,6 +38,10 @@ def text_of(path):
         return ""
 
 
+def cpu_model():
+    return first("/proc/cpuinfo", r"^model name\s*: (.*)") or platform.machine()
+
+
 def tsc_mhz():
     """As the kernel measured it, or as the processor's name says."""
     said = first("/proc/cpuinfo", r"^cpu MHz\s*: ([0-9.]+)")
@@ -62,7 +66,7 @@ def mitigations():
 
 def facts(core_a, core_b):
     return {
-        "cpu": first("/proc/cpuinfo", r"^model name\s*: (.*)") or platform.machine(),
+        "cpu": cpu_model(),
         "family_model": "/".join(first("/proc/cpuinfo", rf"^{k}\s*: (.*)") or "?" for k in ("cpu family", "model")),
         "cores": os.cpu_count(),
         "cores_used": f"{core_a} switches, {core_b} is the guest's or the generator's",
@@ -124,7 +128,7 @@ def huge_pages(want):
 
 def clocks(core_a, core_b):
     """What bench/clocks says: {"add": [a, b], "add_worst", "line_ns"}."""
-    return json.loads(run(os.path.join(ROOT, "build/bench/clocks"), str(core_a), str(core_b), timeout=30))
+    return json.loads(run(tool("clocks"), str(core_a), str(core_b), timeout=30))
 
 
 def steal():

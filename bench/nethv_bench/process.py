@@ -7,6 +7,7 @@ import subprocess
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+NETHV = os.environ.get("NETHV") or os.path.join(ROOT, "build/mgmt/nethv")   # `nethv bench` says which it is
 
 
 class Failure(Exception):
@@ -60,6 +61,16 @@ class Process:
         self.out.close()
         if self in Process.alive:
             Process.alive.remove(self)
+
+
+def tool(name):
+    """A program of ours that only benchmarks need: in the build, or where it was installed."""
+    own = os.path.dirname(os.path.realpath(NETHV))
+    for where in ("../bench", "../libexec/nethv"):
+        path = os.path.normpath(os.path.join(own, where, name))
+        if os.access(path, os.X_OK):
+            return path
+    raise Failure(f"the program {name} is not beside {NETHV}; build or install it")
 
 
 def end_all():

@@ -14,14 +14,13 @@ import signal
 import subprocess
 import time
 
-from .process import ROOT, Failure, Process, run
+from .process import Failure, Process, run, tool
 
 MAC_A, MAC_B = "02:00:00:00:00:01", "02:00:00:00:00:02"
 PACKED = ",packed_vq=1,in_order=1,mrg_rxbuf=0"
 EAL = ["--no-pci", "--in-memory", "--single-file-segments", "-m", "1024", "--no-telemetry"]
 STD_FRAME = 1518
 JUMBO = 9018
-RATE_SPREAD = 0.02   # testpmd's own rates are over what it calls a second
 START_S = 30
 
 
@@ -68,7 +67,7 @@ class Generator:
     """bench/load on core B: the trials of guest/apps/trial.h on two DPDK ports."""
 
     def __init__(self, o, work, vdevs, frame):
-        argv = [os.path.join(ROOT, "build/bench/load"), *EAL, "--file-prefix=load", "-l", str(o.core_b),
+        argv = [tool("load"), *EAL, "--file-prefix=load", "-l", str(o.core_b),
                 *(w for v in vdevs for w in ("--vdev", v)), "--", MAC_A, MAC_B, str(max(frame, STD_FRAME))]
         self.p = Process(argv, work + "/load.log", stdin=True)
         self.p.wait_for('"ready"', START_S)
@@ -191,6 +190,17 @@ class Peer:
     def load(self, o, work, frame):
         with self.switch(o, work, frame), generator(o, work, self.ports(work, frame), frame) as g:
             time.sleep(0.5)  # for the rings to be found
+            yield g
+
+
+class Wire:
+    """No switch at all: the generator's two ports are one memif. What comes through is the generator's own limit."""
+
+    @contextlib.contextmanager
+    def load(self, o, work, frame):
+        vdevs = [memif(work, 0, "server", frame), memif(work, 0, "client", frame).replace("net_memif0", "net_memif1")]
+        with generator(o, work, vdevs, frame) as g:
+            time.sleep(0.5)
             yield g
 
 
