@@ -145,7 +145,7 @@ static const struct verb {
 	 "Exit status with DEVICE: 0: it can be assigned. 1: it cannot. It changes nothing; some is\n"
 	 "only for root to see. docs/passthrough.md explains it.\n"},
 	{"bench", " VERB ...", 0, 0, false, NULL, NULL, "packet paths measured beside their peers",
-	 "nethv bench --help says more, and docs/benchmark.md. Root, and two cores.\n"},
+	 "nethv bench --help says more, and docs/benchmarks.md. Root, and two cores.\n"},
 	{"doctor", "", 0, 0, true, NULL, cmd_doctor,
 	 "what on this host limits performance or function",
 	 "Each line: ok, warn (it works, but slower) or bad (something cannot be done here), what\n"

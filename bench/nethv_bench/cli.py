@@ -11,7 +11,7 @@
 import argparse
 import json
 import os
-import random
+import signal
 import sys
 import tempfile
 import time
@@ -218,7 +218,7 @@ def check(o):
 
 
 def main():
-    random.seed()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `nethv bench list | head`
     o = options()
     try:
         if hasattr(o, "core_a") and o.verb != "list":
