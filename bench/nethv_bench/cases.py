@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What is measured: each case with what counts as good, and how one start of one system gives its figure."""
+import json
 import tempfile
 import time
 
 from . import search, stats
-from .process import Failure
+from .process import Failure, run, tool
 from .runner import Case
 from .systems import JUMBO, SYSTEMS, Wire
 
@@ -29,8 +30,28 @@ def max_case(frame, systems):
     """The most that circles without loss."""
     def measure(o, system, work):
         return system.circle(o, work, frame, o.inflight.get((o.name_of(system), frame), 1024))
-    return Case(f"v2v/max/{frame}", f"circle, {frame} B", "max", "Mpps", "higher", systems, measure, frame=frame,
+    case = Case(f"v2v/max/{frame}", f"circle, {frame} B", "max", "Mpps", "higher", systems, measure, frame=frame,
                 floors=floors_of(frame, systems))
+    case.also("cycles", id=f"v2v/cycles/{frame}", title=f"switch core, {frame} B", kind="cycles", unit="cycles",
+              better="lower", **({"at_most": 120.0} if frame == 64 else {}))
+    return case
+
+
+def micro_case(name, title, **limits):
+    """What a packet costs the switch when all is on one core and in its caches (bench/micro_v2v)."""
+    def measure(o, system, work):
+        return {"value": json.loads(run(tool("micro_v2v"), name))["median"]}
+    return Case(f"one-core/cycles/{name}", title, "cycles", "cycles", "lower", ["nethv"], measure, frame=64,
+                topology="v2v", **limits)
+
+
+def guests_case():
+    """What 64 partitions in turn cost beside 2, in the same start."""
+    def measure(o, system, work):
+        two, many = (json.loads(run(tool("micro_v2v"), n))["median"] for n in ("agg32", "guests64"))
+        return {"value": many / two, "counters": {"two": two, "sixty_four": many}}
+    return Case("one-core/cycles/guests64", "64 partitions in turn beside 2", "cycles", "times", "lower", ["nethv"],
+                measure, frame=64, at_most=1.3)
 
 
 def best_inflight(o, frame, systems, say):
@@ -119,7 +140,7 @@ def load_case(frame, systems, flows=1):
     def measure(o, system, work):
         with system.load(o, work, frame) as g:
             return Loads(o, g, frame, flows).measure()
-    name = f"{frame} B" + (f", {flows} flows" if flows > 1 else "")
+    name = ("IMIX" if frame == "imix" else f"{frame} B") + (f", {flows} flows" if flows > 1 else "")
     tail = f"{frame}" + (f"/{flows}" if flows > 1 else "")
     case = Case(f"v2v/pdr/{tail}", f"PDR, {name}", "pdr", "Mpps", "higher", systems, measure, frame=frame, flows=flows)
     case.also("ndr", id=f"v2v/ndr/{tail}", title=f"NDR, {name}", kind="ndr")

@@ -47,6 +47,9 @@ def all_cases(o):
     made = [cases.max_case(f, systems) for f in SIZES]
     made += [cases.load_case(64, loaded), cases.load_case(1518, loaded), cases.load_case("imix", loaded)]
     made += [cases.load_case(64, loaded, n) for n in (1000, 10000, 100000, 1000000)]
+    made += [cases.micro_case("agg32", "aggregated, 32 in a burst", at_most=120.0),
+             cases.micro_case("one32", "one message each, 32 in a burst", at_most=220.0),
+             cases.micro_case("macs100k", "100,000 addresses", at_most=210.0), cases.guests_case()]
     return made + [cases.idle_case()]
 
 
@@ -57,7 +60,7 @@ def chosen(o):
     return found
 
 
-REPORT = ("v2v/max/64", "v2v/max/1518", "v2v/pdr/64", "v2v/idle")
+REPORT = ("v2v/max/64", "v2v/max/1518", "v2v/pdr/64", "v2v/idle", "one-core")
 
 
 def say(line):

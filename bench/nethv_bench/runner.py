@@ -128,6 +128,6 @@ def summaries(case):
     own = {s: [{k: v for k, v in r.items() if k not in keys} for r in rows] for s, rows in case.starts.items()}
     out = [summary(case.head, own)]
     for key, head in case.others:
-        out.append(summary(head, {s: [{"order": r["order"], "clock": r["clock"], **r[key]} for r in rows]
-                                  for s, rows in case.starts.items()}))
+        out.append(summary(head, {s: [{"order": r["order"], "clock": r["clock"], **r[key]} for r in rows if key in r]
+                                  for s, rows in case.starts.items() if not rows or any(key in r for r in rows)}))
     return out
