@@ -19,6 +19,9 @@
 
 #define COMPLETION_SIZE (sizeof(struct vmbus_pkt_desc) + NVSP_MSG_SIZE + VMBUS_PKT_TRAILER)
 
+/* Bytes of a list of one range in one page. */
+#define PAGE_LIST (sizeof(struct vmbus_pkt_gpa_direct) + sizeof(struct vmbus_gpa_range) + 8)
+
 /* A burst ends when its long frames make this many segments: other queues want their turn. */
 #define TO_CUT_MAX 512u
 
@@ -126,18 +129,49 @@ static const char *pieces_of_range(struct take *t, const uint8_t *p, uint32_t ro
 	return NULL;
 }
 
-static const char *pieces_of_ranges(struct take *t, const struct vmbus_pkt_desc *d, uint32_t *total)
+/* What most packets of a stock driver are: one range in one page. False: not that, nothing was done. */
+static inline bool piece_of_page(struct take *t, uint32_t at, uint32_t *total, const char **why)
+{
+	const struct gmem *gm = &t->ch->info->peer->gm;
+	struct {
+		struct vmbus_pkt_gpa_direct h;
+		struct vmbus_gpa_range r;
+		uint64_t pfn;
+	} list;
+	const uint8_t *page;
+
+	vmbus_ring_read(&t->ch->in, at, &list, sizeof(list));
+	if (list.h.range_count != 1 || list.r.byte_offset >= VMBUS_PAGE_SIZE ||
+	    list.r.byte_count > VMBUS_PAGE_SIZE - list.r.byte_offset || list.r.byte_count == 0)
+		return false;
+	page = gmem_page(gm, list.pfn);
+	if (!page) {
+		*why = "GPA range outside of RAM";
+		return true;
+	}
+	page += list.r.byte_offset;
+	rte_prefetch0(page); /* see pieces_of_range() */
+	rte_prefetch0(page + 64);
+	t->v->sg[t->v->nr_sg++] = (struct vsw_sg){page, list.r.byte_count};
+	*total += list.r.byte_count;
+	return true;
+}
+
+static const char *pieces_of_ranges(struct take *t, uint32_t first, const struct vmbus_pkt_desc *d,
+				    uint32_t *total)
 {
 	uint32_t len = d->offset8 * 8u - (uint32_t)sizeof(*d), at, used;
+	uint32_t from = vmbus_ring_wrap(&t->ch->in, t->ch->in.own + (uint32_t)sizeof(*d));
 	struct vmbus_pkt_gpa_direct h;
-	const char *why;
+	const char *why = NULL;
 
 	if (d->offset8 * 8u < sizeof(*d) + sizeof(h))
 		return "GPA-direct packet without a range list";
 	if (len > sizeof(t->ch->ranges))
 		return "GPA range list too long";
-	vmbus_ring_read(&t->ch->in, vmbus_ring_wrap(&t->ch->in, t->ch->in.own + sizeof(*d)),
-			t->ch->ranges, len);
+	if (likely(len == PAGE_LIST && t->v->nr_sg == first) && piece_of_page(t, from, total, &why))
+		return why;
+	vmbus_ring_read(&t->ch->in, from, t->ch->ranges, len);
 	memcpy(&h, t->ch->ranges, sizeof(h));
 	if (h.range_count == 0 || h.range_count > len / sizeof(struct vmbus_gpa_range))
 		return "GPA-direct packet with a bad range count";
@@ -159,7 +193,7 @@ static const char *packet_pieces(struct take *t, uint32_t first, const struct vm
 	if (m->rndis_pkt.section_index != NVSP_SECTION_NONE)
 		why = pieces_of_section(t, first, m, total);
 	if (!why && d->type == VMBUS_PKT_GPA_DIRECT)
-		why = pieces_of_ranges(t, d, total);
+		why = pieces_of_ranges(t, first, d, total);
 	return why;
 }
 
@@ -329,6 +363,16 @@ static enum walk walk_messages(struct take *t, uint32_t first, uint32_t total)
 
 /* ---- Completions --------------------------------------------------------------------------- */
 
+/* Of a data packet. */
+static inline void put_done(struct vmbus_ring *r, uint64_t id, uint32_t status)
+{
+	const uint64_t w[7] = {VMBUS_PKT_COMPLETION | 2ull << 16 | 7ull << 32, id,
+			       NVSP_MSG_RNDIS_PKT_COMPLETE | (uint64_t)status << 32};
+
+	_Static_assert(sizeof(struct vmbus_pkt_desc) == 16 && NVSP_MSG_SIZE == 40, "units of 8");
+	vmbus_ring_put_line(r, w);
+}
+
 static void put_completion(struct vmbus_ring *r, uint64_t id, const struct nvsp_msg *m,
 			   bool is_empty)
 {
@@ -346,7 +390,6 @@ static void put_completion(struct vmbus_ring *r, uint64_t id, const struct nvsp_
 bool netvsp_flush_completions(struct netvsp_chan *ch, unsigned int lcore)
 {
 	const struct vmbus_g2h_slot *s = vmbus_state_g2h(ch->cs);
-	struct nvsp_msg m = {.type = NVSP_MSG_RNDIS_PKT_COMPLETE};
 	int32_t space;
 	bool wanted;
 	uint32_t i;
@@ -359,10 +402,8 @@ bool netvsp_flush_completions(struct netvsp_chan *ch, unsigned int lcore)
 			netvsp_fault(ch, "read index outside the ring");
 		return false;
 	}
-	for (i = 0; i < ch->nr_pending; i++) {
-		m.rndis_pkt_complete.status = ch->status[i];
-		put_completion(&ch->out, s->taken[i], &m, false);
-	}
+	for (i = 0; i < ch->nr_pending; i++)
+		put_done(&ch->out, s->taken[i], ch->status[i]);
 	ch->burst_done = s->burst;
 	vmbus_state_h2g_commit(ch->cs, ch->out.own, ch->rx_seq, ch->burst_done);
 	wanted = vmbus_ring_publish_write(&ch->out);
