@@ -19,6 +19,7 @@ SPEED = re.compile(r"(isolcpus|nohz|rcu_nocbs|mitigations|.*hugepage|.*iommu|idl
                    r"nosmt|maxcpus|tsc|clocksource|numa|spectre|retbleed|nopti|skew_tick|nmi_watchdog|nowatchdog)")
 STEAL_MAX = 0.01      # of a start's time
 CLOCK_SHIFT_MAX = 0.10
+LINE_SHIFT_MAX = 1.7   # hosts move virtual processors nearer to and farther from each other
 
 
 def first(path, pattern):
@@ -143,4 +144,7 @@ def disturbance(before, after, stolen, seconds):
     for a, b in zip(before["add"], after["add"]):
         if abs(b / a - 1) > CLOCK_SHIFT_MAX:
             return f"a core's clock changed by {(b / a - 1) * 100:+.0f} %"
+    shift = after["line_ns"] / before["line_ns"]
+    if not 1 / LINE_SHIFT_MAX < shift < LINE_SHIFT_MAX:
+        return f"a cache line's way changed from {before['line_ns']:.0f} to {after['line_ns']:.0f} ns"
     return None

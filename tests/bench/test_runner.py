@@ -75,6 +75,13 @@ class Rounds(unittest.TestCase):
         self.assertEqual([s["value"] for s in c.starts["nethv"]], [2])
         self.assertIn("stolen", gone[0]["reason"])
 
+    def test_a_start_during_which_the_cores_moved_apart_is_made_again(self):
+        far = {"add": [0.7, 0.7], "line_ns": 160.0}
+        c = case_of({"nethv": [1, 2]})
+        gone = carried_out([c], 1, Machine(clocks=[STILL, far]))
+        self.assertEqual([s["value"] for s in c.starts["nethv"]], [2])
+        self.assertIn("changed from 60 to 160 ns", gone[0]["reason"])
+
     def test_one_that_is_always_disturbed_is_given_up(self):
         c = case_of({"nethv": [1, 2, 3, 4]})
         gone = carried_out([c], 1, Machine(stolen=[0, 5.0] * 10))
