@@ -313,7 +313,12 @@ class Binary(unittest.TestCase):
     def test_loads_of_a_few_frames(self):
         for capacity in range(10, 40):
             r = binary_search(System(capacity), 10, 40, 1.0, width=0.001)
-            self.assertEqual((r.lower, r.upper), (capacity, capacity + 1 if capacity < 40 else None))
+            self.assertEqual((r.outcome, r.lower, r.upper), (Outcome.REGULAR, capacity, capacity + 1))
+            self.assertLess(len(r.trials), 8)
+
+    def test_width_is_of_the_upper_bound(self):
+        self.assertEqual(len(binary_search(System(150), 100, 199, 1.0, width=0.5).trials), 2)
+        self.assertEqual(len(binary_search(System(150), 100, 202, 1.0, width=0.5).trials), 3)
 
     def test_loss_ratio(self):
         r = binary_search(System(1_000_000), MIN, MAX, 1.0, loss_ratio=0.5, width=0.001)
