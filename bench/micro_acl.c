@@ -21,6 +21,7 @@
 
 #include "acl_files.h"
 #include "base/err.h"
+#include "bench/micro.h"
 #include "vswitch/policy/config.h"
 #include "vswitch/policy/policy.h"
 #include "vswitch/policy/status.h"
@@ -288,13 +289,6 @@ static double slice(struct bench *b, enum who who, uint32_t from, uint32_t n)
 	return (double)sum / n / BURST;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void print(enum who who, uint32_t flows, double (*t)[SLICES])
 {
 	printf("{\"bench\":\"micro_acl\",\"unit\":\"tsc_per_packet\",\"case\":\"%s\",\"rules\":%u,"
@@ -340,7 +334,7 @@ static void run(struct bench *b, uint32_t flows)
 			t[who][i] = slice(b, who, i * SLICE, SLICE);
 	}
 	for (who = 0; who < WHOS; who++)
-		qsort(t[who], SLICES, sizeof(t[who][0]), by_value);
+		micro_sort(t[who], SLICES);
 	for (who = 0; who < WHOS; who++)
 		print(who, flows, t);
 }

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include <bpf_objects.h>
+#include "bench/micro.h"
 #include "tests/support/eal.h"
 #include "tests/support/fakeexthost.h"
 
@@ -33,13 +34,6 @@ static void add_packets(uint16_t n, uint16_t dst_port)
 	}
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void measure(const char *what, uint16_t burst)
 {
 	double t[SLICES];
@@ -52,7 +46,7 @@ static void measure(const char *what, uint16_t burst)
 			fakeexthost_ingress(&host, 0);
 		t[i] = (double)(rte_rdtsc() - start) / BURSTS / burst;
 	}
-	qsort(t, SLICES, sizeof(t[0]), by_value);
+	micro_sort(t, SLICES);
 	printf("{\"bench\":\"micro_bpf\",\"unit\":\"tsc_per_packet\",\"size\":64,\"burst\":%u,"
 	       "\"program\":\"%s\",\"best\":%.1f,\"median\":%.1f}\n",
 	       burst, what, t[0], t[SLICES / 2]);

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "bench/mill.h"
+#include "bench/micro.h"
 #include "vswitch/ext/ext.h"
 #include "vswitch/priv.h"
 
@@ -66,13 +67,6 @@ static double slice(struct vsw *sw, const struct mill *m)
 	return (double)(rte_rdtsc() - t) / VECTORS / m->n;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void run(const char *name, const char *ext, uint16_t burst)
 {
 	static struct mill m[2];
@@ -87,8 +81,8 @@ static void run(const char *name, const char *ext, uint16_t burst)
 		base[i] = slice(without, &m[0]);
 		more[i] = slice(with, &m[1]) - base[i];
 	}
-	qsort(base, SLICES, sizeof(base[0]), by_value);
-	qsort(more, SLICES, sizeof(more[0]), by_value);
+	micro_sort(base, SLICES);
+	micro_sort(more, SLICES);
 	ns = more[SLICES / 2] * 1e9 / (double)rte_get_tsc_hz();
 	printf("{\"bench\":\"micro_ext\",\"extension\":\"%s\",\"burst\":%u,\"unit\":"
 	       "\"tsc_per_packet\",\"without\":%.1f,\"more\":%.2f,\"more_q1\":%.2f,\"more_q3\":%.2f,"

@@ -11,6 +11,7 @@
 #include <rte_cycles.h>
 
 #include "bench/count.h"
+#include "bench/micro.h"
 #include "bench/talker.h"
 #include "tests/support/eal.h"
 
@@ -92,13 +93,6 @@ static uint64_t count_rounds(void *kind, unsigned int nr)
 	return rounds(kind, nr, &spent);
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void prepare(const struct kind *k)
 {
 	static const uint8_t dst[6] = {2, 0, 0, 0, 0, 1}, src[6] = {2, 0, 0, 0, 0, 2};
@@ -113,7 +107,7 @@ static void run(const struct kind *k)
 
 	for (i = 0; i < SLICES; i++)
 		t[i] = slice(k);
-	qsort(t, SLICES, sizeof(t[0]), by_value);
+	micro_sort(t, SLICES);
 	printf("{\"bench\":\"micro_netvsp\",\"unit\":\"tsc_per_packet\",\"case\":\"%s\",\"size\":%u,"
 	       "\"best\":%.1f,\"median\":%.1f}\n",
 	       k->name, k->talk.len, t[0], t[SLICES / 2]);

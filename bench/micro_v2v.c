@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "bench/count.h"
+#include "bench/micro.h"
 #include "bench/talker.h"
 #include "tests/support/eal.h"
 #include "vswitch/priv.h"
@@ -53,20 +54,6 @@ static struct vsw *sw;
 static uint64_t
 	now; /* what the lcore is told while it counts: time stands still; 0: the real one */
 static uint32_t seed, turn;
-
-static void must(bool is_so)
-{
-	if (is_so)
-		return;
-	fprintf(stderr, "micro_v2v: %s\n", err_text());
-	exit(1);
-}
-
-static uint32_t draw(void)
-{
-	seed = seed * 1664525u + 1013904223u;
-	return seed >> 8;
-}
 
 /* ---- A switch and its guests ---------------------------------------------------------------- */
 
@@ -119,7 +106,7 @@ static void macs_learn(unsigned int nr)
 	}
 	vsw_event_process(sw);
 	vsw_fdb_stats_get(sw, &st);
-	must(st.learned == nr);
+	micro_must(st.learned == nr);
 }
 
 static void world_up(const struct kind *k)
@@ -127,7 +114,7 @@ static void world_up(const struct kind *k)
 	const struct vsw_cfg cfg = {.nr_lcores = 1, .lcore_id = {1}, .fdb_size = FDB_SIZE};
 	unsigned int i;
 
-	must(vsw_create(&sw, &cfg) == 0);
+	micro_must(vsw_create(&sw, &cfg) == 0);
 	for (i = 0; i < k->guests; i++)
 		guest_up(k, i);
 	for (i = 0; i < k->guests; i++)
@@ -156,7 +143,7 @@ static unsigned int burst_comes(const struct kind *k)
 	uint32_t i;
 
 	for (i = 0; k->macs > 1 && i < k->talk.nr * k->talk.pkts; i++)
-		mac_write(talker_frame(&guest[from], i), draw() % k->macs);
+		mac_write(talker_frame(&guest[from], i), micro_draw(&seed) % k->macs);
 	talker_sends(&guest[from]);
 	talker_reads(&bed[from]); /* completions of the turn before */
 	return (from + 1) % k->guests;
@@ -175,7 +162,7 @@ static uint64_t rounds(const struct kind *k, unsigned int nr, uint64_t *spent)
 		*spent += rte_rdtsc() - t;
 		talker_reads(&bed[to]);
 	}
-	must(n == (uint64_t)nr * k->talk.nr * k->talk.pkts);
+	micro_must(n == (uint64_t)nr * k->talk.nr * k->talk.pkts);
 	return n;
 }
 
@@ -184,14 +171,7 @@ static void all_arrived(void)
 	struct vsw_totals all;
 
 	vsw_totals_get(sw, &all);
-	must(all.in == all.out && all.drops == 0 && all.copies == 0);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
+	micro_must(all.in == all.out && all.drops == 0 && all.copies == 0);
 }
 
 static double slice(const struct kind *k)
@@ -209,7 +189,7 @@ static void run(const struct kind *k)
 	slice(k);
 	for (i = 0; i < SLICES; i++)
 		t[i] = slice(k);
-	qsort(t, SLICES, sizeof(t[0]), by_value);
+	micro_sort(t, SLICES);
 	printf("{\"bench\":\"micro_v2v\",\"unit\":\"tsc_per_packet\",\"case\":\"%s\",\"size\":%u,\"burst\":%u,"
 	       "\"guests\":%u,\"macs\":%u,\"best\":%.1f,\"median\":%.1f}\n",
 	       k->name, LEN, k->talk.nr * k->talk.pkts, k->guests, k->macs, t[0], t[SLICES / 2]);

@@ -17,6 +17,7 @@
 #include <rte_mbuf.h>
 
 #include "base/err.h"
+#include "bench/micro.h"
 #include "bench/talker.h"
 #include "tests/support/eal.h"
 #include "vmq/vmq.h"
@@ -37,20 +38,6 @@ static struct vsw_uplink *up;
 static struct vmq *vmq;
 static struct rte_mempool *pool;
 static uint32_t seed;
-
-static void must(bool is_so)
-{
-	if (is_so)
-		return;
-	fprintf(stderr, "micro_vmq: %s\n", err_text());
-	exit(1);
-}
-
-static uint32_t draw(void)
-{
-	seed = seed * 1664525u + 1013904223u;
-	return seed >> 8;
-}
 
 static void guest_up(unsigned int i)
 {
@@ -73,10 +60,10 @@ static void uplink_up(bool is_steered)
 	struct vsw_uplink_cfg uc = {.name = "up", .devargs = "net_ring0"};
 
 	if (is_steered) {
-		must(vmq_create(&vmq, &qc) == 0);
+		micro_must(vmq_create(&vmq, &qc) == 0);
 		uc.steer = vmq_steer(vmq);
 	}
-	must(vsw_uplink_create(&up, bed[0].sw, &uc) == 0);
+	micro_must(vsw_uplink_create(&up, bed[0].sw, &uc) == 0);
 	if (is_steered)
 		vmq_attach(vmq, up);
 }
@@ -86,7 +73,7 @@ static void queues_up(unsigned int nr)
 	const struct vmq_port_cfg cfg = {.lcore = VMQ_CPU_ANY, .node = VMQ_NODE_ANY};
 
 	for (unsigned int i = 0; vmq && i < nr; i++)
-		must(vmq_port_add(vmq, bed[i].nic->port, &cfg) == 0);
+		micro_must(vmq_port_add(vmq, bed[i].nic->port, &cfg) == 0);
 }
 
 /* To the adapter's own address, which its configuration has. */
@@ -94,20 +81,20 @@ static void frames_come(unsigned int nr_ports, uint16_t n)
 {
 	struct rte_mbuf *m[BURST_MOST];
 
-	must(rte_pktmbuf_alloc_bulk(pool, m, n) == 0);
+	micro_must(rte_pktmbuf_alloc_bulk(pool, m, n) == 0);
 	for (uint16_t i = 0; i < n; i++) {
 		uint8_t *at = rte_pktmbuf_mtod(m[i], uint8_t *);
-		const struct bed *to = &bed[draw() % nr_ports];
+		const struct bed *to = &bed[micro_draw(&seed) % nr_ports];
 
 		m[i]->data_len = LEN;
 		m[i]->pkt_len = LEN;
 		memcpy(at, to->nic->cfg.mac, 6);
 		memcpy(at + 6, "\x0a\0\0\0\0", 5);
-		at[11] = (uint8_t)(draw() % SOURCES);
+		at[11] = (uint8_t)(micro_draw(&seed) % SOURCES);
 		at[12] = 0x88;
 		at[13] = 0xb5;
 	}
-	must(rte_eth_tx_burst(vsw_uplink_dev(up), 0, m, n) == n);
+	micro_must(rte_eth_tx_burst(vsw_uplink_dev(up), 0, m, n) == n);
 }
 
 /* Until nothing is left. */
@@ -155,13 +142,6 @@ static double slice(unsigned int nr_ports, uint16_t burst, unsigned int rounds)
 	return (double)spent / rounds / burst;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void run(const char *how, unsigned int nr_ports, uint16_t burst)
 {
 	double t[SLICES];
@@ -170,7 +150,7 @@ static void run(const char *how, unsigned int nr_ports, uint16_t burst)
 	warm(nr_ports, burst);
 	for (unsigned int i = 0; i < SLICES; i++)
 		t[i] = slice(nr_ports, burst, ROUNDS);
-	qsort(t, SLICES, sizeof(t[0]), by_value);
+	micro_sort(t, SLICES);
 	printf("{\"bench\":\"micro_vmq\",\"unit\":\"tsc_per_packet\",\"how\":\"%s\",\"ports\":%u,"
 	       "\"burst\":%u,\"best\":%.1f,\"median\":%.1f}\n",
 	       how, nr_ports, burst, t[0], t[SLICES / 2]);
@@ -202,7 +182,7 @@ int main(int argc, char **argv)
 			guest_up(up_to);
 		if (!pool) {
 			pool = rte_pktmbuf_pool_create("wire", 4095, 256, 0, 512, SOCKET_ID_ANY);
-			must(pool != NULL);
+			micro_must(pool != NULL);
 			uplink_up(is_steered);
 		}
 		queues_up(ports[i]);

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "bench/count.h"
 #include "bench/mill.h"
+#include "bench/micro.h"
 #include "vswitch/priv.h"
 
 #define SLICES	31
@@ -43,14 +44,6 @@ static struct mill in, out;
 static struct vsw *sw;
 static uint64_t now; /* all lcores are told while they count: time stands still */
 
-static void must(int rc)
-{
-	if (!rc)
-		return;
-	fprintf(stderr, "micro_vswitch: %s\n", err_text());
-	exit(1);
-}
-
 static void ports_make(const struct kind *k, struct vsw_port **a, struct vsw_port **b)
 {
 	struct vsw_port_cfg ca = {.name = "a", .nr_queues = 1, .mac = {2, 0, 0, 0, 0, 1}};
@@ -59,10 +52,10 @@ static void ports_make(const struct kind *k, struct vsw_port **a, struct vsw_por
 
 	ca.is_spoof_guarded = k->sources == 1;
 	ca.pvid = cb.pvid = k->vlan;
-	must(vsw_port_create(a, sw, &ca, &mill_ops, &in));
-	must(vsw_port_create(b, sw, &cb, &mill_ops, &out));
-	must(vsw_port_attach(*a));
-	must(vsw_port_attach(*b));
+	micro_must(vsw_port_create(a, sw, &ca, &mill_ops, &in) == 0);
+	micro_must(vsw_port_create(b, sw, &cb, &mill_ops, &out) == 0);
+	micro_must(vsw_port_attach(*a) == 0);
+	micro_must(vsw_port_attach(*b) == 0);
 	vsw_port_queue_stop(*b, 0);
 	mill_fill(&in, ca.mac, cb.mac);
 	for (i = 0; i < VSW_VEC_SIZE; i++) {
@@ -79,7 +72,7 @@ static void switch_make(const struct kind *k)
 	struct vsw_port *a, *b;
 	uint8_t i;
 
-	must(vsw_create(&sw, &cfg));
+	micro_must(vsw_create(&sw, &cfg) == 0);
 	ports_make(k, &a, &b);
 	in.n = k->burst;
 	vsw_lcore_poll(sw->lcore[0], sw->snap, rte_rdtsc());
@@ -93,13 +86,6 @@ static void switch_free(void)
 	vsw_port_destroy(sw->port[0]);
 	vsw_port_destroy(sw->port[1]);
 	vsw_destroy(sw);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
 }
 
 /* The calls to the ports without the pipeline between them. */
@@ -136,7 +122,7 @@ static void measure(bool is_empty, double *best, double *median)
 
 	for (i = 0; i < SLICES; i++)
 		t[i] = slice(is_empty);
-	qsort(t, SLICES, sizeof(t[0]), by_value);
+	micro_sort(t, SLICES);
 	*best = t[0];
 	*median = t[SLICES / 2];
 }
