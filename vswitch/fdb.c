@@ -10,6 +10,7 @@
 #include <rte_errno.h>
 #include <rte_hash.h>
 #include <rte_hash_crc.h>
+#include <rte_malloc.h>
 #include <rte_prefetch.h>
 
 #include "base/err.h"
@@ -64,7 +65,8 @@ static int recs_create(struct vsw_fdb *f)
 {
 	uint32_t i;
 
-	f->rec = calloc(f->nr_rec, sizeof(*f->rec));
+	/* DPDK's memory: in huge pages, where there are some. Look-ups are all over it. */
+	f->rec = rte_zmalloc(NULL, f->nr_rec * sizeof(*f->rec), RTE_CACHE_LINE_SIZE);
 	f->unlinked = calloc(f->nr_rec, sizeof(*f->unlinked));
 	if (!f->rec || !f->unlinked)
 		return err_set(-ENOMEM, "forwarding database of %u addresses: out of memory",
@@ -102,7 +104,7 @@ void vsw_fdb_destroy(struct vsw_fdb *f)
 	if (!f)
 		return;
 	rte_hash_free(f->hash);
-	free(f->rec);
+	rte_free(f->rec);
 	free(f->unlinked);
 	free(f);
 }

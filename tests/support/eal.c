@@ -11,7 +11,9 @@
 void eal_up(void)
 {
 	char cpus[32], lcores[160];
-	char *argv[] = {"test", "--no-huge",   "--no-pci",   "--no-shconf", "--no-telemetry", "-m",
+	/* A benchmark may want what the switch has; tests ask the machine for nothing. */
+	char *memory = getenv("EAL_HUGE") ? "--in-memory" : "--no-huge";
+	char *argv[] = {"test", memory,	       "--no-pci",   "--no-shconf", "--no-telemetry", "-m",
 			"128",	"--log-level", "*:critical", "--lcores",    lcores,	      NULL};
 	int argc = sizeof(argv) / sizeof(argv[0]) - 1;
 
