@@ -7,7 +7,7 @@ import time
 from . import search, stats
 from .process import Failure, run, tool
 from .runner import Case
-from .systems import JUMBO, SYSTEMS, Wire
+from .systems import ALONE, JUMBO, STD_FRAME, Wire
 
 # Goals beside each peer (ratio of Mpps through the switch core); the frame's size with FCS.
 FLOORS = {
@@ -28,8 +28,8 @@ def floors_of(frame, systems):
 
 def max_case(frame, systems):
     """The most that circles without loss."""
-    def measure(o, system, work):
-        return system.circle(o, work, frame, o.inflight.get((o.name_of(system), frame), 1024))
+    def measure(o, name, system, work):
+        return system.circle(o, work, frame, o.inflight.get((name, frame), 1024))
     case = Case(f"v2v/max/{frame}", f"circle, {frame} B", "max", "Mpps", "higher", systems, measure, frame=frame,
                 floors=floors_of(frame, systems))
     case.also("cycles", id=f"v2v/cycles/{frame}", title=f"switch core, {frame} B", kind="cycles", unit="cycles",
@@ -44,28 +44,28 @@ def micro(name):
 
 def micro_case(name, title, **limits):
     """What a packet costs the switch when all is on one core and in its caches (bench/micro_v2v)."""
-    def measure(o, system, work):
+    def measure(o, name, system, work):
         return {"value": micro(name)}
-    return Case(f"one-core/cycles/{name}", title, "cycles", "cycles", "lower", ["nethv"], measure, frame=64,
-                topology="v2v", **limits)
+    return Case(f"one-core/cycles/{name}", title, "cycles", "cycles", "lower", ALONE, measure, frame=64,
+                **limits)
 
 
 def guests_case():
     """What 64 partitions in turn cost beside 2, in the same start."""
-    def measure(o, system, work):
+    def measure(o, name, system, work):
         two, many = micro("agg32"), micro("guests64")
         return {"value": many / two, "counters": {"two": two, "sixty_four": many}}
-    return Case("one-core/cycles/guests64", "64 partitions in turn beside 2", "cycles", "times", "lower", ["nethv"],
+    return Case("one-core/cycles/guests64", "64 partitions in turn beside 2", "cycles", "times", "lower", ALONE,
                 measure, frame=64, at_most=1.3)
 
 
 def best_inflight(o, frame, systems, say):
     """Before the rounds: a start with each number of frames in flight; the best is used from then on."""
-    for name in systems:
+    for name, system in systems.items():
         tried = {}
         for n in INFLIGHT:
             try:
-                tried[n] = o.one_try(SYSTEMS[name], frame, n)
+                tried[n] = o.one_try(system, frame, n)
             except Failure as e:
                 say(f"{name}, {frame} B, {n} in flight: {e}")
         if tried:
@@ -140,25 +140,27 @@ def generator_alone(o, frame=64):
         return Loads(o, g, frame, 1).ceiling() / CEILING / 1e6
 
 
-def load_case(frame, systems, flows=1):
+def load_case(frame, systems, flows=1, topology="v2v"):
     """PDR, and from the same starts the NDR and latencies at parts of the PDR."""
-    def measure(o, system, work):
-        with system.load(o, work, frame) as g:
+    def measure(o, name, system, work):
+        with system.load(o, work, STD_FRAME if frame == "imix" else frame) as g:
             return Loads(o, g, frame, flows).measure()
-    name = ("IMIX" if frame == "imix" else f"{frame} B") + (f", {flows} flows" if flows > 1 else "")
+    way = "" if topology == "v2v" else f"{topology.upper()}, "
+    name = way + ("IMIX" if frame == "imix" else f"{frame} B") + (f", {flows} flows" if flows > 1 else "")
     tail = f"{frame}" + (f"/{flows}" if flows > 1 else "")
-    case = Case(f"v2v/pdr/{tail}", f"PDR, {name}", "pdr", "Mpps", "higher", systems, measure, frame=frame, flows=flows)
-    case.also("ndr", id=f"v2v/ndr/{tail}", title=f"NDR, {name}", kind="ndr")
+    case = Case(f"{topology}/pdr/{tail}", f"PDR, {name}", "pdr", "Mpps", "higher", systems, measure, frame=frame,
+                flows=flows, topology=topology)
+    case.also("ndr", id=f"{topology}/ndr/{tail}", title=f"NDR, {name}", kind="ndr")
     for share in SHARES:
-        limit = {"at_most": 6.0} if share == 10 and frame == 64 else {}
-        case.also(f"at{share}", id=f"v2v/latency{share}/{tail}", title=f"latency at {share} % of the PDR, p50, {name}",
+        limit = {"at_most": 6.0} if share == 10 and frame == 64 and topology == "v2v" else {}
+        case.also(f"at{share}", id=f"{topology}/latency{share}/{tail}", title=f"latency at {share} % of the PDR, p50, {name}",
                   kind="latency", unit="us", better="lower", **limit)
     return case
 
 
 def idle_case(frame=64):
     """The way of a frame that finds everybody asleep."""
-    def measure(o, system, work):
+    def measure(o, name, system, work):
         with o.adaptive(system).load(o, work, frame) as g:
             time.sleep(0.5)
             a = g.stats()
@@ -170,5 +172,5 @@ def idle_case(frame=64):
             asleep += lb["tsc_asleep"] - la["tsc_asleep"]
             all_tsc += sum(lb[k] - la[k] for k in ("tsc_asleep", "tsc_idle", "tsc_busy"))
         return {"value": q["p90"], "quantiles": q, "counters": {"asleep_share": asleep / max(all_tsc, 1)}}
-    return Case(f"v2v/idle/{frame}", "first frame after idle, p90", "latency", "us", "lower", ["nethv"], measure,
+    return Case(f"v2v/idle/{frame}", "first frame after idle, p90", "latency", "us", "lower", ALONE, measure,
                 frame=frame, direction="one", at_most=100.0)

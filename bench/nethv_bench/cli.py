@@ -19,9 +19,8 @@ from datetime import datetime, timezone
 
 from . import ab, cases, compare, html, machine, plot, results, runner, search, text
 from .process import NETHV, Failure, end_all
-from .systems import JUMBO, SYSTEMS, Nethv
+from .systems import JUMBO, P2P, SYSTEMS, Nethv
 
-PEERS = [s for s in SYSTEMS if s != "nethv"]
 LOADED = ["nethv", "ovs-dpdk packed", "vhost packed"]
 SIZES = (64, 1518, JUMBO)
 
@@ -36,17 +35,15 @@ class Options(argparse.Namespace):
     def adaptive(self, system):
         return Nethv(poll="adaptive")
 
-    def name_of(self, system):
-        return next(n for n, s in SYSTEMS.items() if s is system)
-
 
 def all_cases(o):
     """By the options; none is measured yet."""
-    systems = [s for s in SYSTEMS if s in o.systems]
-    loaded = [s for s in LOADED if s in o.systems]
+    systems, p2p = ({n: s for n, s in all.items() if n in o.systems} for all in (SYSTEMS, P2P))
+    loaded = {n: s for n, s in systems.items() if n in LOADED}
     made = [cases.max_case(f, systems) for f in SIZES]
     made += [cases.load_case(64, loaded), cases.load_case(1518, loaded), cases.load_case("imix", loaded)]
     made += [cases.load_case(64, loaded, n) for n in (1000, 10000, 100000, 1000000)]
+    made += [cases.load_case(f, p2p, topology="p2p") for f in (64, 1518, "imix")]
     made += [cases.micro_case("agg32", "aggregated, 32 in a burst", at_most=120.0),
              cases.micro_case("one32", "one message each, 32 in a burst", at_most=220.0),
              cases.micro_case("macs100k", "100,000 addresses", at_most=210.0), cases.guests_case()]
@@ -171,7 +168,7 @@ def add_start_options(p):
 
 def add_measure_options(p):
     add_start_options(p)
-    p.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS), metavar="SYSTEM")
+    p.add_argument("--systems", nargs="+", default=list(SYSTEMS) + list(P2P), choices=list(SYSTEMS) + list(P2P), metavar="SYSTEM")
     p.add_argument("--search-s", type=float, default=12, help="seconds for a search of NDR and PDR (12)")
     p.add_argument("--latency-ms", type=int, default=500, help="of load for a latency (500)")
     p.add_argument("--goals", choices=("short", "csit"), default="short", help="of a search (short)")

@@ -13,18 +13,17 @@ import time
 
 from . import machine, stats
 from .process import Failure
-from .systems import SYSTEMS
 
 AGAIN_MAX = 3    # times a start is made again because it was disturbed
 NETHV = "nethv"
 
 
 class Case:
-    """What is measured of some systems: @measure(o, system, work) -> {"value", ...}, one start."""
+    """What is measured of some systems, {name: system}: @measure(o, name, system, work) -> {"value", ...}, one start."""
 
     def __init__(self, id, title, kind, unit, better, systems, measure, frame=None, floors=(), path="synthetic",
                  topology="v2v", flows=1, direction="both", **limits):
-        self.measure, self.systems = measure, list(systems)
+        self.measure, self.systems = measure, systems
         self.head = {"id": id, "topology": topology, "path": path, "kind": kind, "title": title, "frame_bytes": frame,
                      "flows": flows, "direction": direction, "unit": unit, "better": better, **limits}
         if floors:
@@ -57,7 +56,7 @@ def one_start(o, case, system):
     work = tempfile.mkdtemp(prefix="nethv-bench-")
     before, stolen, begun = machine.clocks(o.core_a, o.core_b), machine.steal(), time.monotonic()
     try:
-        got = case.measure(o, SYSTEMS.get(system, system), work)
+        got = case.measure(o, system, case.systems[system], work)
     finally:
         if not o.keep:
             shutil.rmtree(work, ignore_errors=True)

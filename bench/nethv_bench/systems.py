@@ -326,11 +326,51 @@ class Instance:
         raise Failure(f"the guest does not answer '{order}':\n" + self.p.tail(20))
 
 
+class NethvUplinks(Nethv):
+    """Our switch between two uplinks; the one partition that a configuration must have sleeps."""
+
+    @contextlib.contextmanager
+    def load(self, o, work, frame):
+        name = f"bench-{os.getpid()}"
+        ports = "".join(f'  - {{name: p{i}, devargs: "{memif(work, i, "server", frame)}"}}\n' for i in (0, 1))
+        with open(work + "/nethv.yaml", "w") as f:
+            f.write(f"name: {name}\nengine: {o.engine}\nswitch: {{lcores: [{o.core_a}], poll: {self.poll}}}\n"
+                    f"uplinks:\n{ports}partitions:\n"
+                    "  - {name: idle, memory: 64, cmdline: app=sink, nics: [{vlan: {pvid: 99}}]}\n")
+        i = Instance(o, name, Process([o.nethv, "run", work + "/nethv.yaml"], work + "/nethv.log"))
+        try:
+            i.until(lambda s: s["partitions"][0]["guest"]["state"] == "running")
+            with generator(o, work, memif_ports(work, frame), frame) as g:
+                time.sleep(0.5)
+                yield g
+        finally:
+            i.p.end(signal.SIGINT)
+
+
+@contextlib.contextmanager
+def ovs_memif_between(o, work, frame):
+    """The NORMAL action between two memifs."""
+    with ovs(work, o.core_a) as (ctl, _):
+        for i in (0, 1):
+            run(*ctl, "add-port", "br0", f"m{i}", "--", "set", "Interface", f"m{i}", "type=dpdk",
+                f"options:dpdk-devargs={memif(work, i, 'server', frame)}")
+        yield
+
+
+# Two partitions, or what stands for them. Known names have known colours in reports.
 SYSTEMS = {
     "nethv": Nethv(),
     "ovs-dpdk split": Peer(ovs_between, virtio_ports("")),
     "ovs-dpdk packed": Peer(ovs_between, virtio_ports(PACKED)),
     "vhost split": Peer(vhost_between, virtio_ports("")),
     "vhost packed": Peer(vhost_between, virtio_ports(PACKED)),
+    "memif": Peer(memif_between, memif_ports),
+}
+
+ALONE = {"nethv": SYSTEMS["nethv"]}
+# Two ports of the machine: memifs, so that no NIC is needed and none is measured.
+P2P = {
+    "nethv": NethvUplinks(),
+    "ovs-dpdk memif": Peer(ovs_memif_between, memif_ports),
     "memif": Peer(memif_between, memif_ports),
 }

@@ -34,7 +34,7 @@ def options(rounds=3):
 def carried_out(found, rounds=3, m=None):
     m = m or Machine()
     with mock.patch.object(machine, "clocks", m.clocks), mock.patch.object(machine, "steal", m.steal), \
-            mock.patch.object(runner, "SYSTEMS", {}), mock.patch("sys.stderr"):
+            mock.patch("sys.stderr"):
         return runner.carry_out(options(rounds), found, random.Random(1))
 
 
@@ -42,12 +42,12 @@ def case_of(values, better="higher", **limits):
     """A case whose systems give the values of their lists, one a start."""
     left = {s: list(v) for s, v in values.items()}
 
-    def measure(o, system, work):
+    def measure(o, name, system, work):
         value = left[system].pop(0)
         if isinstance(value, Exception):
             raise value
         return {"value": value}
-    return runner.Case("t/max/64", "t", "max", "Mpps", better, values, measure, frame=64, **limits)
+    return runner.Case("t/max/64", "t", "max", "Mpps", better, {n: n for n in values}, measure, frame=64, **limits)
 
 
 class Rounds(unittest.TestCase):
@@ -107,9 +107,9 @@ class Summaries(unittest.TestCase):
         self.assertNotIn("ratio", runner.summaries(up)[0]["systems"][0])
 
     def test_other_figures_of_the_same_starts_are_cases(self):
-        def measure(o, system, work):
+        def measure(o, name, system, work):
             return {"value": 5.0, "ndr": {"value": 3.0, "outcome": "regular"}}
-        c = runner.Case("t/pdr/64", "t", "pdr", "Mpps", "higher", ["nethv"], measure, frame=64, at_least=1.0)
+        c = runner.Case("t/pdr/64", "t", "pdr", "Mpps", "higher", {"nethv": "nethv"}, measure, frame=64, at_least=1.0)
         c.also("ndr", id="t/ndr/64", kind="ndr", title="n")
         carried_out([c])
         pdr, ndr = runner.summaries(c)
