@@ -6,7 +6,13 @@
 
 #include <limits.h>
 
-enum mgmt_file { MGMT_FILE_SWITCH, MGMT_FILE_WORKER, MGMT_FILE_IMAGE, MGMT_FILE_EXT, MGMT_FILE_BENCH };
+enum mgmt_file {
+	MGMT_FILE_SWITCH,
+	MGMT_FILE_WORKER,
+	MGMT_FILE_IMAGE,
+	MGMT_FILE_EXT,
+	MGMT_FILE_BENCH
+};
 
 /* ctl.  0, or -ENOENT (text set: where was looked, and which variable helps). */
 int mgmt_path_find(enum mgmt_file what, char out[PATH_MAX]);
