@@ -347,16 +347,6 @@ class NethvUplinks(Nethv):
             i.p.end(signal.SIGINT)
 
 
-@contextlib.contextmanager
-def ovs_memif_between(o, work, frame):
-    """The NORMAL action between two memifs."""
-    with ovs(work, o.core_a) as (ctl, _):
-        for i in (0, 1):
-            run(*ctl, "add-port", "br0", f"m{i}", "--", "set", "Interface", f"m{i}", "type=dpdk",
-                f"options:dpdk-devargs={memif(work, i, 'server', frame)}")
-        yield
-
-
 # Two partitions, or what stands for them. Known names have known colours in reports.
 SYSTEMS = {
     "nethv": Nethv(),
@@ -371,6 +361,5 @@ ALONE = {"nethv": SYSTEMS["nethv"]}
 # Two ports of the machine: memifs, so that no NIC is needed and none is measured.
 P2P = {
     "nethv": NethvUplinks(),
-    "ovs-dpdk memif": Peer(ovs_memif_between, memif_ports),
     "memif": Peer(memif_between, memif_ports),
 }
