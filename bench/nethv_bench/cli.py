@@ -80,7 +80,8 @@ def measured(o, title):
     report = {"format": results.FORMAT, "title": title, "begun": datetime.now(timezone.utc).isoformat(timespec="seconds"),
               "command": ["nethv", "bench", *sys.argv[1:]], "machine": machine.facts(o.core_a, o.core_b),
               "versions": machine.versions()}
-    with machine.alone(), machine.huge_pages(2560):
+    with machine.alone(), machine.huge_pages(2560) as pages:
+        report["machine"]["hugepages"] = f"{pages} of 2 MiB"
         report["machine"]["core_to_core_ns"] = machine.clocks(o.core_a, o.core_b)["line_ns"]
         try:
             prepare(o, found)
