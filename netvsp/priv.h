@@ -99,9 +99,9 @@ struct netvsp_chan_stats {
 	uint64_t monitored;
 };
 
-/* One open channel: a queue of the port. */
 #define QUIET_NEVER 1u /* no place in a ring */
 
+/* One open channel: a queue of the port. */
 struct netvsp_chan {
 	/* Constant while open. */
 	struct netvsp_nic *nic;
@@ -114,8 +114,7 @@ struct netvsp_chan {
 	uint32_t *monitor; /* the guest may signal by this word; or NULL */
 	/* The lcore that reads the channel. */
 	alignas(64) struct vmbus_ring in;
-	uint32_t
-		quiet_at; /* atomic: the guest's index at which there is nothing to do, or QUIET_NEVER */
+	uint32_t quiet_at;    /* atomic: the guest's index with nothing to do, or QUIET_NEVER */
 	uint64_t burst;	      /* number of the last burst taken */
 	uint32_t nr_pending;  /* completions of it not yet written */
 	struct vsw_lend lend; /* what devices still read of its frames: completions wait for that */
