@@ -2,7 +2,7 @@
 """nethv bench: packet paths measured beside their peers, on the same two cores, in the same run.
 
   run CASE...        the cases whose names begin so; `list` names them
-  report             what one has time for in twenty minutes, as JSON and as a page
+  report             the most telling cases, in some half an hour, as JSON and as a page
   ab OLD NEW         two builds of nethv (build directories), in pairs
   compare A B        two reports
   html FILE          the page of a report once more
