@@ -45,6 +45,11 @@ NICS = {
 }
 # Nobody else is on a wire: QEMU's own network would answer, in the name of whoever is asked for.
 WIRES = {"apart": "hubport,id=n{n},hubid=1{n}", "hub": "hubport,id=n{n},hubid=0"}
+# "counted": an instruction is a nanosecond of all clocks of the machine, and a tick of its TSC.
+CPUS = {
+    "two": ["-accel", "tcg,thread=multi,tb-size=1024", "-smp", "2"],
+    "counted": ["-accel", "tcg,thread=single,tb-size=1024", "-icount", "shift=0", "-smp", "1"],
+}
 
 
 def say(text):
@@ -64,6 +69,7 @@ class Needs:
         self.nic = "port"   # where the NICs are, with commas between: see NICS
         self.wire = "apart" # "hub": the NICs reach each other
         self.append = ""    # further words for the kernel's command line, with commas between
+        self.cpu = "two"    # "counted": one, whose clock and TSC count its instructions
         self.test = "yes"   # part of ./dev test; "no": of ./dev lab only
         text = ""
         if path:
@@ -75,12 +81,14 @@ class Needs:
             if key not in vars(self):
                 sys.exit(f"lab: {path}: nobody knows '{key}'")
             setattr(self, key, type(getattr(self, key))(value))
-        for value, known in [(self.iommu, IOMMUS), (self.wire, WIRES)] + [(n, NICS) for n in self.nic.split(",")]:
+        for value, known in [(self.iommu, IOMMUS), (self.wire, WIRES), (self.cpu, CPUS)] + [
+                (n, NICS) for n in self.nic.split(",")]:
             if value not in known:
                 sys.exit(f"lab: {path}: nobody knows '{value}'; there are: {' '.join(known)}")
 
     def machine(self):
-        return self.kernel, self.memory, self.hugepages, self.load, self.iommu, self.nic, self.wire, self.append
+        return (self.kernel, self.memory, self.hugepages, self.load, self.iommu, self.nic, self.wire, self.append,
+                self.cpu)
 
 
 class Job:
@@ -157,8 +165,8 @@ class L1:
         return [f"{root}/lib64/ld-linux-x86-64.so.2", "--library-path",
                 f"{root}/usr/lib/x86_64-linux-gnu", f"{root}/usr/bin/qemu-system-x86_64",
                 "-L", f"{root}/usr/share/qemu", "-L", f"{root}/usr/share/seabios",
-                "-accel", "tcg,thread=multi,tb-size=1024", "-machine", "q35,kernel-irqchip=off",
-                "-cpu", "EPYC-Milan,+svm,+npt", "-smp", "2", "-m", str(self.needs.memory),
+                *CPUS[self.needs.cpu], "-machine", "q35,kernel-irqchip=off",
+                "-cpu", "EPYC-Milan,+svm,+npt", "-m", str(self.needs.memory),
                 "-nodefaults", "-display", "none", "-no-reboot", *serial,
                 *self.unit(),
                 "-fsdev", "local,id=hr,path=/,security_model=none,readonly=on,multidevs=remap",
