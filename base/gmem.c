@@ -47,13 +47,6 @@ void *gmem_map(const struct gmem *gm, gpa_t at, uint64_t len)
 	return NULL;
 }
 
-void *gmem_page(const struct gmem *gm, uint64_t pfn)
-{
-	if (pfn > UINT64_MAX >> GMEM_PAGE_SHIFT)
-		return NULL;
-	return gmem_map(gm, gpa(pfn << GMEM_PAGE_SHIFT), GMEM_PAGE_SIZE);
-}
-
 int gmem_read(const struct gmem *gm, gpa_t at, void *dst, size_t len)
 {
 	const void *p = gmem_map(gm, at, len);

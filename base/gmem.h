@@ -40,8 +40,23 @@ int gmem_add(struct gmem *gm, gpa_t at, uint64_t len, void *hva);
  * @len 0 is refused. */
 void *gmem_map(const struct gmem *gm, gpa_t at, uint64_t len);
 
-/* any.  Host address of the 4 KiB page @pfn, or NULL. Overflowing PFNs are refused. */
-void *gmem_page(const struct gmem *gm, uint64_t pfn);
+/* any.  Host address of the 4 KiB page @pfn, or NULL. Overflowing PFNs are refused. Regions are whole pages. */
+static inline void *gmem_page(const struct gmem *gm, uint64_t pfn)
+{
+	unsigned int i;
+
+	if (__builtin_expect(pfn > UINT64_MAX >> GMEM_PAGE_SHIFT, 0))
+		return NULL;
+	for (i = 0; i < gm->nr_regions; i++) {
+		const struct gmem_region *r = &gm->region[i];
+		uint64_t off = (pfn << GMEM_PAGE_SHIFT) -
+			       r->gpa; /* wraps below it: then it is too large */
+
+		if (__builtin_expect(off < r->len, 1))
+			return r->hva + off;
+	}
+	return NULL;
+}
 
 /* any.  0, or -EFAULT when the range is not wholly guest RAM (nothing copied then). */
 int gmem_read(const struct gmem *gm, gpa_t at, void *dst, size_t len);

@@ -42,6 +42,8 @@ struct kind {
 static const struct kind kinds[] = {
 	{"agg32", {LEN, 32, 1, TALK_NO_PPI, 0, 1}, 2, 1},
 	{"agg64", {LEN, 32, 2, TALK_NO_PPI, 0, 1}, 2, 1},
+	{"fwd32", {LEN, 32, 1, TALK_NO_PPI, 0, 1, true}, 2, 1},
+	{"fwd64", {LEN, 32, 2, TALK_NO_PPI, 0, 1, true}, 2, 1},
 	{"one32", {LEN, 1, 32, TALK_NO_PPI, 0, 1}, 2, 1},
 	{"one64", {LEN, 1, 64, TALK_NO_PPI, 0, 1}, 2, 1},
 	{"guests64", {LEN, 32, 1, TALK_NO_PPI, 0, 1}, 64, 1},

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TALK_LIST_MOST 128u /* words */
+
 static uint32_t head_len(const struct talk *k)
 {
 	return (uint32_t)sizeof(struct rndis_packet) + (k->ppi == TALK_NO_PPI ? 0 : 16);
@@ -61,27 +63,50 @@ void talker_prepare(struct talker *t, const struct talk *k, const uint8_t *dst, 
 	}
 }
 
-static void packet_send(const struct talker *t, uint32_t p)
+/* The list of a packet with all messages in one range. Its bytes. */
+static uint32_t list_whole(const struct talker *t, uint64_t first, uint64_t *w)
 {
 	const uint32_t pages = (t->bytes + VMBUS_PAGE_SIZE - 1) / VMBUS_PAGE_SIZE;
+	uint32_t i;
+
+	w[0] = 1ull << 32;
+	w[1] = t->bytes;
+	for (i = 0; i < pages; i++)
+		w[2 + i] = first + i;
+	return (2 + pages) * 8;
+}
+
+/* With a range for each. */
+static uint32_t list_each(const struct talker *t, uint64_t first, uint64_t *w)
+{
+	const uint32_t len = message_len(t->k);
+	uint32_t i, k, n = 1;
+
+	w[0] = (uint64_t)t->k->nr << 32;
+	for (i = 0; i < t->k->nr; i++) {
+		const uint32_t at = i * len, off = at % VMBUS_PAGE_SIZE;
+
+		w[n++] = (uint64_t)off << 32 | len;
+		for (k = 0; k < (off + len + VMBUS_PAGE_SIZE - 1) / VMBUS_PAGE_SIZE; k++)
+			w[n++] = first + at / VMBUS_PAGE_SIZE + k;
+	}
+	return n * 8;
+}
+
+static void packet_send(const struct talker *t, uint32_t p)
+{
 	const struct nvsp_msg m = {.type = NVSP_MSG_RNDIS_PKT,
 				   .rndis_pkt = {NVSP_CHANNEL_DATA, NVSP_SECTION_NONE, 0}};
-	struct {
-		struct vmbus_pkt_gpa_direct h;
-		struct vmbus_gpa_range r;
-		uint64_t pfn[32];
-	} list = {{0, 1}, {t->bytes, 0}, {0}};
-	const uint32_t len = 16 + pages * 8;
+	uint64_t list[TALK_LIST_MOST];
+	const uint32_t len =
+		(t->k->has_ranges ? list_each : list_whole)(t, t->first_pfn + p * t->k->step, list);
 	const struct vmbus_pkt_desc d = {.type = VMBUS_PKT_GPA_DIRECT,
 					 .offset8 = (uint16_t)((sizeof(d) + len) / 8),
 					 .len8 = (uint16_t)((sizeof(d) + len + sizeof(m)) / 8),
 					 .flags = VMBUS_PKT_FLAG_COMPLETION_REQUESTED,
 					 .trans_id = p};
-	uint32_t i;
 
-	for (i = 0; i < pages; i++)
-		list.pfn[i] = t->first_pfn + p * t->k->step + i;
-	if (!bed_send(t->bed, 0, &d, &list, len, &m, sizeof(m)))
+	if (!bed_send(t->bed, 0, &d, list, len, &m, sizeof(m)))
 		abort();
 }
 

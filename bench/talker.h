@@ -16,6 +16,7 @@ struct talk {
 	uint32_t value; /* of the PPI */
 	uint32_t
 		step; /* pages from a packet's messages to the next one's; 0: all send the same ones */
+	bool has_ranges; /* each message is a GPA range of its own, as those that a guest forwards are */
 };
 
 struct talker {

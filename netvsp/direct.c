@@ -72,7 +72,7 @@ uint8_t netvsp_put_in_place(struct give *w, const struct vsw_slot *s, const stru
 	write_in_place(w, s, at, start, len, px);
 	section_use(w, sec);
 	x->range[x->nr_ranges++] = (struct vmbus_xfer_range){len, sec * w->section_size + start};
-	w->fill = w->section_size; /* nothing is copied behind it */
+	w->at = w->end; /* nothing is copied behind it */
 	w->nr_placed++;
 	vsw_direct_gone(s->mbuf);
 	return VSW_DROP_none;

@@ -12,7 +12,8 @@
 #include "netvsp/give.h"
 #include "vswitch/offload.h"
 
-#define OUT_MARGIN 512u /* for control answers */
+#define OUT_MARGIN    512u /* for control answers */
+#define SECTIONS_MORE 16u
 
 uint32_t netvsp_out_reserve(const struct netvsp_chan *ch)
 {
@@ -36,12 +37,17 @@ void netvsp_signal(struct netvsp_chan *ch, unsigned int lcore, bool wanted)
 
 /* ---- Writing one message ------------------------------------------------------------------- */
 
-/* 16 bytes at a time, the last ones overlapping: exact, so that no byte of another partition's
- * frame is left behind in the guest's buffer. */
+/* Exact, so that no byte of another partition's frame is left behind in the guest's buffer: what a move of 16 bytes
+ * would copy too much overlaps the one before. */
 static inline void copy_exact(uint8_t *dst, const uint8_t *src, uint32_t n)
 {
 	uint32_t i;
 
+	if (likely(n - 32 <= 32)) { /* small frames */
+		rte_mov32(dst, src);
+		rte_mov32(dst + n - 32, src + n - 32);
+		return;
+	}
 	if (unlikely(n < 16)) {
 		memcpy(dst, src, n);
 		return;
@@ -128,25 +134,25 @@ void netvsp_xfer_close(struct give *w)
 	w->space -= (int32_t)vmbus_ring_put(&w->ch->out, &d, &x->h, hdr, &m, NVSP_MSG_SIZE);
 	w->ch->tx.ring_packets++;
 	x->nr_ranges = 0;
-	w->fill = w->section_size; /* the next packet begins with a section of its own */
+	w->at = w->end; /* the next packet begins with a section of its own */
 }
 
-/* A frame that is cut needs more sections than the one that was taken for it. */
-static void sections_more(struct give *w)
+static __attribute__((noinline)) bool sections_more(struct give *w)
 {
-	if (w->next_sec < w->nr_sec)
-		return;
-	w->nr_sec = netvsp_pool_take(w->ch->nic, w->sec, VSW_VEC_SIZE, w->ch->nic->pool.keep);
+	w->nr_sec = netvsp_pool_take(w->ch->nic, w->sec, SECTIONS_MORE, w->ch->nic->pool.keep);
 	w->next_sec = 0;
+	return w->nr_sec > 0;
 }
 
 /* Makes the next section the current one, chained to the packet under construction. */
 static bool section_next(struct give *w)
 {
-	if (w->next_sec == w->nr_sec)
+	if (unlikely(w->next_sec == w->nr_sec) && !sections_more(w))
 		return false;
+	w->nr_used++;
 	section_use(w, w->sec[w->next_sec++]);
-	w->fill = 0;
+	w->at = w->cur * w->section_size;
+	w->end = w->at + w->section_size;
 	return true;
 }
 
@@ -160,18 +166,17 @@ static inline __attribute__((always_inline)) uint8_t put_frame(struct give *w,
 	uint32_t len = message_len(&s->pkt, is_tagged, px);
 	struct xfer *x = &w->x;
 
-	if (unlikely(s->pkt.len > w->st->mtu + 18u || len > w->section_size))
+	if (unlikely(s->pkt.len > w->len_max || len > w->section_size))
 		return VSW_DROP_too_big;
 	if (x->nr_ranges == NETVSP_RANGES_MAX)
 		netvsp_xfer_close(w);
 	if (x->nr_ranges == 0 && w->space < (int32_t)xfer_size(NETVSP_RANGES_MAX))
 		return VSW_DROP_rx_ring_full;
-	if (w->section_size - w->fill < len && !section_next(w))
+	if (w->end - w->at < len && !section_next(w))
 		return VSW_DROP_rx_no_buffer;
-	write_at(w, s, w->cur * w->section_size + w->fill, len, is_tagged, px);
-	x->range[x->nr_ranges++] =
-		(struct vmbus_xfer_range){len, w->cur * w->section_size + w->fill};
-	w->fill += len;
+	write_at(w, s, w->at, len, is_tagged, px);
+	x->range[x->nr_ranges++] = (struct vmbus_xfer_range){len, w->at};
+	w->at += len;
 	return 0;
 }
 
@@ -232,7 +237,6 @@ static uint8_t give_segments(struct give *w, const struct vsw_slot *s, const str
 
 	vsw_seg_begin(&g, w->v, s);
 	while (!why && vsw_seg_next(&g)) {
-		sections_more(w);
 		why = put_special(w, &g.slot, x);
 		if (why)
 			break;
@@ -313,6 +317,7 @@ static bool give_begin(struct give *w, struct netvsp_chan *ch, struct vsw_vec *v
 	if (!w->g || !w->filter)
 		return false;
 	w->section_size = w->st->section_size;
+	w->len_max = w->st->mtu + 18u;
 	w->space = vmbus_ring_space(&ch->out);
 	if (unlikely(w->space < 0)) {
 		netvsp_fault(ch, "read index outside the ring");
@@ -320,11 +325,12 @@ static bool give_begin(struct give *w, struct netvsp_chan *ch, struct vsw_vec *v
 	}
 	w->space -= (int32_t)netvsp_out_reserve(ch);
 	w->seq = netvsp_seq_next(ch->rx_seq);
-	w->nr_sec = netvsp_pool_take(nic, w->sec, n, nic->pool.keep);
+	w->nr_sec = netvsp_pool_take(nic, w->sec, RTE_MIN(n, ch->nr_used + 1), nic->pool.keep);
 	w->next_sec = 0;
+	w->nr_used = 0;
 	w->nr_more = 0;
 	w->nr_placed = 0;
-	w->fill = w->section_size;
+	w->at = w->end = 0;
 	w->x.nr_ranges = 0;
 	return true;
 }
@@ -335,6 +341,7 @@ static bool give_end(struct give *w, uint16_t given)
 	struct netvsp_chan *ch = w->ch;
 
 	netvsp_pool_give(ch->nic, w->sec + w->next_sec, w->nr_sec - w->next_sec);
+	ch->nr_used = w->nr_used;
 	if (given == 0)
 		return false;
 	if (w->x.nr_ranges)

@@ -43,7 +43,10 @@ struct give {
 	uint32_t section_size;
 	int32_t space; /* of the ring, after the reserve */
 	uint32_t nr_sec, next_sec;
-	uint32_t fill;	    /* bytes used in the current section */
+	uint32_t nr_used;   /* sections of this burst */
+	uint32_t at;	    /* of the buffer: where the next message goes */
+	uint32_t end;	    /* of the current section */
+	uint32_t len_max;   /* of a frame */
 	uint16_t cur;	    /* current section */
 	uint32_t filter;    /* the guest's, not 0 */
 	uint32_t nr_more;   /* segments besides one a frame */

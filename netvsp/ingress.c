@@ -10,17 +10,12 @@
 #include <rte_branch_prediction.h>
 #include <rte_cycles.h>
 #include <rte_memcpy.h>
-#include <rte_prefetch.h>
 
-#include "base/gmem.h"
-#include "netvsp/priv.h"
+#include "netvsp/pieces.h"
 #include "netvsp/rndis.h"
 #include "vswitch/offload.h"
 
 #define COMPLETION_SIZE (sizeof(struct vmbus_pkt_desc) + NVSP_MSG_SIZE + VMBUS_PKT_TRAILER)
-
-/* Bytes of a list of one range in one page. */
-#define PAGE_LIST (sizeof(struct vmbus_pkt_gpa_direct) + sizeof(struct vmbus_gpa_range) + 8)
 
 /* A burst ends when its long frames make this many segments: other queues want their turn. */
 #define TO_CUT_MAX 512u
@@ -31,185 +26,10 @@ struct take {
 	struct vsw_vec *v;
 	struct vmbus_g2h_slot *slot;
 	uint32_t avail;	    /* bytes that wait in the ring from in.own */
+	uint32_t len_max;   /* of a frame that is not cut */
 	uint32_t nr_max;    /* packets to take in this burst */
 	uint32_t nr_to_cut; /* segments that its frames will make */
 };
-
-/* ---- One packet's bytes: a section and ranges, one after the other -------------------------- */
-
-/* A range list has at most this many pages, and a section two: take_data() leaves room for them. */
-#define PIECES_MAX (NETVSP_RANGE_BYTES_MAX / 8 + 2)
-_Static_assert(PIECES_MAX < VSW_SG_MAX, "one packet's pieces fit a vector");
-
-/* Appends @len bytes at @ptr to the vector's pieces; joins neighbours from piece @first on. Ranges
- * are not joined with each other: a driver puts one message in each, so the place of the next
- * message is known from the list, without waiting for the length in this one's header. */
-static inline void piece_add(struct vsw_vec *v, uint32_t first, const uint8_t *ptr, uint32_t len)
-{
-	struct vsw_sg *last = v->nr_sg > first ? &v->sg[v->nr_sg - 1] : NULL;
-
-	if (last && last->ptr + last->len == ptr)
-		last->len += len;
-	else
-		v->sg[v->nr_sg++] = (struct vsw_sg){ptr, len};
-}
-
-/* [@off, @off + @len) of a GPADL, which the caller checked to be inside. */
-static void pieces_of_gpadl(struct vsw_vec *v, uint32_t first, const struct vmbus_gpadl *g,
-			    uint32_t off, uint32_t len)
-{
-	if (likely(g->flat != NULL)) {
-		piece_add(v, first, g->flat + off, len);
-		return;
-	}
-	while (len) {
-		uint32_t in_page = off % VMBUS_PAGE_SIZE;
-		uint32_t run = VMBUS_PAGE_SIZE - in_page < len ? VMBUS_PAGE_SIZE - in_page : len;
-
-		piece_add(v, first, g->page[off / VMBUS_PAGE_SIZE] + in_page, run);
-		off += run;
-		len -= run;
-	}
-}
-
-static const char *pieces_of_section(struct take *t, uint32_t first, const struct nvsp_msg *m,
-				     uint32_t *total)
-{
-	const struct vmbus_gpadl *g = atomic_load_explicit(&t->ch->nic->send, memory_order_acquire);
-	uint32_t index = m->rndis_pkt.section_index, size = m->rndis_pkt.section_size;
-
-	if (!g)
-		return "send section used without a send buffer";
-	if (size > NETVSP_SEND_SECTION || index >= g->len / NETVSP_SEND_SECTION)
-		return "send section outside the send buffer";
-	*total += size;
-	if (size)
-		pieces_of_gpadl(t->v, first, g, index * NETVSP_SEND_SECTION, size);
-	return NULL;
-}
-
-/* One GPA range at @p of @room bytes; *@used tells what it took. */
-static const char *pieces_of_range(struct take *t, const uint8_t *p, uint32_t room, uint32_t *used,
-				   uint32_t *total)
-{
-	const uint32_t first = t->v->nr_sg;
-	const struct gmem *gm = &t->ch->info->peer->gm;
-	struct vmbus_gpa_range r;
-	uint32_t pages, i, off;
-
-	if (room < sizeof(r))
-		return "GPA range list is cut short";
-	memcpy(&r, p, sizeof(r));
-	if (r.byte_offset >= VMBUS_PAGE_SIZE || r.byte_count > UINT32_MAX / 2)
-		return "GPA range with a bad offset or length";
-	pages = (r.byte_offset + r.byte_count + VMBUS_PAGE_SIZE - 1) / VMBUS_PAGE_SIZE;
-	if (pages > (room - sizeof(r)) / 8)
-		return "GPA range longer than its page list";
-	*used = (uint32_t)sizeof(r) + pages * 8;
-	*total += r.byte_count;
-	for (i = 0, off = r.byte_offset; i < pages; i++, off = 0) {
-		uint32_t run =
-			VMBUS_PAGE_SIZE - off < r.byte_count ? VMBUS_PAGE_SIZE - off : r.byte_count;
-		const uint8_t *page;
-		uint64_t pfn;
-
-		memcpy(&pfn, p + sizeof(r) + i * 8, sizeof(pfn));
-		page = gmem_page(gm, pfn);
-		if (!page)
-			return "GPA range outside of RAM";
-		if (run) {
-			/* The lines are in the guest's cache: asked for now, they come side by side.
-			 * Paired runs: 10 % fewer cycles a 64-byte packet. */
-			rte_prefetch0(page + off);
-			rte_prefetch0(page + off + 64);
-			piece_add(t->v, first, page + off, run);
-		}
-		r.byte_count -= run;
-	}
-	return NULL;
-}
-
-/* What most packets of a stock driver are: one range in one page. False: not that, nothing was done. */
-static inline bool piece_of_page(struct take *t, uint32_t at, uint32_t *total, const char **why)
-{
-	const struct gmem *gm = &t->ch->info->peer->gm;
-	struct {
-		struct vmbus_pkt_gpa_direct h;
-		struct vmbus_gpa_range r;
-		uint64_t pfn;
-	} list;
-	const uint8_t *page;
-
-	vmbus_ring_read(&t->ch->in, at, &list, sizeof(list));
-	if (list.h.range_count != 1 || list.r.byte_offset >= VMBUS_PAGE_SIZE ||
-	    list.r.byte_count > VMBUS_PAGE_SIZE - list.r.byte_offset || list.r.byte_count == 0)
-		return false;
-	page = gmem_page(gm, list.pfn);
-	if (!page) {
-		*why = "GPA range outside of RAM";
-		return true;
-	}
-	page += list.r.byte_offset;
-	rte_prefetch0(page); /* see pieces_of_range() */
-	rte_prefetch0(page + 64);
-	t->v->sg[t->v->nr_sg++] = (struct vsw_sg){page, list.r.byte_count};
-	*total += list.r.byte_count;
-	return true;
-}
-
-static const char *pieces_of_ranges(struct take *t, uint32_t first, const struct vmbus_pkt_desc *d,
-				    uint32_t *total)
-{
-	uint32_t len = d->offset8 * 8u - (uint32_t)sizeof(*d), at, used;
-	uint32_t from = vmbus_ring_wrap(&t->ch->in, t->ch->in.own + (uint32_t)sizeof(*d));
-	struct vmbus_pkt_gpa_direct h;
-	const char *why = NULL;
-
-	if (d->offset8 * 8u < sizeof(*d) + sizeof(h))
-		return "GPA-direct packet without a range list";
-	if (len > sizeof(t->ch->ranges))
-		return "GPA range list too long";
-	if (likely(len == PAGE_LIST && t->v->nr_sg == first) && piece_of_page(t, from, total, &why))
-		return why;
-	vmbus_ring_read(&t->ch->in, from, t->ch->ranges, len);
-	memcpy(&h, t->ch->ranges, sizeof(h));
-	if (h.range_count == 0 || h.range_count > len / sizeof(struct vmbus_gpa_range))
-		return "GPA-direct packet with a bad range count";
-	for (at = sizeof(h); h.range_count-- > 0; at += used) {
-		why = pieces_of_range(t, t->ch->ranges + at, len - at, &used, total);
-		if (why)
-			return why;
-	}
-	return NULL;
-}
-
-/* All bytes of the packet, as pieces from v->sg[@first]. NULL, or why the guest is at fault. */
-static const char *packet_pieces(struct take *t, uint32_t first, const struct vmbus_pkt_desc *d,
-				 const struct nvsp_msg *m, uint32_t *total)
-{
-	const char *why = NULL;
-
-	*total = 0;
-	if (m->rndis_pkt.section_index != NVSP_SECTION_NONE)
-		why = pieces_of_section(t, first, m, total);
-	if (!why && d->type == VMBUS_PKT_GPA_DIRECT)
-		why = pieces_of_ranges(t, first, d, total);
-	return why;
-}
-
-/* Gathers @len bytes that begin @off into piece @i. The caller knows that they exist. */
-static void gather(const struct vsw_vec *v, uint32_t i, uint32_t off, uint8_t *dst, uint32_t len)
-{
-	while (len) {
-		uint32_t run = v->sg[i].len - off < len ? v->sg[i].len - off : len;
-
-		memcpy(dst, v->sg[i].ptr + off, run);
-		dst += run;
-		len -= run;
-		off = 0;
-		i++;
-	}
-}
 
 /* ---- RNDIS messages of a packet -> slots --------------------------------------------------- */
 
@@ -230,23 +50,13 @@ static inline void cursor_advance(const struct vsw_vec *v, struct cursor *c, uin
 	c->off += n;
 }
 
-/* The fetch-once of design rule 2: 128 bytes with constant-size loads where the page allows. */
-static inline uint32_t snapshot(const struct vsw_vec *v, struct vsw_slot *s, const struct cursor *c)
+/* 128 bytes with constant-size loads where the page allows. */
+static inline void snapshot_run(uint8_t *snap, const uint8_t *p, uint32_t n)
 {
-	const struct vsw_sg *sg = &v->sg[c->piece];
-	const uint8_t *p = sg->ptr + c->off;
-	uint32_t want = c->left < VSW_SNAP_SIZE ? c->left : VSW_SNAP_SIZE;
-
-	if (likely(sg->len - c->off >= want)) {
-		if (likely(((uintptr_t)p & (VMBUS_PAGE_SIZE - 1)) <=
-			   VMBUS_PAGE_SIZE - VSW_SNAP_SIZE))
-			memcpy(s->snap, p, VSW_SNAP_SIZE);
-		else
-			memcpy(s->snap, p, want);
-	} else {
-		gather(v, c->piece, c->off, s->snap, want);
-	}
-	return want;
+	if (likely(((uintptr_t)p & (VMBUS_PAGE_SIZE - 1)) <= VMBUS_PAGE_SIZE - VSW_SNAP_SIZE))
+		memcpy(snap, p, VSW_SNAP_SIZE);
+	else
+		memcpy(snap, p, n);
 }
 
 /* Per-packet information pushed the frame's head out of the snapshot: fetch it again in its place.
@@ -257,16 +67,16 @@ static void refetch_head(const struct vsw_vec *v, struct vsw_slot *s, struct cur
 	uint32_t n = s->pkt.len < VSW_SNAP_SIZE ? s->pkt.len : VSW_SNAP_SIZE;
 
 	cursor_advance(v, &c, skip);
-	gather(v, c.piece, c.off, s->snap, n);
+	netvsp_gather(v, c.piece, c.off, s->snap, n);
 	s->pkt.hdr_off = VSW_SNAP_OFF;
 	s->pkt.hdr_len = (uint16_t)n;
 }
 
-static inline uint16_t why_dropped(const struct netvsp_nic *nic, const struct rndis_frame *f)
+static inline uint16_t why_dropped(const struct take *t, const struct rndis_frame *f)
 {
 	if (unlikely(f->data_len < VSW_FRAME_MIN))
 		return VSW_DROP_runt;
-	if (unlikely(f->data_len > nic->st->mtu + 18u))
+	if (unlikely(f->data_len > t->len_max))
 		return f->offloads & RNDIS_OFFLOAD_LSO && f->data_len <= VSW_LSO_MAX
 			       ? VSW_DROP_none
 			       : VSW_DROP_too_big;
@@ -274,9 +84,8 @@ static inline uint16_t why_dropped(const struct netvsp_nic *nic, const struct rn
 }
 
 /* Headers are looked at as far as they may be private. */
-static __attribute__((noinline)) void take_offload(struct take *t, struct vsw_slot *s,
-						   const struct cursor *c,
-						   const struct rndis_frame *f)
+static void take_offload(struct take *t, struct vsw_slot *s, const struct cursor *c,
+			 const struct rndis_frame *f)
 {
 	struct nethv_pkt *p = &s->pkt;
 
@@ -303,7 +112,7 @@ static inline void fill_slot(struct take *t, struct vsw_slot *s, const struct cu
 	p->vlan_tci = f->vlan_tci;
 	p->flags = f->has_vlan ? NETHV_PKT_VLAN : 0;
 	p->hash = f->hash;
-	p->drop_reason = why_dropped(t->ch->nic, f);
+	p->drop_reason = why_dropped(t, f);
 	s->mbuf = NULL;
 	if (likely(sg->len - c->off >= f->data_off + f->data_len)) {
 		s->data = sg->ptr + c->off + f->data_off;
@@ -332,6 +141,62 @@ static void fill_lost(struct vsw_slot *s, uint16_t reason)
 	s->data = NULL;
 }
 
+/* The first bytes of a message become private: the fetch-once of design rule 2. What most messages are: whole in one
+ * piece, and without per-packet information. Returns its length, or 0: it is another one, or a bad one, and nothing
+ * was decided. */
+static inline uint32_t take_plain(const struct take *t, struct vsw_slot *s, const uint8_t *at,
+				  uint32_t run)
+{
+	struct nethv_pkt *p = &s->pkt;
+	uint32_t len, off, data_len, head;
+
+	head = run < VSW_SNAP_SIZE ? run : VSW_SNAP_SIZE;
+	snapshot_run(s->snap, at, head);
+	if (unlikely(run < sizeof(struct rndis_packet)))
+		return 0;
+	len = rndis_field(s->snap, offsetof(struct rndis_packet, hdr.len));
+	off = rndis_field(s->snap, offsetof(struct rndis_packet, data_offset)) + RNDIS_REL;
+	data_len = rndis_field(s->snap, offsetof(struct rndis_packet, data_len));
+	if (unlikely(rndis_field(s->snap, 0) != RNDIS_MSG_PACKET ||
+		     rndis_field(s->snap, offsetof(struct rndis_packet, ppi_len)) != 0))
+		return 0;
+	if (unlikely(len > run || off < sizeof(struct rndis_packet) || off > len ||
+		     data_len > len - off || data_len - VSW_FRAME_MIN > t->len_max - VSW_FRAME_MIN))
+		return 0;
+	head = head > off ? head - off : 0;
+	if (head > data_len)
+		head = data_len;
+	if (unlikely(head < 64 && head < data_len))
+		return 0;
+	p->len = data_len;
+	p->hdr_off = (uint16_t)(VSW_SNAP_OFF + off);
+	p->hdr_len = (uint16_t)head;
+	p->flags = p->vlan_tci = 0;
+	p->hash = 0;
+	p->drop_reason = VSW_DROP_none;
+	s->mbuf = NULL;
+	s->data = at + off;
+	return len;
+}
+
+/* Any other one, after take_plain(). If it goes on in another piece, what was fetched of it is forgotten and all fetched
+ * again. Returns its length, or 0: it is malformed, and its slot says so. */
+static __attribute__((noinline)) uint32_t take_any(struct take *t, struct vsw_slot *s,
+						   const struct cursor *c)
+{
+	uint32_t snap_len = c->left < VSW_SNAP_SIZE ? c->left : VSW_SNAP_SIZE;
+	struct rndis_frame f;
+
+	if (t->v->sg[c->piece].len - c->off < snap_len)
+		netvsp_gather(t->v, c->piece, c->off, s->snap, snap_len);
+	if (rndis_parse_packet(s->snap, snap_len, c->left, &f)) {
+		fill_lost(s, VSW_DROP_bad_rndis);
+		return 0;
+	}
+	fill_slot(t, s, c, &f, snap_len);
+	return f.msg_len;
+}
+
 enum walk { WALK_OK, WALK_BAD, WALK_FULL };
 
 /* Turns the packet's RNDIS messages into slots. WALK_FULL: the vector has no room for all of them. */
@@ -339,24 +204,26 @@ static enum walk walk_messages(struct take *t, uint32_t first, uint32_t total)
 {
 	struct cursor c = {first, 0, total};
 	struct vsw_vec *v = t->v;
-	uint32_t n;
+	uint32_t n, len;
 
 	for (n = 0; c.left; n++) {
+		const struct vsw_sg *sg = &v->sg[c.piece];
 		struct vsw_slot *s = &v->slot[v->n];
-		struct rndis_frame f;
-		uint32_t snap_len;
 
 		if (v->n == VSW_VEC_SIZE)
 			return WALK_FULL;
-		snap_len = snapshot(v, s, &c);
-		if (n == NETVSP_MSGS_MAX || rndis_parse_packet(s->snap, snap_len, c.left, &f)) {
+		if (unlikely(n == NETVSP_MSGS_MAX)) {
 			fill_lost(s, VSW_DROP_bad_rndis);
 			v->n++;
 			return WALK_BAD;
 		}
-		fill_slot(t, s, &c, &f, snap_len);
+		len = take_plain(t, s, sg->ptr + c.off, sg->len - c.off);
+		if (unlikely(len == 0))
+			len = take_any(t, s, &c);
 		v->n++;
-		cursor_advance(v, &c, f.msg_len);
+		if (unlikely(len == 0))
+			return WALK_BAD;
+		cursor_advance(v, &c, len);
 	}
 	return n ? WALK_OK : WALK_BAD;
 }
@@ -501,9 +368,9 @@ static enum step take_data(struct take *t, const struct vmbus_pkt_desc *d, const
 
 	if (!(d->flags & VMBUS_PKT_FLAG_COMPLETION_REQUESTED))
 		return fault(t, "data packet that asks for no completion");
-	if (t->slot->nr_taken >= t->nr_max || first > VSW_SG_MAX - PIECES_MAX)
+	if (t->slot->nr_taken >= t->nr_max || first > VSW_SG_MAX - NETVSP_PIECES_MAX)
 		return STEP_STOP;
-	why = packet_pieces(t, first, d, m, &total);
+	why = netvsp_pieces(t->ch, t->v, d, m, &total);
 	if (why)
 		return fault(t, why);
 	refuses = atomic_load_explicit(&t->ch->nic->refuses, memory_order_relaxed);
@@ -568,7 +435,7 @@ static enum step control_rndis(struct take *t, const struct vmbus_pkt_desc *d,
 			       const struct nvsp_msg *m, struct netvsp_answer *a)
 {
 	uint32_t first = t->v->nr_sg, total;
-	const char *why = packet_pieces(t, first, d, m, &total);
+	const char *why = netvsp_pieces(t->ch, t->v, d, m, &total);
 
 	if (why)
 		return fault(t, why);
@@ -576,7 +443,7 @@ static enum step control_rndis(struct take *t, const struct vmbus_pkt_desc *d,
 	a->completion.type = NVSP_MSG_RNDIS_PKT_COMPLETE;
 	a->completion.rndis_pkt_complete.status = NVSP_STATUS_INVALID_RNDIS;
 	if (total >= sizeof(struct rndis_hdr) + 4 && total <= sizeof(t->ch->control)) {
-		gather(t->v, first, 0, t->ch->control, total);
+		netvsp_gather(t->v, first, 0, t->ch->control, total);
 		netvsp_control_rndis(t->ch, t->ch->control, total, a);
 	}
 	t->v->nr_sg = first;
@@ -741,6 +608,7 @@ uint16_t netvsp_rx(void *be, uint16_t q, struct vsw_vec *v)
 	v->lend = &ch->lend;
 	t.avail = (uint32_t)avail;
 	t.nr_max = ch->burst_max;
+	t.len_max = nic->st->mtu + 18u;
 	t.slot = vmbus_state_g2h_next(ch->cs);
 	t.slot->nr_taken = 0;
 	t.slot->nr_freed = 0;

@@ -134,6 +134,7 @@ struct netvsp_chan {
 	alignas(64) rte_spinlock_t lock;
 	struct vmbus_ring out;
 	uint32_t rx_seq;
+	uint32_t nr_used; /* sections of the last burst: so many are taken for the next one, too */
 	uint64_t burst_done;
 	struct netvsp_chan_stats tx;
 };
