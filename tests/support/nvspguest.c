@@ -136,9 +136,22 @@ static uint32_t put_section(struct nguest *g, struct nvsp_msg *m)
 	return n;
 }
 
-/* The rest in up to 12 ranges, some of them tiny. Returns the bytes of the list. */
+/* How many bytes the next range has: some are tiny. Or a message each, as a guest forwards them. */
+static uint32_t range_bytes(struct nguest *g, uint32_t at, uint32_t left, bool by_message)
+{
+	uint32_t n;
+
+	if (by_message)
+		memcpy(&n, g->stream + at + offsetof(struct rndis_hdr, len), sizeof(n));
+	else
+		n = 1 + prng_below(g->rng, prng_below(g->rng, 2) ? 80 : left);
+	return n < left ? n : left;
+}
+
+/* The rest in up to 12 ranges. Returns the bytes of the list. */
 static uint32_t put_ranges(struct nguest *g, uint8_t *list, uint32_t at)
 {
+	const bool by_message = at == 0 && prng_below(g->rng, 3) == 0;
 	struct vmbus_pkt_gpa_direct h = {0};
 	uint32_t len = sizeof(h), left, n;
 
@@ -146,9 +159,7 @@ static uint32_t put_ranges(struct nguest *g, uint8_t *list, uint32_t at)
 	shuffle(g->rng, g->own, NGUEST_OWN_PAGES);
 	for (; at < g->stream_len; at += n) {
 		left = g->stream_len - at;
-		n = prng_below(g->rng, 2) ? 1 + prng_below(g->rng, 80)
-					  : 1 + prng_below(g->rng, left);
-		n = n > left || h.range_count == RANGES_MAX - 1 ? left : n;
+		n = h.range_count == RANGES_MAX - 1 ? left : range_bytes(g, at, left, by_message);
 		len += put_range(g, list + len, at, n);
 		h.range_count++;
 	}
