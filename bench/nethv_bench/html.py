@@ -370,7 +370,7 @@ def _pairs(flat):
 def sample_table(page, case):
     """All starts of a case, in the order in which they were."""
     columns = [("order", "n"), "system", (case["unit"], "n"), "quantiles", "clock", "counters",
-               "trials: Mpps sent, lost"]
+               "trials: millions a second, lost"]
     rows = []
     for start, name in sorted(((start, s["system"]) for s in case["systems"] for start in s["starts"]),
                               key=lambda pair: pair[0]["order"]):
