@@ -123,10 +123,13 @@ def ppm(part, whole):
 def rows_of(g, got, seconds):
     """What became of the frames that were sent in each second: a generator tells of all at once, a guest of some."""
     rows = got.get("rows", [])
-    while len(rows) < seconds and "rows" not in got:
+    while len(rows) <= seconds and "rows" not in got:
         v = g.trial(f"show={len(rows)}", 0)
         rows += [[v[f"row{i}_{what}"] for what in ("sent", "received", "max_ns")] for i in range(SHOWN)]
-    return [{"sent": sent, "lost": sent - received, "max_us": ns / 1e3} for sent, received, ns in rows if sent]
+    # The last frames may have been late: they are the last second's.
+    whole, late = rows[:seconds - 1], rows[seconds - 1:]
+    whole.append([sum(r[0] for r in late), sum(r[1] for r in late), max((r[2] for r in late), default=0)])
+    return [{"sent": sent, "lost": sent - received, "max_us": ns / 1e3} for sent, received, ns in whole]
 
 
 def generator_alone(o, frame=64):
