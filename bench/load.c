@@ -27,6 +27,7 @@
 #define RING   1024u
 #define BUFS   8191u
 #define BURST  64u
+#define SLACK  64u  /* of a buffer beyond a frame: virtio's header, a tag */
 #define PERIOD 200u /* looks at the input a second */
 
 struct side {
@@ -107,7 +108,8 @@ static void side_start(struct side *s, uint16_t port)
 	s->port = port;
 	snprintf(name, sizeof(name), "load%u", port);
 	s->pool = rte_pktmbuf_pool_create(
-		name, BUFS, 256, 0, (uint16_t)(RTE_PKTMBUF_HEADROOM + RTE_ALIGN(size_max, 64)), 0);
+		name, BUFS, 256, 0,
+		(uint16_t)(RTE_PKTMBUF_HEADROOM + RTE_ALIGN(size_max + SLACK, 64)), 0);
 	if (!s->pool)
 		die("no memory for buffers");
 	if (rte_eth_dev_configure(port, 1, 1, &conf)) {

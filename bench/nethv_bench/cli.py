@@ -18,7 +18,7 @@ import tempfile
 import time
 from datetime import datetime, timezone
 
-from . import ab, cases, compare, html, loads, machine, plot, results, rfc2889, rfc9004, runner, search, text
+from . import ab, cases, compare, html, loads, machine, plot, results, rfc2889, rfc9004, runner, search, text, words
 from .process import NETHV, Failure, end_all
 from .systems import JUMBO, P2P, SYSTEMS, Nethv
 
@@ -92,9 +92,11 @@ def prepare(o, found):
     for c in found:
         if c.head["kind"] == "max":
             cases.best_inflight(o, c.head["frame_bytes"], c.systems, say)
-    if any(c.head["kind"] == "pdr" for c in found):
-        o.generator_mpps = round(loads.generator_alone(o), 2)
-        say(f"the generator alone: {o.generator_mpps} Mpps")
+    for c in found:
+        frame = words.frame(c.head)
+        if c.head["kind"] == "pdr" and frame not in o.generator_mpps:
+            o.generator_mpps[frame] = round(loads.generator_alone(o, c.head["frame_bytes"]), 2)
+            say(f"the generator alone, {frame}: {o.generator_mpps[frame]} Mpps")
 
 
 def measured(o, title):
@@ -229,7 +231,7 @@ def options():
     o = top.parse_args(namespace=Options())
     o.nethv = NETHV
     o.inflight = {}
-    o.generator_mpps = None
+    o.generator_mpps = {}  # by frame size
     o.goals = search.CSIT if getattr(o, "goals", "") == "csit" else search.SHORT
     return o
 

@@ -132,10 +132,10 @@ def rows_of(g, got, seconds):
     return [{"sent": sent, "lost": sent - received, "max_us": ns / 1e3} for sent, received, ns in whole]
 
 
-def generator_alone(o, frame=64):
+def generator_alone(o, frame):
     """Mpps of both directions that the generator makes and checks with nothing between its ports: whatever is measured
     close to it is the generator."""
-    with tempfile.TemporaryDirectory(prefix="nethv-bench-") as work, Wire().load(o, work, frame) as g:
+    with tempfile.TemporaryDirectory(prefix="nethv-bench-") as work, Wire().load(o, work, largest(frame)) as g:
         return Loads(o, g, frame).windowed() / 1e6
 
 
