@@ -9,8 +9,8 @@ from .loads import Loads, check_content, largest
 from .process import Failure
 from .runner import Case
 
-MAX_BURST = 1 << 22  # frames
-SEARCHES = 5
+MAX_BURST = 1 << 21  # frames
+SEARCHES = 3
 AGAIN = 1            # times that a burst with loss is made again
 STEP = 64            # frames to which a length is known: the generator sends so many at once
 
