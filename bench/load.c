@@ -4,8 +4,9 @@
  *
  *	load EAL-ARGUMENTS -- MAC0 MAC1 SIZE_MAX
  *
- * Ports 0 and 1 are the sides, SIZE_MAX the longest frame with FCS. An order on a line of standard input, one line of
- * JSON for each on standard output when the trial has ended; the end of the input ends it. One thread does all. */
+ * Ports 0 and 1 are the sides, port 2, if there is one, listens; SIZE_MAX is the longest frame with FCS. An order on a
+ * line of standard input, one line of JSON for each on standard output when the trial has ended; the end of the input
+ * ends it. One thread does all. */
 #include <ctype.h>
 #include <poll.h>
 #include <stdio.h>
@@ -22,9 +23,11 @@
 #include "guest/apps/pkt.h"
 #include "guest/apps/trial.h"
 
+#define PORTS  3u /* two sides, and one that listens */
 #define RING   1024u
 #define BUFS   8191u
 #define BURST  64u
+#define SLACK  64u  /* of a buffer beyond a frame: virtio's header, a tag */
 #define PERIOD 200u /* looks at the input a second */
 
 struct side {
@@ -36,7 +39,7 @@ struct side {
 	uint16_t nr_tx;
 };
 
-static struct side side[2];
+static struct side side[PORTS];
 static struct trial trial;
 static uint8_t mac[2][6];
 static uint32_t size_max;
@@ -105,7 +108,8 @@ static void side_start(struct side *s, uint16_t port)
 	s->port = port;
 	snprintf(name, sizeof(name), "load%u", port);
 	s->pool = rte_pktmbuf_pool_create(
-		name, BUFS, 256, 0, (uint16_t)(RTE_PKTMBUF_HEADROOM + RTE_ALIGN(size_max, 64)), 0);
+		name, BUFS, 256, 0,
+		(uint16_t)(RTE_PKTMBUF_HEADROOM + RTE_ALIGN(size_max + SLACK, 64)), 0);
 	if (!s->pool)
 		die("no memory for buffers");
 	if (rte_eth_dev_configure(port, 1, 1, &conf)) {
@@ -120,6 +124,20 @@ static void side_start(struct side *s, uint16_t port)
 }
 
 /* ---- Orders and results -------------------------------------------------------------------- */
+
+static void say_rows(double ns)
+{
+	const char *comma = "";
+	unsigned int i;
+
+	printf("\"rows\":[");
+	for (i = 0; trial.rows.hz && i < ROWS_MAX && trial.rows.row[i].sent; i++) {
+		printf("%s[%lu,%lu,%.0f]", comma, trial.rows.row[i].sent,
+		       trial.rows.row[i].received, (double)trial.rows.row[i].latency * ns);
+		comma = ",";
+	}
+	printf("],");
+}
 
 static void say_histogram(double ns)
 {
@@ -143,11 +161,13 @@ static void say_end(void)
 	trial_sum(&trial, &s);
 	printf("{\"tx_packets\":%lu,\"unsent\":%lu,\"rx_packets\":%lu,\"duplicated\":%lu,\"reordered\":%lu,"
 	       "\"corrupted\":%lu,\"strange\":%lu,\"rx_bytes\":%lu,\"lag\":%lu,\"jitter_ns\":%.0f,"
-	       "\"send_ns\":%.0f,\"receive_ns\":%.0f,",
+	       "\"send_ns\":%.0f,\"receive_ns\":%.0f,\"flooded\":%lu,\"announced\":%u,\"announce_ns\":%.0f,",
 	       s.sent, s.unsent, s.received, s.duplicated, s.reordered, s.corrupted, trial.strange,
 	       s.bytes, trial.lag, (double)s.jitter * ns,
 	       s.sent ? (double)(trial.sent_tsc - trial.start_tsc) * ns : 0,
-	       s.received ? (double)(trial.received_tsc - trial.start_tsc) * ns : 0);
+	       s.received ? (double)(trial.received_tsc - trial.start_tsc) * ns : 0, trial.flooded,
+	       trial.way[0].announced + trial.way[1].announced, (double)trial.announce_time * ns);
+	say_rows(ns);
 	say_histogram(ns);
 	fflush(stdout);
 }
@@ -217,7 +237,7 @@ static void work(void)
 int main(int argc, char **argv)
 {
 	int n = rte_eal_init(argc, argv);
-	unsigned int i;
+	unsigned int i, nr_ports;
 
 	if (n < 0)
 		return 2;
@@ -228,16 +248,17 @@ int main(int argc, char **argv)
 	size_max = (uint32_t)atoi(argv[3]);
 	if (size_max < 64 || size_max > PROBE_LEN_MAX + PKT_FCS)
 		die("SIZE_MAX: 64 to 9022");
-	if (rte_eth_dev_count_avail() != 2)
-		die("two ports are wanted");
+	nr_ports = rte_eth_dev_count_avail();
+	if (nr_ports != 2 && nr_ports != PORTS)
+		die("two ports are wanted, or three");
 	flow_init();
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < nr_ports; i++)
 		side_start(&side[i], (uint16_t)i);
-	trial_init(&trial, &ops, &side[0], &side[1]);
+	trial_init(&trial, &ops, &side[0], &side[1], nr_ports == PORTS ? &side[2] : NULL);
 	printf("{\"ready\":true}\n");
 	fflush(stdout);
 	work();
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < nr_ports; i++)
 		rte_eth_dev_close((uint16_t)i);
 	rte_eal_cleanup();
 	return 0;

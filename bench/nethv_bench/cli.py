@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """nethv bench: packet paths measured beside their peers, on the same two cores, in the same run.
 
-  run CASE...        the cases whose names begin so; `list` names them
+  run CASE...        the cases whose names begin so, or are so ('v2v/pdr/*/one'); `list` names them
   report             the most telling cases, in some half an hour, as JSON and as a page
   ab OLD NEW         two builds of nethv (build directories), in pairs
   compare A B        two reports
   html FILE          the page of a report once more
-  list               the cases, and the systems that they are measured of
+  list [CASE...]     the cases, and the systems that they are measured of
 """
 import argparse
+import fnmatch
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import tempfile
 import time
 from datetime import datetime, timezone
 
-from . import ab, cases, compare, html, machine, plot, results, runner, search, text
+from . import ab, cases, compare, html, loads, machine, plot, results, rfc2889, rfc9004, runner, search, text, words
 from .process import NETHV, Failure, end_all
 from .systems import JUMBO, P2P, SYSTEMS, Nethv
 
@@ -41,23 +42,39 @@ def all_cases(o):
     systems, p2p = ({n: s for n, s in all.items() if n in o.systems} for all in (SYSTEMS, P2P))
     loaded = {n: s for n, s in systems.items() if n in LOADED}
     made = [cases.max_case(f, systems) for f in SIZES]
-    made += [cases.load_case(64, loaded), cases.load_case(1518, loaded), cases.load_case("imix", loaded)]
-    made += [cases.load_case(64, loaded, n) for n in (1000, 10000, 100000, 1000000)]
-    made += [cases.load_case(f, p2p, topology="p2p") for f in (64, 1518, "imix")]
+    made += [loads.load_case(f, loaded) for f in (*SIZES, "imix")]
+    made += [loads.load_case(64, loaded, n) for n in loads.FLOWS[1:]]
+    made += [loads.load_case(64, loaded, direction="one")]
+    made += [loads.load_case(f, p2p, topology="p2p") for f in (64, 1518, "imix")]
+    made += [rfc9004.burst_case(64, loaded), *rfc2889.cases(o.systems), loads.soak_case(64, loaded)]
     made += [cases.micro_case("agg32", "aggregated, 32 in a burst", at_most=120.0),
              cases.micro_case("one32", "one message each, 32 in a burst", at_most=220.0),
              cases.micro_case("macs100k", "100,000 addresses", at_most=210.0), cases.guests_case()]
-    return made + [cases.idle_case()]
+    return made + [loads.idle_case()]
 
 
-def is_chosen(o, id):
+def named_cases(o, others):
+    """Those that nobody gets who does not name them, without @others."""
+    systems = {n: s for n, s in SYSTEMS.items() if n in o.systems and n in LOADED}
+    ids = {c.head["id"] for c in others}
+    return [c for c in loads.named(systems) if c.head["id"] not in ids]
+
+
+def is_named(o, case):
+    return any(fnmatch.fnmatchcase(id, p) for id in case.ids() for p in o.cases)
+
+
+def is_chosen(o, case):
     if o.verb == "report":
-        return id in REPORT  # whole: a case with more flows begins as the one with one does
-    return not o.cases or any(id.startswith(p) for p in o.cases)
+        return case.head["id"] in REPORT  # whole: a case with more flows begins as the one with one does
+    return not o.cases or is_named(o, case) or any(id.startswith(p) for id in case.ids() for p in o.cases)
 
 
 def chosen(o):
-    found = [c for c in all_cases(o) if is_chosen(o, c.head["id"])]
+    usual = all_cases(o)
+    found = [c for c in usual if is_chosen(o, c)]
+    if o.verb != "report":
+        found += [c for c in named_cases(o, usual) if is_named(o, c)]
     if not found:
         raise Failure(f"no case begins with {' or '.join(o.cases)}; `nethv bench list` names them")
     return found
@@ -75,9 +92,11 @@ def prepare(o, found):
     for c in found:
         if c.head["kind"] == "max":
             cases.best_inflight(o, c.head["frame_bytes"], c.systems, say)
-    if any(c.head["kind"] == "pdr" for c in found):
-        o.generator_mpps = round(cases.generator_alone(o), 2)
-        say(f"the generator alone: {o.generator_mpps} Mpps")
+    for c in found:
+        frame = words.frame(c.head)
+        if c.head["kind"] == "pdr" and frame not in o.generator_mpps:
+            o.generator_mpps[frame] = round(loads.generator_alone(o, c.head["frame_bytes"]), 2)
+            say(f"the generator alone, {frame}: {o.generator_mpps[frame]} Mpps")
 
 
 def measured(o, title):
@@ -125,10 +144,13 @@ def do_run(o):
 
 
 def do_list(o):
-    for c in all_cases(o):
+    for c in chosen(o):
         print(f"{c.head['id']:24} {c.head['title']:28} {', '.join(c.systems)}")
         for _, head in c.others:
             print(f"  {head['id']:22} {head['title']}")
+    if not o.cases:
+        print("v2v/pdr/SIZE[/FLOWS][/one]: of each size, number of flows and direction, by its whole name or a pattern\n"
+              f"  SIZE   {' '.join(str(s) for s in loads.SIZES)}\n  FLOWS  {' '.join(str(n) for n in loads.FLOWS[1:])}")
     return 0
 
 
@@ -174,6 +196,9 @@ def add_measure_options(p):
     p.add_argument("--systems", nargs="+", default=list(SYSTEMS) + list(P2P), choices=list(SYSTEMS) + list(P2P), metavar="SYSTEM")
     p.add_argument("--search-s", type=float, default=12, help="seconds for a search of NDR and PDR (12)")
     p.add_argument("--latency-ms", type=int, default=500, help="of load for a latency (500)")
+    p.add_argument("--soak-s", type=float, default=30, help="seconds of a long load, an hour at most (30)")
+    p.add_argument("--table", type=int, default=65536, help="MAC addresses that switches have room for, where addresses are "
+                   "the question (65536)")
     p.add_argument("--goals", choices=("short", "csit"), default="short", help="of a search (short)")
     p.add_argument("--json", default="build/bench.json", help="where all samples go, and the page beside it")
 
@@ -206,7 +231,7 @@ def options():
     o = top.parse_args(namespace=Options())
     o.nethv = NETHV
     o.inflight = {}
-    o.generator_mpps = None
+    o.generator_mpps = {}  # by frame size
     o.goals = search.CSIT if getattr(o, "goals", "") == "csit" else search.SHORT
     return o
 

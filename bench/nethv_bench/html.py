@@ -287,8 +287,22 @@ def case_table(page, case, differs):
             ("starts", "n"), *([("nethv is … better", "n")] if has_ratio else [])]
     rows = [_system_row(page, s, quantiles, has_ratio) for s in case["systems"]]
     lead = el("p", ", ".join(differs), cls="soft") if differs else None
-    return el("div", el("h3", words.capital(case["title"])), lead, table(head, rows),
+    irregular = [el("p", told, cls="soft") for told in words.irregular(case)]
+    return el("div", el("h3", words.capital(case["title"])), lead, table(head, rows), irregular, _seconds(page, case),
               cls="card wide" if quantiles else "card", id=page.ids(case["id"]))
+
+
+def _seconds(page, case):
+    """A long load, second by second: of each system one start."""
+    shown = [(s, s["starts"][0]["rows"]) for s in case["systems"] if s["starts"] and "rows" in s["starts"][0]]
+    if not shown:
+        return None
+    head = ["second", "system", ("Mpps", "n"), ("lost", "n"), ("longest, us", "n")]
+    longest = max(len(rows) for _, rows in shown)
+    rows = [[str(i + 1), _name(page, s["system"]), (words.number(r[i]["sent"] / 1e6), "n"),
+             (words.number(r[i]["lost"]), "n"), (words.number(r[i]["max_us"]), "n")]
+            for i in range(longest) for s, r in shown if i < len(r)]
+    return el("details", el("summary", "Second by second, of the first start"), table(head, rows))
 
 
 def _evidence(page, found):
@@ -356,7 +370,7 @@ def _pairs(flat):
 def sample_table(page, case):
     """All starts of a case, in the order in which they were."""
     columns = [("order", "n"), "system", (case["unit"], "n"), "quantiles", "clock", "counters",
-               "trials: Mpps sent, lost"]
+               "trials: millions a second, lost"]
     rows = []
     for start, name in sorted(((start, s["system"]) for s in case["systems"] for start in s["starts"]),
                               key=lambda pair: pair[0]["order"]):

@@ -12,7 +12,9 @@ reference of its keys. What they cannot say:
 - What nethv must reach: `floors` beside other systems, `at_most` and `at_least` in the unit.
 - `x` names the quantity that a row of cases varies, when it is neither frame size nor flows:
   {"of": "MAC addresses", "value": 1024}.
-- A trial of a search has a `load` in frames/s and a `loss`, a part of 1.
+- A trial of a search has a `load` in frames/s (addresses/s where those are learned) and a `loss`, a part of 1.
+- `outcome` is how the search of a start ended; what is not "regular" is said beside the figure.
+- `rows` are the seconds of a long load: frames `sent` in it, how many of them were `lost`, the longest latency `max_us`.
 - A fact is a string, a number, yes or no, null where it is not known, or a list of such. A start may have
   further facts of its own.
 """
@@ -25,6 +27,7 @@ import statistics
 
 FORMAT = "nethv-bench 1"
 OURS = "nethv"
+REGULAR = "regular"  # the outcome of a search that found what it looked for
 KINDS = ("max", "ndr", "pdr", "latency", "b2b", "addresses", "learning", "soak", "pause", "insn", "cycles")
 TOPOLOGIES = ("v2v", "p2p", "pvp", "pvvp")
 PATHS = ("synthetic", "vmq", "vf")
@@ -194,6 +197,8 @@ START_KEYS = {
     "trials": _each(_trial),
     "histogram": _histogram,
     "quantiles": _table(_not_negative, QUANTILES),
+    "outcome": _text,
+    "rows": _each(_object({"sent": _count, "lost": _number, "max_us": _not_negative})),
     "clock": _table(_fact),  # add_before, add_after: of each core, the time of an addition
     "counters": _table(_fact),
 }
@@ -330,6 +335,12 @@ def system_of(case, name):
 
 def values_of(system):
     return [start["value"] for start in system["starts"]]
+
+
+def irregular(system):
+    """How searches ended that did not find what they looked for: {outcome: starts}."""
+    ends = [start.get("outcome", REGULAR) for start in system["starts"]]
+    return {end: ends.count(end) for end in dict.fromkeys(ends) if end != REGULAR}
 
 
 def quantiles_in(case):

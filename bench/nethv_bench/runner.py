@@ -31,6 +31,9 @@ class Case:
         self.starts = {s: [] for s in self.systems}
         self.others = []   # (key, head): further figures of the same starts
 
+    def ids(self):
+        return [self.head["id"], *(head["id"] for _, head in self.others)]
+
     def also(self, key, **head):
         """@measure's result has under @key another one, {"value", ...}, which makes a case of its own."""
         limits = ("floors", "at_most", "at_least")

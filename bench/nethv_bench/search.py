@@ -473,10 +473,27 @@ class Capacity:
     tried: list[tuple[int, bool]] = field(repr=False)
 
 
-def address_capacity(addresses, max_addresses, initial=1):
+def _doubling(b, n, most):
+    while b.test(n) and n < most:
+        n = min(2 * n, most)
+
+
+def _around(b, guess, most):
+    """Further and further from where it is expected."""
+    way, n = 1 if b.test(guess) else -1, 1
+    while (b.upper if way > 0 else b.lower) is None and 1 <= (at := guess + way * n) <= most:
+        b.test(at)
+        n *= 2
+    if b.upper is None and b.lower < most:
+        b.test(most)
+    if b.lower is None and b.upper > 1:
+        b.test(1)
+
+
+def address_capacity(addresses, max_addresses, initial=1, guess=None):
     """The address caching capacity, exact (RFC 2889, 5.7). `addresses(n) -> bool` empties the table, has @n addresses
     learned and says whether frames to all of them came out of their port and of no other. From @initial it doubles
-    until they do not, as a table that is too full takes long."""
+    until they do not, as a table that is too full takes long; or it begins where the capacity should be, at @guess."""
     tried = []
 
     def passes(n):
@@ -484,9 +501,10 @@ def address_capacity(addresses, max_addresses, initial=1):
         return tried[-1][1]
 
     b = _Bracket(passes)
-    n = min(initial, max_addresses)
-    while b.test(n) and n < max_addresses:
-        n = min(2 * n, max_addresses)
+    if guess:
+        _around(b, min(guess, max_addresses), max_addresses)
+    else:
+        _doubling(b, min(initial, max_addresses), max_addresses)
     b.lower = b.lower or 0
     if b.upper is None:
         return Capacity(Outcome.MAX_CLEAN, b.lower, tried)

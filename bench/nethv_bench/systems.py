@@ -142,14 +142,14 @@ def ovs(work, core, mem=1024):
 
 
 @contextlib.contextmanager
-def ovs_between(o, work, frame):
-    """The NORMAL action between two vhost ports: it learns addresses."""
+def ovs_between(o, work, frame, ports=2):
+    """The NORMAL action between vhost ports: it learns addresses. What it gives is ovs-vsctl's argv."""
     with ovs(work, o.core_a) as (ctl, _):
-        for i in (0, 1):
+        for i in range(ports):
             mtu = [f"mtu_request={JUMBO - 18}"] if frame > STD_FRAME else []
             run(*ctl, "add-port", "br0", f"v{i}", "--", "set", "Interface", f"v{i}", "type=dpdkvhostuserclient",
                 f"options:vhost-server-path={work}/v{i}.sock", *mtu)
-        yield
+        yield ctl
 
 
 @contextlib.contextmanager

@@ -104,6 +104,9 @@ def _kind(r, kind):
     yield ""
     yield from table(["case", "system", ">median", "95 % interval", ">starts", ">nethv is", "better"],
                      [row[:7] for row in rows])
+    for case in cases:
+        for told in words.irregular(case):
+            yield from paragraph(f"{case['title']}, {told}", first="! ")
     if quantiles:
         yield ""
         yield from table(["quantiles", "system", *(">" + q for q in quantiles)], [row[:2] + row[7:] for row in rows])

@@ -2,6 +2,8 @@
 """How reports say things: numbers, intervals, names of kinds. Shared by the page, the terminal and compare."""
 import datetime
 
+from . import results
+
 # kind: heading, what it means
 KINDS = {
     "max": ("Highest rate", "What passes through the switch's core when a fixed number of frames circles for ever."),
@@ -9,10 +11,14 @@ KINDS = {
     "pdr": ("Rate with little loss", "The highest load at which at most 0.5 % of the frames are lost (PDR), "
             "found by MLRsearch."),
     "latency": ("Latency", "How long a frame takes, at the load that the case names; all frames of all starts."),
-    "b2b": ("Back to back", "The longest burst at full speed of which no frame is lost (RFC 9004)."),
-    "addresses": ("Addresses", "What forwarding among many MAC addresses costs, and how many are kept (RFC 2889)."),
-    "learning": ("Learning", "How fast new addresses are learnt so that nothing is flooded (RFC 2889)."),
-    "soak": ("Soak", "A steady load for a long time."),
+    "b2b": ("Back to back", "The longest burst at full speed of which no frame is lost (RFC 9004). Clean at the maximum: no "
+            "burst that was tried loses any, for its sender has to wait when there is no room."),
+    "addresses": ("Addresses", "How many MAC addresses are learned so that no frame to any of them reaches a third port "
+                  "(RFC 2889), with a table as large as the samples say."),
+    "learning": ("Learning", "How many new addresses a second are learned so that no frame to any of them reaches a third "
+                 "port (RFC 2889); addresses that a system does not take in time count as not learned."),
+    "soak": ("Soak", "A steady load for a long time, every frame compared with what was sent: what of a million was lost, "
+             "over all and in the worst second."),
     "pause": ("Pauses", "How long traffic stands still when something is changed beneath it."),
     "insn": ("Instructions", "Instructions that the switch's core executes for a packet: counted, not timed, so "
              "the machine's noise has no part in it."),
@@ -119,6 +125,14 @@ def key(name):
     if len(parts) > 1 and parts[-1] in UNITS:
         return f"{' '.join(parts[:-1])}, {UNITS[parts[-1]]}"
     return " ".join(parts)
+
+
+def irregular(case):
+    """A sentence for each system whose searches did not all find what they looked for."""
+    for s in case["systems"]:
+        for end, n in results.irregular(s).items():
+            starts = "each start" if n == len(s["starts"]) > 1 else f"{n} of {plural(len(s['starts']), 'start')}"
+            yield f"{s['system']}: {end}, in {starts}"
 
 
 def plural(n, one, many=None):

@@ -58,6 +58,28 @@ static unsigned int nic_number(unsigned int n)
 	}
 }
 
+static unsigned int nr_listed(void)
+{
+	char text[16];
+	const char *p = text;
+	unsigned int n = 1;
+
+	if (rt_arg("nics", text, sizeof(text)) < 0)
+		return 0;
+	for (; *p; p++)
+		n += *p == ',';
+	return n;
+}
+
+static unsigned int nr_wanted(const struct app_ops *ops)
+{
+	unsigned int n = ops->nr_nics_max ? nr_listed() : 0;
+
+	if (n > ops->nr_nics_max)
+		rt_panic("nics: %u adapters, and %u at most are of use", n, ops->nr_nics_max);
+	return n > ops->nr_nics ? n : ops->nr_nics;
+}
+
 static void open_nic(struct app *a, unsigned int i)
 {
 	struct nvsc_cfg cfg = {
@@ -96,7 +118,7 @@ static void connect(struct app *a)
 		rt_panic("queues=%lu: 1 to the number of VPs (%u)", (unsigned long)queues,
 			 rt_nr_vps());
 	a->nr_workers = (unsigned int)queues;
-	a->nr_nics = a->ops->nr_nics;
+	a->nr_nics = nr_wanted(a->ops);
 	for (i = 0; i < a->nr_nics; i++)
 		open_nic(a, i);
 }

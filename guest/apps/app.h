@@ -6,7 +6,7 @@
 #include "guest/netvsc/nvsc.h"
 #include "guest/runtime/rt.h"
 
-#define APP_NICS_MAX	2u
+#define APP_NICS_MAX	3u
 #define APP_WORKERS_MAX NVSC_QUEUES_MAX
 
 struct app;
@@ -29,6 +29,7 @@ struct app_totals {
 struct app_ops {
 	const char *name;
 	unsigned int nr_nics;
+	unsigned int nr_nics_max; /* as many as nics= lists, up to that; 0: it has nr_nics */
 	uint32_t (*filter)(void); /* NDIS_FILTER_*, or NULL: the usual */
 	void (*setup)(struct app *a);
 	/* One round of one worker. Returns how much there was to do. */

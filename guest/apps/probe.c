@@ -97,13 +97,18 @@ static void put_source(const struct probe_tmpl *t, uint8_t *h, uint32_t flow)
 	pkt_put16(h + PKT_IP + 10, (uint16_t)~sum);
 }
 
+static uint32_t dst_of(const struct probe_cfg *c, uint64_t seq)
+{
+	return c->is_in_turn ? (uint32_t)(seq % c->dst_macs) : one_of(seq, MUL_DST, c->dst_macs);
+}
+
 static void build_head(const struct probe_tmpl *t, uint8_t *h, uint64_t seq, uint64_t tsc)
 {
 	__builtin_memcpy(h, t->head, PROBE_LEN_MIN);
-	if (t->cfg.macs > 1) {
-		put24(h + 3, t->dst_low + one_of(seq, MUL_DST, t->cfg.macs));
-		put24(h + 9, t->src_low + one_of(seq, MUL_SRC, t->cfg.macs));
-	}
+	if (t->cfg.dst_macs > 1)
+		put24(h + 3, t->dst_low + dst_of(&t->cfg, seq));
+	if (t->cfg.src_macs > 1)
+		put24(h + 9, t->src_low + one_of(seq, MUL_SRC, t->cfg.src_macs));
 	put_source(t, h, one_of(seq, MUL_FLOW, t->cfg.flows));
 	put48(h + OFF_SEQ, seq);
 	put48(h + OFF_TSC, tsc);

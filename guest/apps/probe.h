@@ -16,9 +16,11 @@
 
 struct probe_cfg {
 	uint8_t src[6], dst[6]; /* the first address of each side */
-	uint32_t macs;		/* addresses in a row, of each side; 1 to PROBE_MACS_MAX */
-	uint32_t flows;		/* IPv4 source addresses, from 10.0.0.0; 1 to 2^24 */
+	uint32_t src_macs;	/* addresses in a row; 1 to PROBE_MACS_MAX */
+	uint32_t dst_macs;
+	uint32_t flows; /* IPv4 source addresses, from 10.0.0.0; 1 to 2^24 */
 	uint16_t trial;
+	bool is_in_turn; /* to one address after the other, else to any */
 };
 
 /* What all frames of one length and one direction have in common. */

@@ -7,17 +7,19 @@
 #define SETTLE_DIV 50u	/* 20 ms */
 #define GRACE_DIV  500u /* 2 ms for what had no room at the end, and for what comes twice */
 #define QUIET_DIV  20u	/* 50 ms without a frame: the rest is lost */
+#define STILL	   1u	/* seconds without a frame either way: without a rate that is the end */
 #define RATE_MAX   1000000000u
-#define ANNOUNCE   2000000u /* frames a second */
 
 static const uint16_t imix[TRIAL_SIZES] = {64, 570, 64, 64, 570, 64, 1518, 64, 570, 64, 570, 64};
 
-void trial_init(struct trial *t, const struct trial_ops *ops, void *side0, void *side1)
+void trial_init(struct trial *t, const struct trial_ops *ops, void *side0, void *side1,
+		void *monitor)
 {
 	__builtin_memset(t, 0, sizeof(*t));
 	t->ops = ops;
 	t->side[0] = side0;
 	t->side[1] = side1;
+	t->monitor = monitor;
 }
 
 /* ---- Orders -------------------------------------------------------------------------------- */
@@ -52,7 +54,7 @@ static bool parse_num(const char *order, const char *key, uint64_t dflt, uint64_
 
 const char *trial_parse(struct trial_cfg *cfg, const char *order, uint32_t size_max)
 {
-	uint64_t ms, window, flows, macs, both, announce;
+	uint64_t ms, window, flows, macs, both, rows;
 
 	if (!parse_num(order, "rate", 0, 0, RATE_MAX, &cfg->rate))
 		return "rate: want 0 to 1e9 frames a second";
@@ -66,14 +68,17 @@ const char *trial_parse(struct trial_cfg *cfg, const char *order, uint32_t size_
 		return "flows: want 1 to 2^24";
 	if (!parse_num(order, "macs", 1, 1, PROBE_MACS_MAX, &macs))
 		return "macs: want 1 to 2^20";
-	if (!parse_num(order, "both", 1, 0, 1, &both) ||
-	    !parse_num(order, "announce", 0, 0, 1, &announce))
-		return "both, announce: want 0 or 1";
+	if (!parse_num(order, "announce", 0, 0, RATE_MAX, &cfg->announce))
+		return "announce: want 0 to 1e9 addresses a second";
+	if (!parse_num(order, "both", 1, 0, 1, &both) || !parse_num(order, "rows", 0, 0, 1, &rows))
+		return "both, rows: want 0 or 1";
 	cfg->window = (uint32_t)window;
 	cfg->flows = (uint32_t)flows;
 	cfg->macs = (uint32_t)macs;
 	cfg->is_both = both;
-	cfg->has_announce = announce;
+	cfg->has_rows = rows;
+	if (rows && ms > ROWS_MAX * 1000)
+		return "rows: want an hour at most";
 	return parse_size(cfg, order, size_max);
 }
 
@@ -91,10 +96,15 @@ static unsigned int kind_of(struct trial *t, unsigned int *nr, uint32_t len)
 	return k;
 }
 
+static uint32_t macs_of(const struct trial_cfg *c, unsigned int side)
+{
+	return side == 1 || c->is_both ? c->macs : 1;
+}
+
 static void make_templates(struct trial *t)
 {
 	const struct trial_cfg *c = &t->cfg;
-	struct probe_cfg p = {.macs = c->macs, .flows = c->flows, .trial = c->id};
+	struct probe_cfg p = {.flows = c->flows, .trial = c->id, .is_in_turn = c->announce != 0};
 	unsigned int i, k, side, nr = 0;
 
 	for (i = 0; i < c->nr_len; i++)
@@ -102,6 +112,8 @@ static void make_templates(struct trial *t)
 	for (side = 0; side < 2; side++) {
 		__builtin_memcpy(p.src, c->mac[side], 6);
 		__builtin_memcpy(p.dst, c->mac[!side], 6);
+		p.src_macs = macs_of(c, side);
+		p.dst_macs = macs_of(c, !side);
 		for (k = 0; k < nr; k++)
 			probe_tmpl_init(&t->way[side].tmpl[k], &p, t->way[0].tmpl[k].len);
 	}
@@ -109,12 +121,13 @@ static void make_templates(struct trial *t)
 
 void trial_begin(struct trial *t, const struct trial_cfg *cfg, uint64_t tsc)
 {
-	void *side0 = t->side[0], *side1 = t->side[1];
+	void *side0 = t->side[0], *side1 = t->side[1], *monitor = t->monitor;
 
-	trial_init(t, t->ops, side0, side1);
+	trial_init(t, t->ops, side0, side1, monitor);
 	t->cfg = *cfg;
 	make_templates(t);
-	t->state = cfg->has_announce ? TRIAL_ANNOUNCE : TRIAL_SETTLE;
+	t->rows.hz = cfg->has_rows ? cfg->tsc_hz : 0;
+	t->state = cfg->announce ? TRIAL_ANNOUNCE : TRIAL_SETTLE;
 	t->start_tsc = tsc;
 	t->next_tsc = tsc + cfg->tsc_hz / SETTLE_DIV;
 }
@@ -151,6 +164,9 @@ static void take(struct trial *t, struct trial_way *w, const struct trial_frame 
 	case PROBE_GOOD: break;
 	}
 	count_latency(t, w, (now - tsc) & PROBE_TSC_MASK);
+	if (t->rows.hz)
+		rows_received(&t->rows, (tsc - t->start_stamp) & PROBE_TSC_MASK,
+			      (now - tsc) & PROBE_TSC_MASK);
 	seq_add(&w->seq, seq);
 	w->bytes += f->len;
 }
@@ -167,6 +183,24 @@ static unsigned int receive(struct trial *t, unsigned int side, uint64_t tsc)
 	for (i = 0; i < n; i++)
 		take(t, &t->way[!side], &f[i], now);
 	t->received_tsc = tsc;
+	return n;
+}
+
+/* What a switch sends everywhere comes here, too. */
+static unsigned int listen(struct trial *t, uint64_t tsc)
+{
+	struct trial_frame f[TRIAL_BURST];
+	unsigned int i, n = t->ops->rx(t->monitor, f, TRIAL_BURST);
+	const struct probe_tmpl *tmpl;
+	uint64_t seq, stamp;
+
+	for (i = 0; i < n; i++) {
+		tmpl = tmpl_of(&t->way[0], f[i].len);
+		if (tmpl && probe_check(tmpl, f[i].data, &seq, &stamp) != PROBE_OTHER)
+			t->flooded++;
+	}
+	if (n)
+		t->received_tsc = tsc;
 	return n;
 }
 
@@ -203,6 +237,8 @@ static unsigned int burst(struct trial *t, unsigned int side, uint64_t n, uint64
 	w->sent += want;
 	if (want)
 		t->sent_tsc = tsc;
+	if (t->rows.hz)
+		rows_sent(&t->rows, (now - t->start_stamp) & PROBE_TSC_MASK, want);
 	return want;
 }
 
@@ -222,21 +258,21 @@ static unsigned int load(struct trial *t, unsigned int side, uint64_t tsc)
 	return n ? burst(t, side, n, tsc) : 0;
 }
 
-static unsigned int announce(struct trial *t, uint64_t tsc)
+static unsigned int announce(struct trial *t, unsigned int side, uint64_t tsc)
 {
-	uint64_t n = due(t, ANNOUNCE, tsc);
-	const uint32_t len = t->cfg.len[0];
-	unsigned int side, sent = 0;
+	struct trial_way *w = &t->way[side];
+	uint64_t n = due(t, t->cfg.announce, tsc);
+	const uint32_t len = t->cfg.len[0], macs = macs_of(&t->cfg, side);
+	unsigned int sent = 0;
 	uint8_t *at;
 
-	while (t->announced < t->cfg.macs && t->announced < n && sent < TRIAL_BURST) {
-		for (side = 0; side < 2; side++) {
-			if (t->ops->tx(t->side[side], &len, &at, 1))
-				probe_announce(&t->way[side].tmpl[0], at, t->announced);
-		}
-		t->announced++;
-		sent++;
+	for (; w->announced < macs && w->announced < n && sent < TRIAL_BURST; sent++) {
+		if (!t->ops->tx(t->side[side], &len, &at, 1))
+			break;
+		probe_announce(&w->tmpl[0], at, w->announced++);
 	}
+	if (sent)
+		t->sent_tsc = tsc;
 	return sent;
 }
 
@@ -265,13 +301,50 @@ static uint64_t end_of(const struct trial *t)
 	       c->count % c->rate * c->tsc_hz / c->rate + c->tsc_hz / GRACE_DIV;
 }
 
+/* When the last frame came or went. */
+static uint64_t last_of(const struct trial *t)
+{
+	uint64_t last = t->received_tsc > t->sent_tsc ? t->received_tsc : t->sent_tsc;
+
+	return last > t->start_tsc ? last : t->start_tsc;
+}
+
+static bool stands_still(const struct trial *t, uint64_t tsc)
+{
+	return tsc > last_of(t) + STILL * t->cfg.tsc_hz;
+}
+
+static unsigned int announce_all(struct trial *t, uint64_t tsc)
+{
+	unsigned int n = announce(t, 0, tsc) + announce(t, 1, tsc);
+
+	if ((t->way[0].announced == macs_of(&t->cfg, 0) &&
+	     t->way[1].announced == macs_of(&t->cfg, 1)) ||
+	    stands_still(t, tsc)) {
+		t->announce_time = tsc - t->start_tsc;
+		enter(t, TRIAL_SETTLE, tsc + t->cfg.tsc_hz / SETTLE_DIV);
+	}
+	return n;
+}
+
+static void begin_load(struct trial *t, uint64_t tsc)
+{
+	t->start_tsc = tsc;
+	t->start_stamp = __builtin_ia32_rdtsc();
+	t->sent_tsc = 0;
+	t->received_tsc = 0;
+	t->strange = 0;
+	t->flooded = 0;
+	enter(t, TRIAL_RUN, end_of(t));
+}
+
 static unsigned int run(struct trial *t, uint64_t tsc)
 {
 	unsigned int n = load(t, 0, tsc), side;
 
 	if (t->cfg.is_both)
 		n += load(t, 1, tsc);
-	if (!has_all_sent(t) && tsc < t->next_tsc)
+	if (!has_all_sent(t) && tsc < t->next_tsc && (t->cfg.rate || !stands_still(t, tsc)))
 		return n;
 	for (side = 0; side < 2; side++) {
 		if (side == 0 || t->cfg.is_both)
@@ -283,11 +356,10 @@ static unsigned int run(struct trial *t, uint64_t tsc)
 
 static void drain(struct trial *t, uint64_t tsc)
 {
-	uint64_t last = t->received_tsc > t->sent_tsc ? t->received_tsc : t->sent_tsc;
 	bool is_whole =
 		t->way[0].seq.unique == t->way[0].sent && t->way[1].seq.unique == t->way[1].sent;
 
-	if (tsc > last + t->cfg.tsc_hz / (is_whole ? GRACE_DIV : QUIET_DIV))
+	if (tsc > last_of(t) + t->cfg.tsc_hz / (is_whole ? GRACE_DIV : QUIET_DIV))
 		t->state = TRIAL_DONE;
 }
 
@@ -296,17 +368,10 @@ static unsigned int step(struct trial *t, uint64_t tsc)
 	unsigned int n = 0;
 
 	switch (t->state) {
-	case TRIAL_ANNOUNCE:
-		n = announce(t, tsc);
-		if (t->announced == t->cfg.macs)
-			enter(t, TRIAL_SETTLE, tsc + t->cfg.tsc_hz / SETTLE_DIV);
-		break;
+	case TRIAL_ANNOUNCE: n = announce_all(t, tsc); break;
 	case TRIAL_SETTLE:
-		if (tsc >= t->next_tsc) {
-			t->start_tsc = tsc;
-			t->strange = 0;
-			enter(t, TRIAL_RUN, end_of(t));
-		}
+		if (tsc >= t->next_tsc)
+			begin_load(t, tsc);
 		break;
 	case TRIAL_RUN: n = run(t, tsc); break;
 	case TRIAL_DRAIN: drain(t, tsc); break;
@@ -320,6 +385,10 @@ unsigned int trial_poll(struct trial *t, uint64_t tsc)
 {
 	unsigned int n = receive(t, 0, tsc) + receive(t, 1, tsc);
 
+	if (t->monitor) {
+		n += listen(t, tsc);
+		t->ops->flush(t->monitor);
+	}
 	n += step(t, tsc);
 	t->ops->flush(t->side[0]);
 	t->ops->flush(t->side[1]);

@@ -4,11 +4,13 @@
  * the platform: adapters of our guest and DPDK's ports drive it alike.
  *
  * A trial: announce its addresses, wait, send at a constant rate (what had no room in time goes later, what had
- * none until the end is `unsent`), wait until nothing more comes. */
+ * none until the end is `unsent`), wait until nothing more comes. A third port may listen meanwhile: what reaches it
+ * was flooded, for no address is there. */
 #pragma once
 
 #include "guest/apps/hist.h"
 #include "guest/apps/probe.h"
+#include "guest/apps/rows.h"
 #include "guest/apps/seq.h"
 
 #define TRIAL_BURST 64u
@@ -30,14 +32,17 @@ struct trial_ops {
 };
 
 struct trial_cfg {
-	uint16_t id;	   /* of the trial: frames of others are not counted */
-	uint64_t rate;	   /* frames a second and direction; 0: as fast as there is room */
-	uint64_t count;	   /* frames a direction */
-	uint32_t window;   /* frames on their way in a direction at most; 0: any number */
-	uint32_t flows;	   /* IP source addresses */
-	uint32_t macs;	   /* addresses of each side */
-	bool is_both;	   /* side 1 sends, too */
-	bool has_announce; /* each side sends a frame from each of its addresses first */
+	uint16_t id;	 /* of the trial: frames of others are not counted */
+	uint64_t rate;	 /* frames a second and direction; 0: as fast as there is room */
+	uint64_t count;	 /* frames a direction */
+	uint32_t window; /* frames on their way in a direction at most; 0: any number */
+	uint32_t flows;	 /* IP source addresses */
+	uint32_t macs;	 /* addresses of each side that receives; the other has one */
+	uint64_t
+		announce; /* so many addresses a second send a frame first, and the load goes to one after
+			    * the other; 0: none does, and it goes to any */
+	bool is_both;  /* side 1 sends, too */
+	bool has_rows; /* what becomes of the frames of each second is kept */
 	uint8_t nr_len;
 	uint32_t len[TRIAL_SIZES]; /* without FCS, in this order again and again */
 	uint64_t tsc_hz;
@@ -58,6 +63,7 @@ struct trial_way {
 	struct probe_tmpl tmpl[TRIAL_LENS];
 	uint64_t sent;
 	uint64_t unsent;
+	uint32_t announced;
 	uint64_t bytes; /* received */
 	uint64_t corrupted;
 	uint64_t last_lat;   /* latency of the frame before */
@@ -67,19 +73,22 @@ struct trial_way {
 
 struct trial {
 	const struct trial_ops *ops;
-	void *side[2];
+	void *side[2], *monitor; /* monitor: or NULL */
 	struct trial_cfg cfg;
 	uint8_t kind[TRIAL_SIZES]; /* which of the templates */
 	enum trial_state state;
-	uint32_t announced;
-	uint64_t start_tsc;	 /* of the load */
+	uint64_t start_tsc;	 /* of the announcing, then of the load */
+	uint64_t start_stamp;	 /* of the load, by the clock that stamps */
 	uint64_t next_tsc;	 /* when the state ends at the latest */
+	uint64_t announce_time;	 /* that it took, TSC cycles */
 	uint64_t sent_tsc;	 /* of the last frame */
 	uint64_t received_tsc;	 /* of the last one; 0: none */
 	uint64_t lag;		 /* the most frames that were due and not sent */
 	uint64_t strange;	 /* frames that are none of this trial's */
+	uint64_t flooded;	 /* frames of the load that the monitor got */
 	struct trial_way way[2]; /* that side n sends */
 	struct hist latency;	 /* of both, TSC cycles */
+	struct rows rows;	 /* of both */
 };
 
 struct trial_sum {
@@ -88,10 +97,12 @@ struct trial_sum {
 };
 
 /* flow_init() was called. */
-void trial_init(struct trial *t, const struct trial_ops *ops, void *side0, void *side1);
+void trial_init(struct trial *t, const struct trial_ops *ops, void *side0, void *side1,
+		void *monitor);
 
-/* Reads an order: "rate=PPS ms=N" or "count=N", size=64..|imix, flows=, macs=, window=, both=0|1, announce=0|1. Sizes
- * include the FCS; the rate is that of a direction. Sets all but id, tsc_hz and mac of @cfg. NULL, or what is wrong. */
+/* Reads an order: "rate=PPS ms=N" or "count=N", size=64..|imix, flows=, macs=, window=, both=0|1, announce=PPS,
+ * rows=0|1. Sizes include the FCS; rates are those of a direction. Sets all but id, tsc_hz and mac of @cfg. NULL, or
+ * what is wrong. */
 const char *trial_parse(struct trial_cfg *cfg, const char *order, uint32_t size_max);
 
 /* Begins, whatever is under way. */

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Application `trial` on our runtime: adapters are its sides, orders come by the control page, and what became of
- * the frames goes to the report page. `order` is the number of the newest order, `done` of the last trial that ended. */
+/* Application `trial` on our runtime: adapters are its sides, a third one listens, orders come by the control page, and
+ * what became of the frames goes to the report page. `order` is the number of the newest order, `done` of the last one
+ * that was carried out. The order show=N reports the seconds from N on, as many as there is room for. */
 #include "guest/apps/app.h"
 #include "guest/apps/flow.h"
 #include "guest/apps/pkt.h"
 #include "guest/apps/trial.h"
+#include "guest/runtime/words.h"
 
 #include <nethv/abi/boot.h>
+
+#define SHOWN 8u /* seconds */
 
 struct side {
 	struct nvsc_queue *q;
@@ -15,8 +19,8 @@ struct side {
 };
 
 static struct trial trial;
-static struct side side[2];
-static uint32_t order_seq;
+static struct side side[3];
+static uint32_t order_seq, told_seq;
 
 static unsigned int side_rx(void *ctx, struct trial_frame *f, unsigned int max)
 {
@@ -61,9 +65,9 @@ static void trial_setup(struct app *a)
 	if (a->nr_workers != 1)
 		rt_panic("queues=%u: one thread sends and receives", a->nr_workers);
 	flow_init();
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < a->nr_nics; i++)
 		side[i].q = &a->nic[i].queue[0];
-	trial_init(&trial, &ops, &side[0], &side[1]);
+	trial_init(&trial, &ops, &side[0], &side[1], a->nr_nics == 3 ? &side[2] : NULL);
 }
 
 static unsigned int trial_round(struct app_worker *w, uint64_t tsc)
@@ -71,8 +75,30 @@ static unsigned int trial_round(struct app_worker *w, uint64_t tsc)
 	return trial_poll(&trial, tsc);
 }
 
+static void report_row(unsigned int i, const struct row *row)
+{
+	char name[24];
+
+	rt_snprintf(name, sizeof(name), "row%u_sent", i);
+	app_report(name, row->sent);
+	rt_snprintf(name, sizeof(name), "row%u_received", i);
+	app_report(name, row->received);
+	rt_snprintf(name, sizeof(name), "row%u_max_ns", i);
+	app_report(name, app_to_ns(row->latency));
+}
+
+static void show(uint64_t from)
+{
+	unsigned int i;
+
+	for (i = 0; i < SHOWN && from + i < ROWS_MAX; i++)
+		report_row(i, &trial.rows.row[from + i]);
+	told_seq = order_seq;
+	app_report("done", order_seq);
+}
+
 /* Addresses beyond the adapters' own are for a switch that learns: they come here by all means. */
-static void obey(struct app *a, const char *line)
+static void begin(struct app *a, const char *line)
 {
 	struct trial_cfg cfg = {.id = (uint16_t)(order_seq / 2), .tsc_hz = rt_tsc_hz()};
 	const char *why = trial_parse(&cfg, line, a->nic[0].cfg.mtu + PKT_ETH_HDR + PKT_FCS);
@@ -85,6 +111,16 @@ static void obey(struct app *a, const char *line)
 	else
 		trial_begin(&trial, &cfg, rt_tsc());
 	app_report("refused", why ? order_seq : 0);
+}
+
+static void obey(struct app *a, const char *line)
+{
+	uint64_t from = ROWS_MAX;
+
+	if (words_u64(line, "show", &from) && from < ROWS_MAX)
+		show(from);
+	else
+		begin(a, line);
 	app_report("order", order_seq);
 }
 
@@ -112,6 +148,9 @@ static void report_end(const struct trial_sum *s)
 	app_report("jitter_ns", app_to_ns(s->jitter));
 	app_report("lag", trial.lag);
 	app_report("strange", trial.strange);
+	app_report("flooded", trial.flooded);
+	app_report("announced", trial.way[0].announced + trial.way[1].announced);
+	app_report("announce_ns", app_to_ns(trial.announce_time));
 	app_report("rx_bytes", s->bytes);
 	app_report("send_ns", trial.sent_tsc ? app_to_ns(trial.sent_tsc - first) : 0);
 	app_report("receive_ns",
@@ -121,7 +160,6 @@ static void report_end(const struct trial_sum *s)
 
 static void trial_report(struct app *a, struct app_totals *t)
 {
-	static uint32_t told;
 	char line[NETHV_ORDER_MAX + 1];
 	uint32_t seq = rt_order(line);
 	struct trial_sum s;
@@ -136,8 +174,8 @@ static void trial_report(struct app *a, struct app_totals *t)
 	app_report("duplicated", s.duplicated);
 	app_report("reordered", s.reordered);
 	app_report("corrupted", s.corrupted);
-	if (trial.state == TRIAL_DONE && told != order_seq) {
-		told = order_seq;
+	if (trial.state == TRIAL_DONE && told_seq != order_seq) {
+		told_seq = order_seq;
 		report_end(&s);
 	}
 	if (seq && seq != order_seq) {
@@ -153,6 +191,7 @@ static uint32_t trial_filter(void)
 
 const struct app_ops app_trial = {.name = "trial",
 				  .nr_nics = 2,
+				  .nr_nics_max = 3,
 				  .filter = trial_filter,
 				  .setup = trial_setup,
 				  .poll = trial_round,

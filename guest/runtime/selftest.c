@@ -58,6 +58,11 @@ static void test_memory(void)
 				CHECK(a[shift + i] == 0x5a);
 			memcpy(a, b, n);
 			CHECK(memcmp(a, b, n) == 0);
+			for (i = 0; i < n; i++) {
+				a[i] ^= 0x80;
+				CHECK((memcmp(a, b, n) > 0) == (a[i] > b[i]) && memcmp(a, b, n));
+				a[i] ^= 0x80;
+			}
 		}
 	}
 	selftest_pass("memory");

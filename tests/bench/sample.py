@@ -153,13 +153,17 @@ def count_cases(m):
 
 
 def other_cases(m):
-    yield m.case("b2b", 64, "Longest burst without loss", "frames", "higher", m.rates(1900))
+    burst = m.case("b2b", 64, "Longest burst without loss", "frames", "higher", m.rates(1900))
+    for start in burst["systems"][0]["starts"][:2]:
+        start["outcome"] = "clean at the maximum"
+    yield burst
     yield m.case("learning", 64, "Addresses learnt in a second", "addresses/s", "higher",
                  {"nethv": 4.1e6, "ovs-dpdk split": 1.2e4}, at_least=1000000)
-    soak = m.case("soak", 64, "Frames lost in 30 min at 90 %", "frames", "lower", {"nethv": 1.0}, spread=0,
+    soak = m.case("soak", 64, "Lost in 30 min at 90 %", "ppm", "lower", {"nethv": 1.0}, spread=0,
                   at_most=0)
     ours = soak["systems"][0]
-    ours.update(starts=[{"value": 0, "order": ours["starts"][0]["order"], "counters": {"sent": 2712843112}}],
+    ours.update(starts=[{"value": 0, "order": ours["starts"][0]["order"], "counters": {"sent": 2712843112},
+                          "rows": [{"sent": 1507135 + i, "lost": 0, "max_us": 80.5 + i % 7} for i in range(1800)]}],
                 median=0, low=0, high=0)
     yield soak
 

@@ -173,6 +173,9 @@ class Form(unittest.TestCase):
         self.refuses(f"{at}.quantiles.p42", change(quantiles={"p42": 1}))
         self.refuses(f"{at}.clock.add", change(clock={"add": {}}))
         self.refuses(f"{at}.outcome", change(outcome={}))
+        self.refuses(f"{at}.rows[0].lost", change(rows=[{"sent": 1, "max_us": 1}]))
+        self.refuses(f"{at}.rows[1].sent", change(rows=[{"sent": 1, "lost": 0, "max_us": 1},
+                                                       {"sent": 0.5, "lost": 0, "max_us": 1}]))
         self.refuses(f"{at}.histogram[1]", change(histogram=[[100, 1], [100, 1]]))
         self.refuses(f"{at}.histogram[0]", change(histogram=[[100]]))
         self.refuses(f"{at}.histogram", change(histogram=[[100, 0]]))
@@ -381,6 +384,20 @@ class Page(unittest.TestCase):
         case = {"systems": [{"system": n} for n in ("nethv", "memif", "x", "y", "z", "w")]}
         got = plot.colours([case])
         self.assertEqual(len({got[s["system"]] for s in case["systems"]}), 6)
+
+    def test_each_second_of_a_long_load_is_in_a_table(self):
+        found = page.render(self.report)
+        self.assertIn("Second by second", found)
+        self.assertIn("1.507", found)
+        self.assertIn(">1800<", found)
+
+    def test_a_search_that_found_no_end_says_so(self):
+        told = "nethv: clean at the maximum, in 2 of 9 starts"
+        self.assertIn(told, page.render(self.report))
+        self.assertIn(told, " ".join(text.render(self.report).split()))
+        for case in self.report["cases"]:
+            if case["kind"] != "b2b":
+                self.assertEqual(list(words.irregular(case)), [])
 
     def test_all_zero(self):
         report = made(starts=2)

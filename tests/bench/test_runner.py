@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""nethv_bench/runner.py and cases.py with systems, clocks and machines that are made up: no process is started."""
+"""nethv_bench/runner.py and the cases with systems, clocks and machines that are made up: no process is started."""
 import random
 import types
 import unittest
 from unittest import mock
 
 import tap
-from nethv_bench import cases, machine, runner, search
+from nethv_bench import loads, machine, rfc2889, rfc9004, runner, search
 from nethv_bench.process import Failure
 
 STILL = {"add": [0.7, 0.7], "line_ns": 60.0}
@@ -128,25 +128,52 @@ class Summaries(unittest.TestCase):
 
 
 class FakeGenerator:
-    """A system that forwards @capacity frames/s; a trial as guest/apps/trial.h tells of it."""
+    """A system that forwards @capacity frames/s and keeps @buffer more (None: its sender waits); a trial as
+    guest/apps/trial.h tells of it."""
 
-    def __init__(self, capacity, corrupted=0):
-        self.capacity, self.corrupted, self.orders = capacity, corrupted, []
+    def __init__(self, capacity, corrupted=0, buffer=None, tells_rows=True):
+        self.capacity, self.corrupted, self.buffer, self.tells_rows = capacity, corrupted, buffer, tells_rows
+        self.orders, self.rows = [], []
+
+    def passes(self, words, offered, seconds):
+        if "rate" in words:
+            return min(offered, int(self.capacity * seconds))
+        if "window" in words or self.buffer is None:
+            return offered
+        return min(offered, self.buffer)
 
     def trial(self, order, secs):
         self.orders.append(order)
         words = dict(w.split("=") for w in order.split())
-        ms = int(words.get("ms", 200))
-        offered = int(words["rate"]) * 2 * ms // 1000 if "rate" in words else int(words["count"]) * 2
-        passed = offered if "count" in words else min(offered, int(self.capacity * ms / 1000))
-        return {"tx_packets": offered, "unsent": 0, "rx_packets": passed, "corrupted": self.corrupted, "duplicated": 0,
-                "receive_ns": passed / self.capacity * 1e9, "jitter_ns": 100, "histogram": [[1000, passed - 1], [9000, 1]]}
+        if "show" in words:
+            return self.shown(int(words["show"]))
+        ways, seconds = 1 + int(words["both"]), int(words.get("ms", 200)) / 1000
+        offered = ways * (int(int(words["rate"]) * seconds) if "rate" in words else int(words["count"]))
+        passed = self.passes(words, offered, seconds)
+        got = {"tx_packets": offered, "unsent": 0, "rx_packets": passed, "corrupted": self.corrupted, "duplicated": 0,
+               "receive_ns": passed / self.capacity * 1e9, "send_ns": offered / 20e6 * 1e9, "jitter_ns": 100,
+               "histogram": [[1000, passed - 1], [9000, 1]]}
+        if "rows" in words:
+            n = int(seconds)
+            self.rows = [[offered // n, offered // n - (i == 2) * 50, 9000 + i] for i in range(n)] + [[2, 1, 9100]]
+            got["rx_packets"] -= 51
+        if self.tells_rows:
+            got["rows"] = self.rows
+        return got
+
+    def shown(self, at):
+        """Of a guest: some seconds at once, and zeros where there are none any more."""
+        rows = (self.rows[at:] + [[0, 0, 0]] * loads.SHOWN)[:loads.SHOWN]
+        return {f"row{i}_{k}": v for i, row in enumerate(rows) for k, v in zip(("sent", "received", "max_ns"), row)}
+
+
+def load_options(**more):
+    return types.SimpleNamespace(goals=search.SHORT, search_s=1e9, latency_ms=100, **more)
 
 
 class LoadCases(unittest.TestCase):
-    def measure(self, g):
-        o = types.SimpleNamespace(goals=search.SHORT, search_s=1e9, latency_ms=100)
-        return cases.Loads(o, g, 64, 1000).measure()
+    def measure(self, g, **how):
+        return loads.Loads(load_options(), g, 64, 1000, **how).measure()
 
     def test_the_search_finds_what_the_system_forwards(self):
         got = self.measure(FakeGenerator(3_000_000))
@@ -155,14 +182,29 @@ class LoadCases(unittest.TestCase):
         self.assertEqual(got["outcome"], "regular")
         self.assertGreater(len(got["trials"]), 10)
 
+    def test_one_direction_bears_all_of_the_load(self):
+        g = FakeGenerator(3_000_000)
+        got = self.measure(g, direction="one")
+        self.assertAlmostEqual(got["value"], 3.0, delta=0.05)
+        self.assertTrue(all("both=0" in o for o in g.orders))
+
     def test_latencies_are_taken_at_parts_of_what_was_found(self):
         g = FakeGenerator(3_000_000)
         got = self.measure(g)
-        for share in cases.SHARES:
+        for share in loads.SHARES:
             self.assertAlmostEqual(got[f"at{share}"]["load_pps"] / (got["value"] * 1e6), share / 100, delta=0.001)
             self.assertEqual(got[f"at{share}"]["quantiles"]["p50"], 1.0)
             self.assertEqual(got[f"at{share}"]["quantiles"]["max"], 9.0)
         self.assertTrue(all("flows=1000" in o and "size=64" in o for o in g.orders))
+
+    def test_a_frame_alone_has_no_other_beside_it(self):
+        g = FakeGenerator(3_000_000)
+        got = self.measure(g)
+        order = next(o for o in g.orders if "window=1 " in o)
+        self.assertIn("both=0", order)
+        self.assertNotIn("rate=", order)
+        self.assertEqual(got["at0"]["value"], 1.0)
+        self.assertEqual(got["at0"]["load_pps"], 3_000_000)
 
     def test_damaged_frames_are_no_figure(self):
         with self.assertRaisesRegex(Failure, "1 frames damaged"):
@@ -170,7 +212,95 @@ class LoadCases(unittest.TestCase):
 
     def test_a_guests_own_quantiles_do(self):
         got = {f"lat_{p}_ns": 1500 for p in ("p50", "p90", "p99", "p99.9", "max")}
-        self.assertEqual(cases.quantiles_us(got)["p99.9"], 1.5)
+        self.assertEqual(loads.quantiles_us(got)["p99.9"], 1.5)
+
+    def test_each_size_number_of_flows_and_direction_has_a_name(self):
+        ids = [c.head["id"] for c in loads.named({})]
+        self.assertEqual(len(ids), len(set(ids)))
+        self.assertEqual(len(ids), len(loads.SIZES) * len(loads.FLOWS) * len(loads.DIRECTIONS))
+        for id in ("v2v/pdr/9018", "v2v/pdr/imix/1000000/one", "v2v/pdr/128/1000"):
+            self.assertIn(id, ids)
+
+
+class SoakCases(unittest.TestCase):
+    def soak(self, g, seconds):
+        return loads.Loads(load_options(soak_s=seconds), g, 64).soak()
+
+    def test_each_second_has_a_row_whoever_tells_of_it(self):
+        for tells, seconds in ((True, 11), (False, 11), (False, 8), (False, 16)):
+            got = self.soak(FakeGenerator(2_000_000, tells_rows=tells), seconds)
+            self.assertEqual([r["lost"] for r in got["rows"]], [0, 0, 50] + [0] * (seconds - 4) + [1])
+            self.assertAlmostEqual(got["load_pps"], 1_000_000, delta=20_000)
+
+    def test_the_worst_second_is_beside_the_whole(self):
+        got = self.soak(FakeGenerator(2_000_000), 10)
+        self.assertAlmostEqual(got["value"], 5.1, delta=0.2)
+        self.assertAlmostEqual(got["worst"]["value"], 50, delta=2)
+        self.assertEqual(got["longest"]["value"], 9.1)
+
+
+class BurstCases(unittest.TestCase):
+    def measure(self, g):
+        return rfc9004.Bursts(load_options(), g, 64, direction="one").measure()
+
+    def test_the_longest_burst_is_found_and_corrected(self):
+        got = self.measure(FakeGenerator(5_000_000, buffer=8000))
+        self.assertEqual(got["outcome"], "regular")
+        self.assertTrue(8000 - rfc9004.STEP < got["value"] <= 8000)
+        # Sent at 20 million frames/s: a quarter is forwarded meanwhile.
+        self.assertAlmostEqual(got["counters"]["kept_frames"], got["value"] * 0.75, delta=1)
+
+    def test_a_system_that_lets_its_sender_wait_has_no_longest_burst(self):
+        got = self.measure(FakeGenerator(5_000_000))
+        self.assertEqual(got["outcome"], "clean at the maximum")
+        self.assertEqual(got["counters"]["longest_tried"], rfc9004.MAX_BURST)
+        self.assertNotIn("kept_frames", got["counters"])
+
+
+class FakeLearner:
+    """Knows @size addresses, and learns @rate of them a second; its queue takes @rate_in a second."""
+
+    def __init__(self, size, rate=1e9, rate_in=1e9):
+        self.size, self.rate, self.rate_in, self.forgot = size, rate, rate_in, 0
+        self.g = self
+
+    def forget(self):
+        self.forgot += 1
+
+    def trial(self, order, secs):
+        words = dict(w.split("=") for w in order.split())
+        n, asked = int(words["macs"]), int(words["announce"])
+        known = min(n, self.size, int(n * min(1, self.rate / min(asked, self.rate_in))))
+        return {"rx_packets": n, "flooded": n - known, "announced": n + 1, "corrupted": 0, "duplicated": 0,
+                "announce_ns": n / min(asked, self.rate_in) * 1e9}
+
+
+class AddressCases(unittest.TestCase):
+    O = types.SimpleNamespace(table=65536)
+
+    def test_capacity_is_exact_and_each_trial_finds_an_empty_table(self):
+        for size in (65535, 65536, 65537, 8192, 100000):
+            l = FakeLearner(size)
+            got = rfc2889.capacity(self.O, l)
+            self.assertEqual((got["value"], got["outcome"]), (size, "regular"))
+            self.assertGreaterEqual(l.forgot, len(got["counters"]["tried"]))
+
+    def test_a_table_of_the_size_that_was_asked_for_takes_few_trials(self):
+        self.assertLessEqual(len(rfc2889.capacity(self.O, FakeLearner(65535))["counters"]["tried"]), 3)
+
+    def test_learning_rate(self):
+        got = rfc2889.rate(self.O, FakeLearner(10 ** 6, rate=250_000))
+        self.assertTrue(250_000 * (1 - rfc2889.WIDTH) <= got["value"] <= 250_000)
+        self.assertEqual(got["counters"]["addresses"], 32768)
+
+    def test_what_is_not_taken_in_time_is_not_learned(self):
+        got = rfc2889.rate(self.O, FakeLearner(10 ** 6, rate_in=30_000))
+        self.assertTrue(30_000 * (1 - 2 * rfc2889.WIDTH) <= got["value"] <= 30_000 * (1 + rfc2889.WIDTH))
+
+    def test_a_switch_that_learns_nothing_has_no_figure(self):
+        for measure in (rfc2889.capacity, rfc2889.rate):
+            with self.assertRaises(Failure):
+                measure(self.O, FakeLearner(0))
 
 
 if __name__ == "__main__":

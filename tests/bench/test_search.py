@@ -471,6 +471,15 @@ class Addresses(unittest.TestCase):
         self.assertEqual(r.addresses, 3000)
         self.assertLess(max(n for n, _ in r.tried), 6000)
 
+    def test_begins_where_it_is_expected(self):
+        for size in (1, 2, 999, 1000, 1001, 1002, 3000, 5000):
+            for guess in (1, 1000, 5000, 9999):
+                r = address_capacity(lambda n: n <= size, 5000, guess=guess)
+                end = Outcome.MAX_CLEAN if size == 5000 else Outcome.REGULAR
+                self.assertEqual((r.addresses, r.outcome), (size, end), (size, guess))
+        self.assertEqual([n for n, _ in address_capacity(lambda n: n <= 1001, 5000, guess=1000).tried], [1000, 1001, 1002])
+        self.assertEqual(address_capacity(lambda n: False, 5000, guess=1000).outcome, Outcome.MIN_LOSSY)
+
     def test_irregular(self):
         r = address_capacity(lambda n: True, 5000)
         self.assertEqual((r.addresses, r.outcome), (5000, Outcome.MAX_CLEAN))

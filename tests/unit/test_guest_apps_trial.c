@@ -21,12 +21,12 @@ struct frame {
 static struct way {
 	struct frame staged[TRIAL_BURST * 2], queue[QUEUE];
 	unsigned int nr_staged, head, tail;
-} to[2];
+} to[3]; /* the last: what listens */
 
 static struct {
-	unsigned int lose_each, double_each, swap_each, damage_each; /* 0: never */
+	unsigned int lose_each, double_each, swap_each, damage_each, flood_each; /* 0: never */
 	unsigned int room; /* frames in the queue at most */
-	unsigned int nr, nr_lost, nr_doubled, nr_swapped, nr_damaged;
+	unsigned int nr, nr_lost, nr_doubled, nr_swapped, nr_damaged, nr_flooded;
 } wire;
 
 static struct trial t;
@@ -78,6 +78,8 @@ static void carry(struct way *w, const struct frame *f)
 		return;
 	*at = *f;
 	w->head++;
+	if (is_turn(wire.flood_each, &wire.nr_flooded))
+		to[2].queue[to[2].head++ % QUEUE] = *f;
 	if (is_turn(wire.damage_each, &wire.nr_damaged))
 		at->data[wire.nr_damaged * 7 % f->len] ^= (uint8_t)(1u << wire.nr_damaged % 8);
 	if (is_turn(wire.double_each, &wire.nr_doubled))
@@ -94,6 +96,8 @@ static void side_flush(void *ctx)
 	struct way *w = other(ctx);
 	unsigned int i;
 
+	if (ctx == &to[2])
+		return; /* it never sends */
 	for (i = 0; i < w->nr_staged; i++)
 		carry(w, &w->staged[i]);
 	w->nr_staged = 0;
@@ -126,13 +130,20 @@ static struct trial_sum carry_out(const char *order)
 	return s;
 }
 
+/* Begins again, with a third port that listens. */
+static struct trial_sum carry_out_heard(const char *order)
+{
+	trial_init(&t, &ops, &to[0], &to[1], &to[2]);
+	return carry_out(order);
+}
+
 static void setup(void)
 {
 	flow_init();
 	memset(&wire, 0, sizeof(wire));
 	wire.room = QUEUE / 2;
 	tsc = 12345;
-	trial_init(&t, &ops, &to[0], &to[1]);
+	trial_init(&t, &ops, &to[0], &to[1], NULL);
 }
 
 TestSuite(trial, .init = setup);
@@ -226,7 +237,7 @@ Test(trial, imix_has_its_lengths_in_its_proportion)
 Test(trial, announces_each_address_once_before_the_load)
 {
 	static bool seen[2][300];
-	struct trial_cfg cfg = cfg_of("count=10 macs=300 announce=1");
+	struct trial_cfg cfg = cfg_of("count=10 macs=300 announce=1000000");
 	unsigned int i, k, nr[2] = {0};
 
 	trial_begin(&t, &cfg, tsc);
@@ -250,11 +261,110 @@ Test(trial, announces_each_address_once_before_the_load)
 	cr_assert_eq(nr[1], 300);
 }
 
+Test(trial, with_one_direction_the_sender_has_one_address)
+{
+	struct trial_cfg cfg = cfg_of("count=300 macs=300 announce=1000000 both=0");
+	unsigned int i;
+
+	trial_begin(&t, &cfg, tsc);
+	for (i = 0; t.state != TRIAL_DONE && i < 100000; i++, tsc += ROUND)
+		trial_poll(&t, tsc);
+	cr_assert_eq(t.way[0].announced, 1);
+	cr_assert_eq(t.way[1].announced, 300);
+	cr_assert_eq(t.way[0].seq.unique, 300);
+	/* At a million a second; a round is 10 us. */
+	cr_assert(t.announce_time >= 300000 - ROUND && t.announce_time <= 300000 + 2 * ROUND);
+}
+
+Test(trial, addresses_that_were_announced_are_sent_to_in_turn)
+{
+	struct trial_cfg cfg = cfg_of("count=600 macs=300 announce=1000000 both=0");
+	unsigned int i, next = 0;
+
+	trial_begin(&t, &cfg, tsc);
+	for (i = 0; t.state != TRIAL_DONE && i < 100000; i++, tsc += ROUND) {
+		unsigned int at = to[1].head;
+		bool is_load = t.state >= TRIAL_RUN;
+
+		trial_poll(&t, tsc);
+		for (; is_load && at != to[1].head; at++, next++) {
+			const uint8_t *f = to[1].queue[at % QUEUE].data;
+
+			cr_assert_eq((unsigned int)(f[4] << 8 | f[5]) - 1, next % 300);
+		}
+	}
+	cr_assert_eq(next, 600);
+}
+
+Test(trial, what_is_flooded_is_heard_and_what_is_announced_does_not_count)
+{
+	struct trial_sum s;
+
+	wire.flood_each = 7;
+	s = carry_out_heard("count=5000 macs=100 announce=1000000");
+	cr_assert_eq(s.received, 10000);
+	cr_assert_gt(wire.nr_flooded, 10000 / 7 - 2);
+	cr_assert(t.flooded > 0 && t.flooded < wire.nr_flooded);
+	cr_assert_geq(t.flooded + 200 / 7 + 1, wire.nr_flooded);
+}
+
+Test(trial, without_a_rate_it_ends_when_all_stands_still)
+{
+	struct trial_sum s;
+
+	wire.room = 0;
+	s = carry_out("count=1000 both=0");
+	cr_assert_eq(s.sent, 0);
+	cr_assert_eq(s.unsent, 1000);
+	wire.room = QUEUE / 2;
+	wire.lose_each = 2; /* until the window is full of what is lost */
+	s = carry_out("count=1000 window=16 both=0");
+	cr_assert_eq(s.sent + s.unsent, 1000);
+	cr_assert(s.unsent > 900 && s.sent - s.received == 16);
+}
+
+Test(trial, each_second_has_a_row)
+{
+	struct trial_sum s;
+	uint64_t sent = 0, received = 0;
+	unsigned int i;
+
+	wire.lose_each = 10;
+	s = carry_out("rate=500000 ms=100 rows=1");
+	for (i = 0; i < ROWS_MAX; i++) {
+		sent += t.rows.row[i].sent;
+		received += t.rows.row[i].received;
+	}
+	cr_assert_eq(sent, s.sent);
+	cr_assert_eq(received, s.received);
+	cr_assert_gt(t.rows.row[0].latency, 0);
+	carry_out("count=10");
+	cr_assert_eq(t.rows.row[0].sent, 0, "only when it is asked for");
+}
+
+Test(trial, a_frame_belongs_to_the_second_in_which_it_was_sent)
+{
+	static struct rows r = {.hz = HZ};
+
+	rows_sent(&r, 0, 5);
+	rows_sent(&r, HZ, 7);
+	rows_received(&r, HZ - 1, 20); /* comes when the next second has begun */
+	rows_received(&r, HZ + 3, 10);
+	rows_received(&r, 0, 30);
+	rows_sent(&r, (ROWS_MAX + 5) * HZ, 1);
+	cr_assert(r.row[0].sent == 5 && r.row[0].received == 2 && r.row[0].latency == 30);
+	cr_assert(r.row[1].sent == 7 && r.row[1].received == 1 && r.row[1].latency == 10);
+	cr_assert_eq(r.row[ROWS_MAX - 1].sent, 1);
+}
+
 Test(trial, frames_of_another_trial_are_strange)
 {
 	struct trial_cfg cfg = cfg_of("count=64 both=0");
-	struct probe_cfg p = {
-		.src = {2, 0, 0, 0, 0, 1}, .dst = {2, 0, 0, 1, 0, 1}, .macs = 1, .flows = 1};
+	struct probe_cfg p = {.src = {2, 0, 0, 0, 0, 1},
+			      .dst = {2, 0, 0, 1, 0, 1},
+			      .src_macs = 1,
+			      .dst_macs = 1,
+			      .flows = 1};
 	struct probe_tmpl tmpl;
 	struct frame f = {.len = 60};
 
@@ -284,6 +394,8 @@ Test(trial, an_order_that_makes_no_sense_is_refused_in_words)
 		"count=1 macs=2000000",
 		"count=1 both=2",
 		"count=1 window=100000",
+		"count=1 announce=2000000000",
+		"rate=1 ms=3600001 rows=1",
 	};
 	struct trial_cfg cfg = {0};
 	unsigned int i;
@@ -296,8 +408,11 @@ Test(trial, an_order_that_makes_no_sense_is_refused_in_words)
 Test(trial, flows_and_addresses_are_all_used_and_nothing_else)
 {
 	static unsigned int flow[100], mac[64];
-	struct probe_cfg p = {
-		.src = {2, 0, 0, 0, 1, 0}, .dst = {2, 0, 0, 2, 0, 0}, .macs = 64, .flows = 100};
+	struct probe_cfg p = {.src = {2, 0, 0, 0, 1, 0},
+			      .dst = {2, 0, 0, 2, 0, 0},
+			      .src_macs = 64,
+			      .dst_macs = 64,
+			      .flows = 100};
 	struct probe_tmpl tmpl;
 	uint8_t f[60];
 	uint64_t seq, got, stamp;
