@@ -111,6 +111,7 @@ static void report_end(const struct trial_sum *s)
 	report_latency();
 	app_report("jitter_ns", app_to_ns(s->jitter));
 	app_report("lag", trial.lag);
+	app_report("gap_ns", app_to_ns(trial.gap));
 	app_report("strange", trial.strange);
 	app_report("rx_bytes", s->bytes);
 	app_report("send_ns", trial.sent_tsc ? app_to_ns(trial.sent_tsc - first) : 0);
