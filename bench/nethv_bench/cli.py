@@ -17,7 +17,7 @@ import tempfile
 import time
 from datetime import datetime, timezone
 
-from . import ab, cases, compare, html, machine, plot, results, runner, search, text
+from . import ab, cases, compare, html, lacking, machine, plot, results, runner, search, text, through
 from .process import NETHV, Failure, end_all
 from .systems import JUMBO, P2P, SYSTEMS, Nethv
 
@@ -47,19 +47,23 @@ def all_cases(o):
     made += [cases.micro_case("agg32", "aggregated, 32 in a burst", at_most=120.0),
              cases.micro_case("one32", "one message each, 32 in a burst", at_most=220.0),
              cases.micro_case("macs100k", "100,000 addresses", at_most=210.0), cases.guests_case()]
+    made += through.through_cases(o)
     return made + [cases.idle_case()]
 
 
 def is_chosen(o, id):
     if o.verb == "report":
         return id in REPORT  # whole: a case with more flows begins as the one with one does
-    return not o.cases or any(id.startswith(p) for p in o.cases)
+    if not o.cases:
+        return "/shared/" not in id
+    return any(id.startswith(p) for p in o.cases)
 
 
 def chosen(o):
     found = [c for c in all_cases(o) if is_chosen(o, c.head["id"])]
     if not found:
-        raise Failure(f"no case begins with {' or '.join(o.cases)}; `nethv bench list` names them")
+        raise Failure(f"no case here begins with {' or '.join(o.cases)}; `nethv bench list` names them, and what this "
+                      "machine lacks for others")
     return found
 
 
@@ -73,7 +77,7 @@ def say(line):
 
 def prepare(o, found):
     for c in found:
-        if c.head["kind"] == "max":
+        if c.head["kind"] == "max" and c.head["topology"] == "v2v":
             cases.best_inflight(o, c.head["frame_bytes"], c.systems, say)
     if any(c.head["kind"] == "pdr" for c in found):
         o.generator_mpps = round(cases.generator_alone(o), 2)
@@ -85,7 +89,7 @@ def measured(o, title):
     plot.need()  # before the measuring, not after it
     found, begun = chosen(o), time.monotonic()
     report = {"format": results.FORMAT, "title": title, "begun": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-              "command": ["nethv", "bench", *sys.argv[1:]], "machine": machine.facts(o.core_a, o.core_b),
+              "command": ["nethv", "bench", *sys.argv[1:]], "machine": machine.facts(o.core_a, o.core_b, o.core_c),
               "versions": machine.versions()}
     with machine.alone(), machine.huge_pages(2560) as pages:
         report["machine"]["hugepages"] = f"{pages} of 2 MiB"
@@ -105,6 +109,7 @@ def measured(o, title):
                         "engine": o.engine, "search_s": o.search_s, "latency_ms": o.latency_ms,
                         "generator_alone_mpps": o.generator_mpps}
     report["seconds"] = round(time.monotonic() - begun, 1)
+    report["limits"] = through.limits(found)
     report["cases"] = [s for c in found for s in runner.summaries(c)]
     return report
 
@@ -129,6 +134,9 @@ def do_list(o):
         print(f"{c.head['id']:24} {c.head['title']:28} {', '.join(c.systems)}")
         for _, head in c.others:
             print(f"  {head['id']:22} {head['title']}")
+    print("\nNot here:")
+    for which, why in lacking.reasons(o):
+        print(f"{which:24} {why}")
     return 0
 
 
@@ -165,6 +173,8 @@ def add_start_options(p):
     p.add_argument("--warm", type=float, default=0.5, help="seconds before that (0.5)")
     p.add_argument("--core-a", type=int, default=0, help="the switch's core (0)")
     p.add_argument("--core-b", type=int, default=1, help="the guest's core (1)")
+    p.add_argument("--core-c", type=int, help="the generator's core, where there is a guest besides (the first that is free)")
+    p.add_argument("--core-d", type=int, help="the second guest's core (the next one)")
     p.add_argument("--engine", default="auto", help="of our partition: auto, ring3 (auto)")
     p.add_argument("--keep", action="store_true", help="keep the logs of each start")
 
@@ -211,6 +221,15 @@ def options():
     return o
 
 
+def find_cores(o):
+    """Cores C and D, where there are any."""
+    o.cores_there = sorted(os.sched_getaffinity(0))
+    free = [c for c in o.cores_there if c not in (o.core_a, o.core_b, o.core_c, o.core_d)]
+    for key in ("core_c", "core_d"):
+        if getattr(o, key) is None and free:
+            setattr(o, key, free.pop(0))
+
+
 def check(o):
     if os.geteuid() != 0:
         raise Failure("needs root: the peers want huge pages and sockets of the system")
@@ -218,14 +237,19 @@ def check(o):
     if o.core_a == o.core_b or not {o.core_a, o.core_b} <= there:
         raise Failure(f"needs two cores, one for the switch and one for the guest; there are {sorted(there)}, "
                       "--core-a and --core-b choose")
+    given = [c for c in (o.core_a, o.core_b, o.core_c, o.core_d) if c is not None]
+    if len(set(given)) < len(given) or not set(given) <= there:
+        raise Failure(f"each of --core-a to --core-d is a core of its own, of {sorted(there)}")
 
 
 def main():
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `nethv bench list | head`
     o = options()
     try:
-        if hasattr(o, "core_a") and o.verb != "list":
-            check(o)
+        if hasattr(o, "core_a"):
+            find_cores(o)
+            if o.verb != "list":
+                check(o)
         return o.fn(o)
     except (Failure, results.Wrong, plot.NoGnuplot) as e:
         print(f"nethv bench: {e}", file=sys.stderr)

@@ -48,8 +48,7 @@ def testpmd_circle(o, work, vdevs, frame, inflight):
 
 # ---- Peers' switches -----------------------------------------------------------------------------------
 
-def virtio_user(work, i, extra):
-    mac = MAC_A if i == 0 else MAC_B
+def virtio_user(work, i, extra, mac):
     return f"net_virtio_user{i},path={work}/v{i}.sock,server=1,queues=1,queue_size=1024,mac={mac}{extra}"
 
 
@@ -129,12 +128,16 @@ def testpmd_between(o, work, vdevs, frame):
         s.end()
 
 
+def vhost(work, i):
+    return f"net_vhost{i},iface={work}/v{i}.sock,client=1"
+
+
 def vhost_between(o, work, frame):
-    return testpmd_between(o, work, [f"net_vhost{i},iface={work}/v{i}.sock,client=1" for i in (0, 1)], frame)
+    return testpmd_between(o, work, [vhost(work, i) for i in (0, 1)], frame)
 
 
 def virtio_ports(extra):
-    return lambda work, frame: [virtio_user(work, i, extra) for i in (0, 1)]
+    return lambda work, frame: [virtio_user(work, i, extra, mac) for i, mac in enumerate((MAC_A, MAC_B))]
 
 
 def memif_between(o, work, frame):
