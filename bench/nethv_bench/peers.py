@@ -5,14 +5,14 @@ import os
 import re
 import time
 
-from .load import EAL, JUMBO, MAC_A, MAC_B, START_S, STD_FRAME, generator, mbuf, memif, memif_ports
+from .generator import EAL, JUMBO, MAC_A, MAC_B, START_S, STD_FRAME, generator, mbuf, memif, memif_ports
 from .process import Failure, Process, run
 
 PACKED = ",packed_vq=1,in_order=1,mrg_rxbuf=0"
 OVS_QUEUES = 2  # of its one polling thread and its main thread
 
 
-# ---- The peers' guest -------------------------------------------------------------------------
+# ---- The peers' guest -----------------------------------------------------------------------------------
 
 def testpmd_argv(prefix, cores, main, vdevs, frame):
     return ["dpdk-testpmd", *EAL, f"--file-prefix={prefix}", "-l", cores, "--main-lcore", str(main),
@@ -98,12 +98,12 @@ def add_memif(ctl, work, i, frame, *keys):
 
 
 @contextlib.contextmanager
-def ovs_between(o, work, frame):
-    """The NORMAL action between two vhost ports: it learns addresses."""
+def ovs_between(o, work, frame, ports=2):
+    """The NORMAL action between vhost ports: it learns addresses. What it gives is ovs-vsctl's argv."""
     with ovs(work, o.core_a) as (ctl, _):
-        for i in (0, 1):
+        for i in range(ports):
             add_vhost(ctl, work, i, frame)
-        yield
+        yield ctl
 
 
 @contextlib.contextmanager

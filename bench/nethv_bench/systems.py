@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 
-from .load import JUMBO, MAC_A, MAC_B, STD_FRAME, Wire, generator, memif, memif_ports
+from .generator import JUMBO, MAC_A, MAC_B, STD_FRAME, Wire, generator, memif, memif_ports
 from .peers import (OVS_QUEUES, PACKED, Peer, memif_between, ovs_between, ovs_memif_between, vhost_between,
                     virtio_ports)
 from .process import Failure, Process

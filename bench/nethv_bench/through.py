@@ -15,7 +15,7 @@ import signal
 import time
 
 from . import cases
-from .load import MAC_A, MAC_B, START_S, STD_FRAME, generator, memif, memif_ports
+from .generator import MAC_A, MAC_B, START_S, STD_FRAME, generator, memif, memif_ports
 from .peers import (OVS_QUEUES, PACKED, add_memif, add_vhost, ovs, testpmd_argv, testpmd_between, vhost,
                     virtio_user)
 from .process import Failure, Process
