@@ -17,7 +17,7 @@ import tempfile
 import time
 from datetime import datetime, timezone
 
-from . import ab, cases, compare, html, lacking, machine, plot, results, runner, search, text, through
+from . import ab, cases, compare, html, lacking, machine, pauses, plot, results, runner, search, text, through
 from .process import NETHV, Failure, end_all
 from .systems import JUMBO, P2P, SYSTEMS, Nethv
 
@@ -48,7 +48,7 @@ def all_cases(o):
              cases.micro_case("one32", "one message each, 32 in a burst", at_most=220.0),
              cases.micro_case("macs100k", "100,000 addresses", at_most=210.0), cases.guests_case()]
     made += through.through_cases(o)
-    return made + [cases.idle_case()]
+    return made + [cases.idle_case(), pauses.swap_case()]
 
 
 def is_chosen(o, id):
@@ -109,7 +109,7 @@ def measured(o, title):
                         "engine": o.engine, "search_s": o.search_s, "latency_ms": o.latency_ms,
                         "generator_alone_mpps": o.generator_mpps}
     report["seconds"] = round(time.monotonic() - begun, 1)
-    report["limits"] = through.limits(found)
+    report["limits"] = through.limits(found) + pauses.limits(o, found)
     report["cases"] = [s for c in found for s in runner.summaries(c)]
     return report
 
