@@ -6,6 +6,7 @@
   ab OLD NEW         two builds of nethv (build directories), in pairs
   compare A B        two reports
   html FILE          the page of a report once more
+  svg FILE DIR       its plots as images, and the lines of Markdown that show them
   list               the cases, and the systems that they are measured of
 """
 import argparse
@@ -17,7 +18,7 @@ import tempfile
 import time
 from datetime import datetime, timezone
 
-from . import ab, cases, compare, html, lacking, machine, pauses, plot, results, runner, search, text, through
+from . import ab, cases, compare, html, images, lacking, machine, pauses, plot, results, runner, search, text, through
 from .process import NETHV, Failure, end_all
 from .systems import JUMBO, P2P, SYSTEMS, Nethv
 
@@ -167,6 +168,11 @@ def do_html(o):
     return 0
 
 
+def do_svg(o):
+    print("\n".join(line for _, line in images.write(results.load(o.file), o.dir)))
+    return 0
+
+
 def add_start_options(p):
     p.add_argument("--rounds", type=int, default=9, help="process starts of each system (9)")
     p.add_argument("--secs", type=float, default=2, help="seconds measured in a start (2)")
@@ -213,6 +219,10 @@ def options():
     p = verbs.add_parser("html")
     p.add_argument("file")
     p.set_defaults(fn=do_html)
+    p = verbs.add_parser("svg")
+    p.add_argument("file")
+    p.add_argument("dir")
+    p.set_defaults(fn=do_svg)
     o = top.parse_args(namespace=Options())
     o.nethv = NETHV
     o.inflight = {}
