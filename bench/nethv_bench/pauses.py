@@ -150,6 +150,6 @@ def swap_case():
 def limits(o, found):
     """What a report with it does not say."""
     if o.core_c is None and any(c.head["kind"] == "pause" for c in found):
-        return ["Pauses are those of a switch that has its core for itself: its threads had real-time priority. Where changes are "
-                "made by a thread that finds no CPU but a polled one, they take milliseconds."]
+        return ["Pauses are those of a switch that has its core for itself: its threads had real-time priority. Where "
+                "changes are made by a thread that finds no CPU but a polled one, they take milliseconds."]
     return []
