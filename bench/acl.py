@@ -24,7 +24,7 @@ import time
 
 from nethv_bench.machine import alone, cpu_model, huge_pages
 from nethv_bench.process import ROOT, Failure, end_all
-from nethv_bench.systems import ovs
+from nethv_bench.peers import ovs
 
 FLOWS = [1, 100000]
 MICRO = {"rte_acl": "rte_acl_classify()", "stateless": "nethv, stateless",

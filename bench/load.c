@@ -2,13 +2,15 @@
 /* The load of our guest's application `trial` (guest/apps/trial.h) on two DPDK ports, so that other switches are
  * measured by the same frames, rates and clocks:
  *
- *	load EAL-ARGUMENTS -- MAC0 MAC1 SIZE_MAX
+ *	load EAL-ARGUMENTS -- MAC0 MAC1 SIZE_MAX [QUEUES [yield]]
  *
- * Ports 0 and 1 are the sides, port 2, if there is one, listens; SIZE_MAX is the longest frame with FCS. An order on a
- * line of standard input, one line of JSON for each on standard output when the trial has ended; the end of the input
- * ends it. One thread does all. */
+ * Ports 0 and 1 are the sides, port 2, if there is one, listens; SIZE_MAX is the longest frame with FCS. QUEUES:
+ * receive queues of each, for switches whose threads send by queues of their own. yield: it shares its core, and leaves
+ * it whenever there is nothing to do. An order on a line of standard input, one line of JSON for each on standard output
+ * when the trial has ended; the end of the input ends it. One thread does all. */
 #include <ctype.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +31,7 @@
 #define BURST  64u
 #define SLACK  64u  /* of a buffer beyond a frame: virtio's header, a tag */
 #define PERIOD 200u /* looks at the input a second */
+#define QUEUES 16u
 
 struct side {
 	uint16_t port;
@@ -43,6 +46,8 @@ static struct side side[PORTS];
 static struct trial trial;
 static uint8_t mac[2][6];
 static uint32_t size_max;
+static uint16_t nr_rxq = 1;
+static bool is_sharing;
 
 static _Noreturn void die(const char *what)
 {
@@ -56,8 +61,11 @@ static unsigned int side_rx(void *ctx, struct trial_frame *f, unsigned int max)
 {
 	struct side *s = ctx;
 	unsigned int i;
+	uint16_t q;
 
-	s->nr_rx = rte_eth_rx_burst(s->port, 0, s->rx, (uint16_t)max);
+	for (q = 0, s->nr_rx = 0; q < nr_rxq && s->nr_rx < max; q++)
+		s->nr_rx +=
+			rte_eth_rx_burst(s->port, q, s->rx + s->nr_rx, (uint16_t)(max - s->nr_rx));
 	for (i = 0; i < s->nr_rx; i++)
 		f[i] = (struct trial_frame){rte_pktmbuf_mtod(s->rx[i], const uint8_t *),
 					    rte_pktmbuf_data_len(s->rx[i])};
@@ -104,6 +112,7 @@ static void side_start(struct side *s, uint16_t port)
 {
 	struct rte_eth_conf conf = {.rxmode.mtu = size_max - PKT_ETH_HDR - PKT_FCS};
 	char name[32];
+	uint16_t q;
 
 	s->port = port;
 	snprintf(name, sizeof(name), "load%u", port);
@@ -112,13 +121,16 @@ static void side_start(struct side *s, uint16_t port)
 		(uint16_t)(RTE_PKTMBUF_HEADROOM + RTE_ALIGN(size_max + SLACK, 64)), 0);
 	if (!s->pool)
 		die("no memory for buffers");
-	if (rte_eth_dev_configure(port, 1, 1, &conf)) {
+	if (rte_eth_dev_configure(port, nr_rxq, 1, &conf)) {
 		conf.rxmode.mtu = 0; /* a device that knows no other than its own */
-		if (rte_eth_dev_configure(port, 1, 1, &conf))
+		if (rte_eth_dev_configure(port, nr_rxq, 1, &conf))
 			die("a port cannot be configured");
 	}
-	if (rte_eth_rx_queue_setup(port, 0, RING, 0, NULL, s->pool) ||
-	    rte_eth_tx_queue_setup(port, 0, RING, 0, NULL) || rte_eth_dev_start(port))
+	for (q = 0; q < nr_rxq; q++) {
+		if (rte_eth_rx_queue_setup(port, q, RING, 0, NULL, s->pool))
+			die("a receive queue cannot be set up");
+	}
+	if (rte_eth_tx_queue_setup(port, 0, RING, 0, NULL) || rte_eth_dev_start(port))
 		die("a port does not start");
 	rte_eth_promiscuous_enable(port);
 }
@@ -161,11 +173,12 @@ static void say_end(void)
 	trial_sum(&trial, &s);
 	printf("{\"tx_packets\":%lu,\"unsent\":%lu,\"rx_packets\":%lu,\"duplicated\":%lu,\"reordered\":%lu,"
 	       "\"corrupted\":%lu,\"strange\":%lu,\"rx_bytes\":%lu,\"lag\":%lu,\"jitter_ns\":%.0f,"
-	       "\"send_ns\":%.0f,\"receive_ns\":%.0f,\"flooded\":%lu,\"announced\":%u,\"announce_ns\":%.0f,",
+	       "\"send_ns\":%.0f,\"receive_ns\":%.0f,\"gap_ns\":%.0f,\"flooded\":%lu,\"announced\":%u,\"announce_ns\":%.0f,",
 	       s.sent, s.unsent, s.received, s.duplicated, s.reordered, s.corrupted, trial.strange,
 	       s.bytes, trial.lag, (double)s.jitter * ns,
 	       s.sent ? (double)(trial.sent_tsc - trial.start_tsc) * ns : 0,
-	       s.received ? (double)(trial.received_tsc - trial.start_tsc) * ns : 0, trial.flooded,
+	       s.received ? (double)(trial.received_tsc - trial.start_tsc) * ns : 0,
+	       (double)trial.gap * ns, trial.flooded,
 	       trial.way[0].announced + trial.way[1].announced, (double)trial.announce_time * ns);
 	say_rows(ns);
 	say_histogram(ns);
@@ -220,7 +233,8 @@ static void work(void)
 
 	for (;;) {
 		tsc = rte_rdtsc();
-		trial_poll(&trial, tsc);
+		if (!trial_poll(&trial, tsc) && is_sharing)
+			sched_yield();
 		is_running = trial.state != TRIAL_IDLE && trial.state != TRIAL_DONE;
 		if (was_running && !is_running)
 			say_end();
@@ -234,6 +248,23 @@ static void work(void)
 	}
 }
 
+static void take_arguments(int argc, char **argv)
+{
+	if (argc < 4 || argc > 6 || !pkt_parse_mac(argv[1], mac[0]) ||
+	    !pkt_parse_mac(argv[2], mac[1]))
+		die("use: load EAL-ARGUMENTS -- MAC0 MAC1 SIZE_MAX [QUEUES [yield]]");
+	size_max = (uint32_t)atoi(argv[3]);
+	if (size_max < 64 || size_max > PROBE_LEN_MAX + PKT_FCS)
+		die("SIZE_MAX: 64 to 9022");
+	if (argc > 4)
+		nr_rxq = (uint16_t)atoi(argv[4]);
+	if (nr_rxq < 1 || nr_rxq > QUEUES)
+		die("QUEUES: 1 to 16");
+	is_sharing = argc > 5 && !strcmp(argv[5], "yield");
+	if (argc > 5 && !is_sharing)
+		die("the last word is yield, or none");
+}
+
 int main(int argc, char **argv)
 {
 	int n = rte_eal_init(argc, argv);
@@ -241,13 +272,7 @@ int main(int argc, char **argv)
 
 	if (n < 0)
 		return 2;
-	argc -= n;
-	argv += n;
-	if (argc != 4 || !pkt_parse_mac(argv[1], mac[0]) || !pkt_parse_mac(argv[2], mac[1]))
-		die("use: load EAL-ARGUMENTS -- MAC0 MAC1 SIZE_MAX");
-	size_max = (uint32_t)atoi(argv[3]);
-	if (size_max < 64 || size_max > PROBE_LEN_MAX + PKT_FCS)
-		die("SIZE_MAX: 64 to 9022");
+	take_arguments(argc - n, argv + n);
 	nr_ports = rte_eth_dev_count_avail();
 	if (nr_ports != 2 && nr_ports != PORTS)
 		die("two ports are wanted, or three");

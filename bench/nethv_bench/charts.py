@@ -109,7 +109,7 @@ def charts(report):
             curved = [c for c in cases if plot.has_curve(c)]
             found += _curves(curved, index)
             cases = [c for c in cases if c not in curved]
-        if kind == "soak":
+        if kind in ("soak", "pause"):
             cases = [c for c in cases if any(s.get("median") for s in c["systems"])]  # zeros are no picture
         for group in _sorted_into(cases, lambda c: (c["topology"], c["path"], c["direction"], c["unit"])):
             found += _of_one_place(group, index)

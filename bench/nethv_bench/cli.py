@@ -6,6 +6,7 @@
   ab OLD NEW         two builds of nethv (build directories), in pairs
   compare A B        two reports
   html FILE          the page of a report once more
+  svg FILE DIR       its plots as images, and the lines of Markdown that show them
   list [CASE...]     the cases, and the systems that they are measured of
 """
 import argparse
@@ -18,7 +19,8 @@ import tempfile
 import time
 from datetime import datetime, timezone
 
-from . import ab, cases, compare, html, loads, machine, plot, results, rfc2889, rfc9004, runner, search, text, words
+from . import (ab, cases, compare, html, images, lacking, loads, machine, pauses, plot, results, rfc2889, rfc9004,
+               runner, search, text, through, words)
 from .process import NETHV, Failure, end_all
 from .systems import JUMBO, P2P, SYSTEMS, Nethv
 
@@ -50,7 +52,8 @@ def all_cases(o):
     made += [cases.micro_case("agg32", "aggregated, 32 in a burst", at_most=120.0),
              cases.micro_case("one32", "one message each, 32 in a burst", at_most=220.0),
              cases.micro_case("macs100k", "100,000 addresses", at_most=210.0), cases.guests_case()]
-    return made + [loads.idle_case()]
+    made += through.through_cases(o)
+    return made + [loads.idle_case(), pauses.swap_case()]
 
 
 def named_cases(o, others):
@@ -67,7 +70,9 @@ def is_named(o, case):
 def is_chosen(o, case):
     if o.verb == "report":
         return case.head["id"] in REPORT  # whole: a case with more flows begins as the one with one does
-    return not o.cases or is_named(o, case) or any(id.startswith(p) for id in case.ids() for p in o.cases)
+    if not o.cases:
+        return "/shared/" not in case.head["id"]
+    return is_named(o, case) or any(id.startswith(p) for id in case.ids() for p in o.cases)
 
 
 def chosen(o):
@@ -76,7 +81,8 @@ def chosen(o):
     if o.verb != "report":
         found += [c for c in named_cases(o, usual) if is_named(o, c)]
     if not found:
-        raise Failure(f"no case begins with {' or '.join(o.cases)}; `nethv bench list` names them")
+        raise Failure(f"no case here begins with {' or '.join(o.cases)}; `nethv bench list` names them, and what this "
+                      "machine lacks for others")
     return found
 
 
@@ -90,7 +96,7 @@ def say(line):
 
 def prepare(o, found):
     for c in found:
-        if c.head["kind"] == "max":
+        if c.head["kind"] == "max" and c.head["topology"] == "v2v":
             cases.best_inflight(o, c.head["frame_bytes"], c.systems, say)
     for c in found:
         frame = words.frame(c.head)
@@ -104,7 +110,7 @@ def measured(o, title):
     plot.need()  # before the measuring, not after it
     found, begun = chosen(o), time.monotonic()
     report = {"format": results.FORMAT, "title": title, "begun": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-              "command": ["nethv", "bench", *sys.argv[1:]], "machine": machine.facts(o.core_a, o.core_b),
+              "command": ["nethv", "bench", *sys.argv[1:]], "machine": machine.facts(o.core_a, o.core_b, o.core_c),
               "versions": machine.versions()}
     with machine.alone(), machine.huge_pages(2560) as pages:
         report["machine"]["hugepages"] = f"{pages} of 2 MiB"
@@ -124,6 +130,7 @@ def measured(o, title):
                         "engine": o.engine, "search_s": o.search_s, "latency_ms": o.latency_ms,
                         "generator_alone_mpps": o.generator_mpps}
     report["seconds"] = round(time.monotonic() - begun, 1)
+    report["limits"] = through.limits(found) + pauses.limits(o, found)
     report["cases"] = [s for c in found for s in runner.summaries(c)]
     return report
 
@@ -151,6 +158,9 @@ def do_list(o):
     if not o.cases:
         print("v2v/pdr/SIZE[/FLOWS][/one]: of each size, number of flows and direction, by its whole name or a pattern\n"
               f"  SIZE   {' '.join(str(s) for s in loads.SIZES)}\n  FLOWS  {' '.join(str(n) for n in loads.FLOWS[1:])}")
+        print("\nNot here:")
+        for which, why in lacking.reasons(o):
+            print(f"{which:24} {why}")
     return 0
 
 
@@ -181,12 +191,19 @@ def do_html(o):
     return 0
 
 
+def do_svg(o):
+    print("\n".join(line for _, line in images.write(results.load(o.file), o.dir)))
+    return 0
+
+
 def add_start_options(p):
     p.add_argument("--rounds", type=int, default=9, help="process starts of each system (9)")
     p.add_argument("--secs", type=float, default=2, help="seconds measured in a start (2)")
     p.add_argument("--warm", type=float, default=0.5, help="seconds before that (0.5)")
     p.add_argument("--core-a", type=int, default=0, help="the switch's core (0)")
     p.add_argument("--core-b", type=int, default=1, help="the guest's core (1)")
+    p.add_argument("--core-c", type=int, help="the generator's core, where there is a guest besides (the first that is free)")
+    p.add_argument("--core-d", type=int, help="the second guest's core (the next one)")
     p.add_argument("--engine", default="auto", help="of our partition: auto, ring3 (auto)")
     p.add_argument("--keep", action="store_true", help="keep the logs of each start")
 
@@ -228,12 +245,25 @@ def options():
     p = verbs.add_parser("html")
     p.add_argument("file")
     p.set_defaults(fn=do_html)
+    p = verbs.add_parser("svg")
+    p.add_argument("file")
+    p.add_argument("dir")
+    p.set_defaults(fn=do_svg)
     o = top.parse_args(namespace=Options())
     o.nethv = NETHV
     o.inflight = {}
     o.generator_mpps = {}  # by frame size
     o.goals = search.CSIT if getattr(o, "goals", "") == "csit" else search.SHORT
     return o
+
+
+def find_cores(o):
+    """Cores C and D, where there are any."""
+    o.cores_there = sorted(os.sched_getaffinity(0))
+    free = [c for c in o.cores_there if c not in (o.core_a, o.core_b, o.core_c, o.core_d)]
+    for key in ("core_c", "core_d"):
+        if getattr(o, key) is None and free:
+            setattr(o, key, free.pop(0))
 
 
 def check(o):
@@ -243,14 +273,19 @@ def check(o):
     if o.core_a == o.core_b or not {o.core_a, o.core_b} <= there:
         raise Failure(f"needs two cores, one for the switch and one for the guest; there are {sorted(there)}, "
                       "--core-a and --core-b choose")
+    given = [c for c in (o.core_a, o.core_b, o.core_c, o.core_d) if c is not None]
+    if len(set(given)) < len(given) or not set(given) <= there:
+        raise Failure(f"each of --core-a to --core-d is a core of its own, of {sorted(there)}")
 
 
 def main():
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `nethv bench list | head`
     o = options()
     try:
-        if hasattr(o, "core_a") and o.verb != "list":
-            check(o)
+        if hasattr(o, "core_a"):
+            find_cores(o)
+            if o.verb != "list":
+                check(o)
         return o.fn(o)
     except (Failure, results.Wrong, plot.NoGnuplot) as e:
         print(f"nethv bench: {e}", file=sys.stderr)

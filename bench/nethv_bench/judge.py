@@ -84,6 +84,8 @@ def _of_run(report):
                "time: ratios of systems that took turns on the same cores say more than any figure of its own.")
     if all(case["topology"] == "v2v" for case in report["cases"]):
         yield "No frame came from a wire: nothing here is about NICs, line rates or NUMA."
+    else:
+        yield "Wires were memifs, that is memory: nothing here is about NICs, line rates or NUMA."
     if any(case["kind"] in ("insn", "cycles") for case in report["cases"]):
         yield ("Instructions and cycles a packet are of the switch's core alone; what the peer's or the guest's "
                "core does is not in them.")

@@ -6,8 +6,10 @@ address is. Both have a table of so many addresses as --table says, and forget n
 import contextlib
 import time
 
+from .generator import MAC_A, MAC_B, STD_FRAME, generator
+from .peers import PACKED, ovs_between, virtio_user
 from .process import run
-from .systems import MAC_A, MAC_B, PACKED, STD_FRAME, Nethv, generator, ovs_between, virtio_user
+from .systems import Nethv
 
 MAC_LISTENS = "02:00:01:00:00:01"  # not among those of either side, which differ in the last three bytes
 FLOWS_MAX = 2_000_000              # of OVS's datapath: each address is one
@@ -54,7 +56,7 @@ class NethvAnew(contextlib.ExitStack):
 class OvsLearner:
     @contextlib.contextmanager
     def learner(self, o, work):
-        vdevs = [virtio_user(work, i, PACKED) for i in (0, 1)] + [virtio_user(work, 2, PACKED).replace(MAC_B, MAC_LISTENS)]
+        vdevs = [virtio_user(work, i, PACKED, mac) for i, mac in enumerate((MAC_A, MAC_B, MAC_LISTENS))]
         with ovs_between(o, work, STD_FRAME, ports=3) as ctl:
             run(*ctl, "set", "bridge", "br0", f"other-config:mac-table-size={o.table}", "--", "set", "Open_vSwitch", ".",
                 f"other_config:flow-limit={FLOWS_MAX}")

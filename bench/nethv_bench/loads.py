@@ -6,9 +6,10 @@ import tempfile
 import time
 
 from . import search, stats
+from .generator import JUMBO, STD_FRAME, Wire
 from .process import Failure
 from .runner import Case
-from .systems import ALONE, JUMBO, STD_FRAME, Wire
+from .systems import ALONE
 
 SHARES = (10, 50, 90)   # of the PDR, percent
 CEILING = 1.5           # of what comes through with a window, where a search begins

@@ -65,12 +65,13 @@ def mitigations():
     return {os.path.basename(p): text_of(p) for p in sorted(glob.glob("/sys/devices/system/cpu/vulnerabilities/*"))}
 
 
-def facts(core_a, core_b):
+def facts(core_a, core_b, core_c=None):
     return {
         "cpu": cpu_model(),
         "family_model": "/".join(first("/proc/cpuinfo", rf"^{k}\s*: (.*)") or "?" for k in ("cpu family", "model")),
         "cores": os.cpu_count(),
-        "cores_used": f"{core_a} switches, {core_b} is the guest's or the generator's",
+        "cores_used": f"{core_a} switches, {core_b} is the guest's or the generator's"
+                      + ("" if core_c is None else f", {core_c} the generator's where there is a guest besides"),
         "siblings": text_of(f"/sys/devices/system/cpu/cpu{core_a}/topology/thread_siblings_list"),
         "tsc_mhz": tsc_mhz(),
         "kernel": platform.release(),

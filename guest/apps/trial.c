@@ -182,6 +182,9 @@ static unsigned int receive(struct trial *t, unsigned int side, uint64_t tsc)
 	now = __builtin_ia32_rdtsc(); /* @tsc is that of the round's begin */
 	for (i = 0; i < n; i++)
 		take(t, &t->way[!side], &f[i], now);
+	if (t->state == TRIAL_RUN && t->received_tsc > t->start_tsc &&
+	    tsc - t->received_tsc > t->gap)
+		t->gap = tsc - t->received_tsc;
 	t->received_tsc = tsc;
 	return n;
 }

@@ -84,6 +84,7 @@ struct trial {
 	uint64_t sent_tsc;	 /* of the last frame */
 	uint64_t received_tsc;	 /* of the last one; 0: none */
 	uint64_t lag;		 /* the most frames that were due and not sent */
+	uint64_t gap;		 /* the longest time without a frame within the load */
 	uint64_t strange;	 /* frames that are none of this trial's */
 	uint64_t flooded;	 /* frames of the load that the monitor got */
 	struct trial_way way[2]; /* that side n sends */

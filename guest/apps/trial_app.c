@@ -147,6 +147,7 @@ static void report_end(const struct trial_sum *s)
 	report_latency();
 	app_report("jitter_ns", app_to_ns(s->jitter));
 	app_report("lag", trial.lag);
+	app_report("gap_ns", app_to_ns(trial.gap));
 	app_report("strange", trial.strange);
 	app_report("flooded", trial.flooded);
 	app_report("announced", trial.way[0].announced + trial.way[1].announced);

@@ -211,6 +211,21 @@ Test(trial, what_has_no_room_until_the_end_is_unsent)
 	cr_assert_gt(t.lag, 8000);
 }
 
+Test(trial, the_longest_time_without_a_frame_is_known)
+{
+	struct trial_cfg cfg = cfg_of("rate=500000 ms=100");
+	unsigned int i;
+
+	trial_begin(&t, &cfg, tsc);
+	for (i = 0; t.state != TRIAL_DONE; i++, tsc += ROUND) {
+		cr_assert_lt(i, 100000);
+		wire.lose_each = i >= 6000 && i < 6300; /* 3 ms in the middle */
+		trial_poll(&t, tsc);
+	}
+	cr_assert_geq(t.gap, 300 * ROUND);
+	cr_assert_leq(t.gap, 302 * ROUND);
+}
+
 Test(trial, a_window_is_never_exceeded)
 {
 	struct trial_cfg cfg = cfg_of("count=10000 window=48 both=1");
