@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include <rte_branch_prediction.h>
-#include <rte_prefetch.h>
 
 #include "base/gmem.h"
+#include "base/line.h"
 
 /* Bytes of a list of one range in one page. */
 #define PAGE_LIST (sizeof(struct vmbus_pkt_gpa_direct) + sizeof(struct page_range))
@@ -65,12 +65,13 @@ static const char *pieces_of_section(const struct netvsp_chan *ch, struct vsw_ve
 	return NULL;
 }
 
-/* The lines are in the guest's cache: asked for now, they come side by side. Paired runs: 10 % fewer cycles a
- * 64-byte packet. */
-static inline void lines_wanted(const uint8_t *p)
+/* The lines are in the guest's cache: asked for now, they come side by side. Not to be read alone: those of a frame that
+ * was received and is forwarded are in a receive section, which the switch writes next. Paired runs: 10 % fewer cycles
+ * a 64-byte packet, and 3 % fewer than by reads. */
+static inline void message_wanted(const uint8_t *p)
 {
-	rte_prefetch0(p);
-	rte_prefetch0(p + 64);
+	line_own(p);
+	line_own(p + LINE_SIZE);
 }
 
 /* False: not one page, or not all of it in RAM; nothing was done. */
@@ -86,7 +87,7 @@ static inline bool piece_of_page(const struct gmem *gm, struct vsw_vec *v,
 	if (unlikely(!page))
 		return false;
 	page += r->r.byte_offset;
-	lines_wanted(page);
+	message_wanted(page);
 	v->sg[v->nr_sg++] = (struct vsw_sg){page, r->r.byte_count};
 	*total += r->r.byte_count;
 	return true;
@@ -123,7 +124,7 @@ static __attribute__((noinline)) const char *pieces_of_range(const struct gmem *
 		if (!page)
 			return "GPA range outside of RAM";
 		if (run) {
-			lines_wanted(page + off);
+			message_wanted(page + off);
 			piece_add(v, first, page + off, run);
 		}
 		r.byte_count -= run;
