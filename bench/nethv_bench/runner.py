@@ -70,7 +70,7 @@ def one_start(o, case, system):
     return got, machine.disturbance(before, after, stolen, seconds)
 
 
-def start(o, case, system, order, discarded, progress):
+def start(o, case, system, when, discarded, progress):
     word = "given up: always disturbed"
     for _ in range(AGAIN_MAX):
         try:
@@ -80,7 +80,7 @@ def start(o, case, system, order, discarded, progress):
             word = f"failed: {e}"
             break
         if not why:
-            got["order"] = order
+            got.update(when)
             case.starts[system].append(got)
             word = f"{got['value']:.2f} {case.head['unit']}"
             break
@@ -89,35 +89,42 @@ def start(o, case, system, order, discarded, progress):
 
 
 def carry_out(o, cases, rng=random):
-    """All rounds of all cases. What was discarded: [{case, system, reason}]."""
-    discarded, order = [], 0
+    """All rounds of all cases, or as many as fit before o.until (monotonic time, or None). What was discarded: [{case,
+    system, reason}], and how many rounds there were."""
+    discarded, order, longest = [], 0, 0
     progress = Progress(o.rounds * sum(len(c.systems) for c in cases))
-    for _ in range(o.rounds):
+    for k in range(o.rounds):
+        begun = time.monotonic()
+        if k and o.until and begun + longest > o.until:
+            print(f"bench: {k} rounds; there is no time for another one", file=sys.stderr, flush=True)
+            return discarded, k
         todo = [(c, s) for c in cases for s in c.systems]
         rng.shuffle(todo)
         for case, system in todo:
-            start(o, case, system, order, discarded, progress)
+            start(o, case, system, {"order": order, "round": k}, discarded, progress)
             order += 1
-    return discarded
+        longest = max(longest, time.monotonic() - begun)
+    return discarded, o.rounds
 
 
 def ratio(head, ours, theirs):
     """How many times better we are: starts of one round are pairs."""
-    n = min(len(ours), len(theirs))
-    pairs = [a / b if head["better"] == "higher" else b / a for a, b in zip(ours[:n], theirs[:n]) if a and b]
-    return stats.interval(pairs) if pairs else None
+    other = {s["round"]: s["value"] for s in theirs}
+    pairs = [(s["value"], other[s["round"]]) for s in ours if s["round"] in other]
+    times = [a / b if head["better"] == "higher" else b / a for a, b in pairs if a and b]
+    return stats.interval(times) if times else None
 
 
 def summary(head, starts):
     """A case as results.py has it."""
-    out, ours = dict(head), [s["value"] for s in starts.get(NETHV, [])]
+    out, ours = dict(head), starts.get(NETHV, [])
     out["systems"] = []
     for system, rows in starts.items():
         values = [s["value"] for s in rows]
         row = {"system": system, "starts": rows}
         if values:
             row["median"], row["low"], row["high"] = stats.interval(values)
-        r = ratio(head, ours, values) if system != NETHV else None
+        r = ratio(head, ours, rows) if system != NETHV else None
         if r:
             row["ratio"] = dict(zip(("median", "low", "high"), r))
         out["systems"].append(row)
@@ -130,6 +137,6 @@ def summaries(case):
     own = {s: [{k: v for k, v in r.items() if k not in keys} for r in rows] for s, rows in case.starts.items()}
     out = [summary(case.head, own)]
     for key, head in case.others:
-        out.append(summary(head, {s: [{"order": r["order"], "clock": r["clock"], **r[key]} for r in rows if key in r]
+        out.append(summary(head, {s: [{**{k: r[k] for k in ("order", "round", "clock")}, **r[key]} for r in rows if key in r]
                                   for s, rows in case.starts.items() if not rows or any(key in r for r in rows)}))
     return out

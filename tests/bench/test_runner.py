@@ -28,14 +28,16 @@ class Machine:
 
 
 def options(rounds=3):
-    return types.SimpleNamespace(core_a=0, core_b=1, rounds=rounds, keep=False)
+    return types.SimpleNamespace(core_a=0, core_b=1, rounds=rounds, keep=False, until=None)
 
 
 def carried_out(found, rounds=3, m=None):
     m = m or Machine()
     with mock.patch.object(machine, "clocks", m.clocks), mock.patch.object(machine, "steal", m.steal), \
             mock.patch("sys.stderr"):
-        return runner.carry_out(options(rounds), found, random.Random(1))
+        discarded, made = runner.carry_out(options(rounds), found, random.Random(1))
+        assert made == rounds
+        return discarded
 
 
 def case_of(values, better="higher", **limits):
@@ -51,6 +53,26 @@ def case_of(values, better="higher", **limits):
 
 
 class Rounds(unittest.TestCase):
+    def test_no_round_is_begun_that_would_take_too_long(self):
+        o, now, m = options(9), [0.0], Machine()
+        o.until = 10
+
+        def measure(*_):
+            now[0] += 3
+            return {"value": 1}
+        c = runner.Case("t/max/64", "t", "max", "Mpps", "higher", {"nethv": None}, measure, frame=64)
+        with mock.patch.object(machine, "clocks", m.clocks), mock.patch.object(machine, "steal", m.steal), \
+                mock.patch("sys.stderr"), mock.patch("time.monotonic", lambda: now[0]):
+            self.assertEqual(runner.carry_out(o, [c]), ([], 3))
+        self.assertEqual(len(c.starts["nethv"]), 3)
+
+    def test_starts_of_one_round_are_pairs(self):
+        c = case_of({"nethv": [10, Failure("x"), 30], "memif": [1, 2, 3]})
+        carried_out([c])
+        memif = next(s for s in runner.summaries(c)[0]["systems"] if s["system"] == "memif")
+        self.assertEqual(memif["ratio"]["low"], 10)
+        self.assertEqual(memif["ratio"]["high"], 10)
+
     def test_each_system_is_started_once_a_round(self):
         c = case_of({"nethv": [1, 2, 3], "memif": [4, 5, 6]})
         self.assertEqual(carried_out([c]), [])
