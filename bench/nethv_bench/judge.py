@@ -87,8 +87,8 @@ def _of_run(report):
     else:
         yield "Wires were memifs, that is memory: nothing here is about NICs, line rates or NUMA."
     if any(case["kind"] in ("insn", "cycles") for case in report["cases"]):
-        yield ("Instructions and cycles a packet are of the switch's core alone; what the peer's or the guest's "
-               "core does is not in them.")
+        yield ("Instructions a packet are of the switch's core alone, and cycles of the core that the case names: each does half "
+               "of the work.")
 
 
 def _of_figures(report):

@@ -22,9 +22,9 @@ def testpmd_argv(prefix, cores, main, vdevs, frame):
 
 
 def testpmd_circle(o, work, vdevs, frame, inflight):
-    """A testpmd in mac mode on core B."""
+    """A testpmd in mac mode on core B: what a start gives."""
     argv = testpmd_argv("gen", f"{o.core_a},{o.core_b}", o.core_a, vdevs, frame)
-    argv += [f"--eth-peer=0,{MAC_B}", f"--eth-peer=1,{MAC_A}"]
+    argv += [f"--eth-peer=0,{MAC_B}", f"--eth-peer=1,{MAC_A}", "--record-core-cycles"]
     g = Process(argv, work + "/gen.log", stdin=True)
     try:
         g.wait_for("testpmd> ", START_S)
@@ -41,7 +41,8 @@ def testpmd_circle(o, work, vdevs, frame, inflight):
         rates = [int(n) for n in re.findall(r"Rx-pps: *(\d+)", g.text())]
         if len(rates) < 4 or not sum(rates[-2:]):
             raise Failure("testpmd forwarded nothing:\n" + g.tail())
-        return sum(rates[-2:]) / 1e6
+        own = re.findall(r"CPU cycles/packet=([0-9.]+)", g.text())
+        return {"value": sum(rates[-2:]) / 1e6, **({"guest": {"value": float(own[-1])}} if own else {})}
     finally:
         g.end()
 
@@ -150,7 +151,7 @@ class Peer:
 
     def circle(self, o, work, frame, inflight):
         with self.switch(o, work, frame):
-            return {"value": testpmd_circle(o, work, self.ports(work, frame), frame, inflight)}
+            return testpmd_circle(o, work, self.ports(work, frame), frame, inflight)
 
     @contextlib.contextmanager
     def load(self, o, work, frame):

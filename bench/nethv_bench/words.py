@@ -22,7 +22,8 @@ KINDS = {
     "pause": ("Pauses", "How long traffic stands still when something is changed beneath it."),
     "insn": ("Instructions", "Instructions that the switch's core executes for a packet: counted, not timed, so "
              "the machine's noise has no part in it."),
-    "cycles": ("Cycles", "Time of the switch's core for a packet, in cycles of the time-stamp counter."),
+    "cycles": ("Cycles", "Time of a core for a packet, in cycles of the time-stamp counter: the switch's, or that of who forwards "
+               "(our guest's l2fwd, the peers' testpmd)."),
 }
 UNITS = {"ns": "ns", "us": "us", "ms": "ms", "s": "s", "mhz": "MHz", "mib": "MiB", "bytes": "bytes"}  # of facts
 SPELT = ("cpu", "dpdk", "gcc", "ovs", "qemu", "smt", "tsc")  # letter by letter
