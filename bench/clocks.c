@@ -1,24 +1,32 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How fast the two processors that a benchmark uses are right now, and how far from each other:
  *
- *	clocks CPU CPU
+ *	clocks CPU CPU [wake]
  *
  * One line of JSON: TSC cycles for an addition that waits for the one before (1.0 at the TSC's own clock; less when the
  * core runs faster) on each, and nanoseconds for a cache line to go from one to the other (half of a round trip of
  * compare-and-swap). Best of some slices: what another machine's load took away is not the processor's speed; "worst"
- * tells of that. */
+ * tells of that. wake: only how long it takes, in microseconds, until a thread that sleeps on the first one runs when
+ * one on the second, which does not sleep, writes its eventfd: what no switch that sleeps can be faster than. */
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <x86intrin.h>
 
 #define SLICES 11
 #define ADDS   2000000u
 #define TURNS  20000u
+#define WAKES  40
+#define NAP_NS 50e6
 #define UNROLL4                         \
 	x += y;                         \
 	__asm__ volatile("" : "+r"(x)); \
@@ -108,17 +116,85 @@ static void *play(void *arg)
 	return NULL;
 }
 
+/* ---- Waking -------------------------------------------------------------------------------- */
+
+struct sleeper {
+	int cpu, fd;
+	double woken_ns; /* atomic: when it came out of its sleep; 0: it sleeps */
+};
+
+static void *sleep_on(void *arg)
+{
+	struct sleeper *s = arg;
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+	double now;
+	uint64_t n;
+	int i;
+
+	run_on(s->cpu);
+	for (i = 0; i < WAKES; i++) {
+		if (poll(&p, 1, -1) != 1)
+			exit(1);
+		now = now_ns();
+		if (read(s->fd, &n, sizeof(n)) != sizeof(n))
+			exit(1);
+		__atomic_store(&s->woken_ns, &now, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static int wakes(int sleeping, int waking)
+{
+	struct sleeper s = {.cpu = sleeping, .fd = eventfd(0, 0)};
+	double took[WAKES], begun, at, none = 0;
+	const uint64_t one = 1;
+	pthread_t t;
+	int i;
+
+	if (s.fd < 0 || pthread_create(&t, NULL, sleep_on, &s))
+		return 1;
+	run_on(waking);
+	for (i = 0; i < WAKES; i++) {
+		for (begun = now_ns(); now_ns() < begun + NAP_NS;)
+			;
+		begun = now_ns();
+		if (write(s.fd, &one, sizeof(one)) != sizeof(one))
+			return 1;
+		do
+			__atomic_load(&s.woken_ns, &at, __ATOMIC_ACQUIRE);
+		while (at == 0);
+		took[i] = (at - begun) / 1e3;
+		__atomic_store(&s.woken_ns, &none, __ATOMIC_RELAXED);
+	}
+	pthread_join(t, NULL);
+	qsort(took, WAKES, sizeof(took[0]), compare);
+	printf("{\"wake_us\": {\"p50\": %.1f, \"p90\": %.1f, \"max\": %.1f}}\n", took[WAKES / 2],
+	       took[WAKES * 9 / 10], took[WAKES - 1]);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	int a = argc == 3 ? atoi(argv[1]) : -1, b = argc == 3 ? atoi(argv[2]) : -1;
+	bool only_wakes = argc == 4 && strcmp(argv[3], "wake") == 0;
+	int a = argc == 3 || only_wakes ? atoi(argv[1]) : -1;
+	int b = argc == 3 || only_wakes ? atoi(argv[2]) : -1;
 	struct player one = {a, 0, 1}, two = {b, 1, 0};
 	double add_a, add_b, worst = 0;
 	pthread_t t;
 
 	if (a < 0 || b < 0 || a == b) {
-		fprintf(stderr, "use: clocks CPU CPU, two different ones\n");
+		fprintf(stderr, "use: clocks CPU CPU [wake], two different ones\n");
 		return 2;
 	}
+	if (only_wakes)
+		return wakes(a, b);
 	add_a = adds(a, &worst);
 	add_b = adds(b, &worst);
 	if (pthread_create(&t, NULL, play, &one)) {

@@ -5,7 +5,7 @@ import json
 
 from .process import Failure, run, tool
 from .runner import Case
-from .systems import ALONE, JUMBO
+from .systems import ALONE, JUMBO, Nethv
 
 # Goals beside each peer (ratio of Mpps through the switch core); the frame's size with FCS.
 FLOORS = {
@@ -31,6 +31,15 @@ def max_case(frame, systems):
     case.also("guest", id=f"v2v/guest/{frame}", title=f"forwarder's core, {frame} B", kind="cycles", unit="cycles",
               better="lower", floors=[{"system": s, "ratio": 1.0} for s in systems if s != "nethv"] if frame == 64 else [])
     return case
+
+
+def one_case(inflight=512):
+    """The switch's core when the guest sends each message in a packet of its own, as Linux does."""
+    def measure(o, name, system, work):
+        got = system.circle(o, work, 64, inflight)
+        return {"value": got["cycles"]["value"], "counters": {**got["counters"], "mpps": got["value"]}}
+    return Case("v2v/cycles-one/64", "switch core, 64 B, one message each", "cycles", "cycles", "lower",
+                {"nethv": Nethv(words=" messages=1")}, measure, frame=64, at_most=220.0)
 
 
 def micro(what):

@@ -52,7 +52,7 @@ def all_cases(o):
     made += [cases.micro_case("agg32", "aggregated, 32 in a burst", at_most=120.0),
              cases.micro_case("one32", "one message each, 32 in a burst", at_most=220.0),
              cases.micro_case("macs100k", "100,000 addresses", at_most=210.0), cases.guests_case()]
-    made += through.through_cases(o)
+    made += [cases.one_case(), *through.through_cases(o)]
     return made + [loads.idle_case(), pauses.swap_case()]
 
 
@@ -89,8 +89,8 @@ def chosen(o):
 # A report takes less than 20 minutes, whatever the machine does meanwhile.
 REPORT_DEFAULTS = {"secs": 0.7, "warm": 0.3, "search_s": 8, "latency_ms": 300, "minutes": 19.5,
                    "systems": [s for s in [*SYSTEMS, *P2P] if s != "vhost split"]}  # testpmd's slower half
-REPORT = ("v2v/max/64", "v2v/max/1518", "v2v/pdr/64", "v2v/idle/64", "one-core/cycles/agg32", "one-core/cycles/one32",
-          "one-core/cycles/macs100k", "one-core/cycles/guests64")
+REPORT = ("v2v/max/64", "v2v/max/1518", "v2v/pdr/64", "v2v/idle/64", "v2v/cycles-one/64", "one-core/cycles/agg32",
+          "one-core/cycles/one32", "one-core/cycles/macs100k", "one-core/cycles/guests64")
 
 
 def say(line):

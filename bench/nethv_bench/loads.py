@@ -5,7 +5,7 @@ import math
 import tempfile
 import time
 
-from . import search, stats
+from . import machine, search, stats
 from .generator import JUMBO, STD_FRAME, Wire
 from .process import Failure
 from .runner import Case
@@ -191,6 +191,8 @@ def idle_case(frame=64):
         for la, lb in zip(a["switch"]["lcores"], b["switch"]["lcores"]):
             asleep += lb["tsc_asleep"] - la["tsc_asleep"]
             all_tsc += sum(lb[k] - la[k] for k in ("tsc_asleep", "tsc_idle", "tsc_busy"))
-        return {"value": q["p90"], "quantiles": q, "counters": {"asleep_share": asleep / max(all_tsc, 1)}}
+        wake = machine.wake(o.core_a, o.core_b)
+        return {"value": q["p90"], "quantiles": q,
+                "counters": {"asleep_share": asleep / max(all_tsc, 1), "wake_p50_us": wake["p50"], "wake_p90_us": wake["p90"]}}
     return Case(f"v2v/idle/{frame}", "first frame after idle, p90", "latency", "us", "lower", ALONE, measure,
                 frame=frame, direction="one", at_most=100.0)

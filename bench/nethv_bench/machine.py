@@ -133,6 +133,11 @@ def clocks(core_a, core_b):
     return json.loads(run(tool("clocks"), str(core_a), str(core_b), timeout=30))
 
 
+def wake(sleeping, waking):
+    """How long the kernel takes to wake a thread on core @sleeping, us: {"p50", "p90", "max"}."""
+    return json.loads(run(tool("clocks"), str(sleeping), str(waking), "wake", timeout=30))["wake_us"]
+
+
 def steal():
     """Time that other machines took from ours, s, since its start."""
     return int(first("/proc/stat", r"^cpu (?: *\d+ ){7} *(\d+)") or 0) / os.sysconf("SC_CLK_TCK")

@@ -38,8 +38,8 @@ partitions:
 class Nethv:
     """Our switch, with VLANs and the guard against spoofed addresses on."""
 
-    def __init__(self, poll="busy"):
-        self.poll = poll
+    def __init__(self, poll="busy", words=""):
+        self.poll, self.words = poll, words  # of the guest's, besides
 
     def config(self, o, name, frame, cmdline):
         nic = "channels: 1, vlan: {mode: access, pvid: 100}"
@@ -61,7 +61,7 @@ class Nethv:
 
     def circle(self, o, work, frame, inflight):
         mtu = f" mtu={JUMBO - 18}" if frame > STD_FRAME else ""
-        cmdline = f"app=l2fwd nics=0,1 mode=mac poll=1 peer0={MAC_B} peer1={MAC_A} inject={inflight} size={frame}{mtu}"
+        cmdline = f"app=l2fwd nics=0,1 mode=mac poll=1 peer0={MAC_B} peer1={MAC_A} inject={inflight} size={frame}{mtu}{self.words}"
         with self.instance(o, work, frame, cmdline) as i:
             i.until(lambda s: s["switch"]["totals"]["out"] > 100000)
             time.sleep(o.warm)

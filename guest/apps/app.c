@@ -90,6 +90,7 @@ static void open_nic(struct app *a, unsigned int i)
 		.rx_bytes = (uint32_t)rt_arg_u64("rxbuf", 0),
 		.tx_bytes = (uint32_t)rt_arg_u64("txbuf", 0),
 		.ring_pages = (uint32_t)rt_arg_u64("ring_pages", 0),
+		.max_pkts = (uint32_t)rt_arg_u64("messages", 0),
 	};
 	unsigned int n = nic_number(i);
 	struct nvsc_chan *ch = nvsc_bus_nic(&a->bus, n);

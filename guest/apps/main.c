@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The image: app=echo|l2fwd|pktgen|sink|revoke|trial, and each application's arguments. Common ones: nic=N or
- * nics=N,M, queues=N, poll=1, mtu=, rxbuf=, txbuf=, ring_pages=, vmbus=VERSION.
+ * nics=N,M, queues=N, poll=1, mtu=, rxbuf=, txbuf=, ring_pages=, vmbus=VERSION, messages=N (in a packet sent).
  *	echo	ip=A.B.C.D[/LEN] [vlan=VID]
  *	l2fwd	nics=0,1 mode=bridge|mac [copy=1] [peer0=MAC peer1=MAC] [inject=N size=S]
  *	pktgen	nic=0 dst=MAC [size=S count=N window=W burst=B rate=PPS]

@@ -253,6 +253,8 @@ int nvsc_rndis_init(struct nvsc_nic *nic)
 	if (c->pkt_align_factor > 7 || c->max_xfer_size < sizeof(struct rndis_packet))
 		return NVSC_E_PROTO;
 	nic->max_pkts = min_u32(c->max_pkt_per_msg ? c->max_pkt_per_msg : 1, NVSC_BATCH_MAX);
+	if (nic->cfg.max_pkts)
+		nic->max_pkts = min_u32(nic->max_pkts, nic->cfg.max_pkts);
 	nic->max_xfer = c->max_xfer_size;
 	nic->align = 1u << c->pkt_align_factor;
 	nic->is_rndis_up = true;
