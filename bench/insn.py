@@ -29,8 +29,9 @@ PROGRAMS = {
     "netvsp": ("micro_netvsp", ["netvsp_rx", "netvsp_tx", "netvsp_rx_done"]),
     "vswitch": ("micro_vswitch", ["vsw_lcore_poll"]),
     "v2v": ("micro_v2v", ["vsw_lcore_poll"]),
+    "direct": ("micro_direct", ["vsw_lcore_poll"]),
 }
-NOT_COUNTED = re.compile(r"mill_(rx|rx_done|tx)") # the ports of micro_vswitch, which do nothing that is ours
+NOT_COUNTED = re.compile(r"mill_(rx|rx_done|tx)") # ports and drivers of the programs, which do nothing that is ours
 
 # The processor that valgrind plays depends on the host's: has it AVX2 or not. The C library chooses its functions by
 # that, so it is told to take those of x86-64, which every processor has; DPDK is told so by bench/count.c. Our own

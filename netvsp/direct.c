@@ -8,6 +8,7 @@
 
 #include "netvsp/give.h"
 #include "vswitch/direct.h"
+#include "vswitch/fdb.h"
 #include "vswitch/vswitch.h"
 
 /* ---- lcore: handing out ---------------------------------------------------------------------- */
@@ -63,7 +64,7 @@ uint8_t netvsp_put_in_place(struct give *w, const struct vsw_slot *s, const stru
 	const uint16_t sec = (uint16_t)vsw_direct_of(s->mbuf)->sec;
 	struct xfer *x = &w->x;
 
-	if (unlikely(s->pkt.len > w->st->mtu + 18u))
+	if (unlikely(s->pkt.len > w->len_max))
 		return VSW_DROP_too_big;
 	if (x->nr_ranges == NETVSP_RANGES_MAX)
 		netvsp_xfer_close(w);
@@ -76,6 +77,117 @@ uint8_t netvsp_put_in_place(struct give *w, const struct vsw_slot *s, const stru
 	w->nr_placed++;
 	vsw_direct_gone(s->mbuf);
 	return VSW_DROP_none;
+}
+
+/* ---- lcore: handing out what is plain -------------------------------------------------------- */
+
+#define PLAIN_AT   VSW_DIRECT_HEAD
+#define PLAIN_HEAD ((PLAIN_AT - HDR_LEN) & ~(MSG_ALIGN - 1)) /* where its message begins */
+_Static_assert(VSW_SNAP_SIZE <= VMBUS_PAGE_SIZE - PLAIN_AT, "in the section's first page");
+
+/* A frame where the device put it, of which there is nothing to tell and with which nothing is to be done. */
+static inline bool is_plain(const struct vsw_slot *s, const struct vsw_rxbuf *buf, uint32_t len_max)
+{
+	const struct rte_mbuf *m = s->mbuf;
+	const struct vsw_direct *d = vsw_direct_of(s->mbuf);
+
+	return !s->pkt.flags && s->pkt.len <= len_max && d->buf == buf && m->nb_segs == 1 &&
+	       s->data == (const uint8_t *)m->buf_addr + PLAIN_AT && d->frame_off == PLAIN_AT;
+}
+
+/* To one of its own addresses. */
+static inline bool is_wanted(const uint64_t mac[2], const struct vsw_slot *s)
+{
+	uint64_t dst;
+
+	memcpy(&dst, vsw_hdr(&s->pkt), sizeof(dst));
+	dst &= VSW_MAC_MASK;
+	return dst == mac[0] || dst == mac[1];
+}
+
+/* Writes what stands in front of the frame; returns the message's length. */
+static inline uint32_t head_plain(const struct vsw_slot *s, uint8_t *sec)
+{
+	const uint32_t data_off = PLAIN_AT - PLAIN_HEAD;
+	const uint32_t len = (data_off + s->pkt.len + MSG_ALIGN - 1) & ~(MSG_ALIGN - 1);
+
+	message_head(sec + PLAIN_HEAD, s->pkt.len, HDR_LEN, data_off, len);
+	return len;
+}
+
+/* What does not change within a burst. */
+struct plain {
+	const struct vsw_rxbuf *buf;
+	uint64_t mac[2];
+	uint32_t len_max;
+};
+
+/* Into the packet under construction, which has room for @n of them. It is kept in registers meanwhile: link is where
+ * the number of its next section goes. */
+static uint16_t packet_plain(struct give *w, const struct plain *p, const uint16_t *idx, uint16_t n)
+{
+	const uint16_t relid = (uint16_t)w->ch->info->relid;
+	const uint32_t seq = w->seq, size = w->section_size;
+	struct netvsp_section *section = w->st->section;
+	const struct vsw_slot *slot = w->v->slot;
+	struct xfer *x = &w->x;
+	struct vmbus_xfer_range *range = &x->range[x->nr_ranges];
+	uint16_t *link = x->nr_ranges ? &section[w->cur].next : &x->head;
+	uint16_t owner = x->nr_ranges ? relid : relid | NETVSP_SEC_HEAD, i;
+	uint32_t sec = w->cur;
+
+	for (i = 0; i < n; i++) {
+		const struct vsw_slot *s = &slot[idx[i]];
+		struct rte_mbuf *m = s->mbuf;
+		uint32_t len;
+
+		if (!is_plain(s, p->buf, p->len_max) || !is_wanted(p->mac, s))
+			break;
+		sec = vsw_direct_of(m)->sec;
+		len = head_plain(s, m->buf_addr);
+		range[i] = (struct vmbus_xfer_range){len, sec * size + PLAIN_HEAD};
+		*link = (uint16_t)sec;
+		link = &section[sec].next;
+		section_mark(&section[sec], owner, seq);
+		owner = relid;
+		vsw_direct_gone(m);
+	}
+	w->cur = (uint16_t)sec;
+	x->nr_ranges += i;
+	return i;
+}
+
+static bool packet_has_room(struct give *w)
+{
+	if (w->x.nr_ranges == NETVSP_RANGES_MAX)
+		netvsp_xfer_close(w);
+	return w->x.nr_ranges || w->space >= (int32_t)xfer_size(NETVSP_RANGES_MAX);
+}
+
+uint16_t netvsp_put_plain(struct give *w, const uint16_t *idx, uint16_t n, uint8_t *reason)
+{
+	const struct netvsp_nic *nic = w->ch->nic;
+	const struct plain p = {
+		.buf = &nic->direct.buf,
+		.mac = {vsw_mac_num(nic->mac), vsw_mac_num(nic->cfg.mac)},
+		.len_max = RTE_MIN(w->len_max, w->section_size - PLAIN_AT),
+	};
+	uint16_t done = 0, want, k;
+
+	if (w->g != nic->direct.g || w->hash ||
+	    !(w->filter & (NDIS_FILTER_DIRECTED | NDIS_FILTER_PROMISCUOUS)))
+		return 0;
+	do {
+		if (!packet_has_room(w))
+			break;
+		want = (uint16_t)RTE_MIN((uint32_t)(n - done), NETVSP_RANGES_MAX - w->x.nr_ranges);
+		k = packet_plain(w, &p, idx + done, want);
+		done += k;
+	} while (done < n && k == want);
+	memset(reason, VSW_DROP_none, done);
+	w->at = w->end; /* nothing is copied behind them */
+	w->nr_placed += done;
+	return done;
 }
 
 /* ---- lcore: lending --------------------------------------------------------------------------- */

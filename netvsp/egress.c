@@ -396,7 +396,9 @@ static inline __attribute__((always_inline)) uint16_t give_all(struct give *w, c
 static __attribute__((noinline)) uint16_t give_mixed(struct give *w, const uint16_t *idx,
 						     uint16_t n, uint8_t *reason)
 {
-	return give_all(w, idx, n, reason, true);
+	const uint16_t k = netvsp_put_plain(w, idx, n, reason);
+
+	return k + give_all(w, idx + k, n - k, reason + k, true);
 }
 
 static bool is_for_us(const struct netvsp_nic *nic, const struct vsw_vec *v)

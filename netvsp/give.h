@@ -123,21 +123,27 @@ static inline uint32_t xfer_size(uint32_t nr_ranges)
 /* egress.c, lcore.  Announces what the packet under construction has, and begins the next one. */
 void netvsp_xfer_close(struct give *w);
 
+/* Section @s is the guest's with the commit of @seq, the last one of its packet. */
+static inline void section_mark(struct netvsp_section *s, uint16_t owner, uint32_t seq)
+{
+	s->next = NETVSP_SEC_END;
+	s->owner = owner;
+	/* Last: under an old owner it could pass for committed after a restart. */
+	__atomic_store_n(&s->seq, seq, __ATOMIC_RELEASE);
+}
+
 /* Section @sec is the current one and the guest's with this delivery, chained to the packet under construction. */
 static inline void section_use(struct give *w, uint16_t sec)
 {
-	struct netvsp_section *s = &w->st->section[sec];
+	uint16_t owner = (uint16_t)w->ch->info->relid;
 
-	s->next = NETVSP_SEC_END;
 	if (w->x.nr_ranges == 0) {
 		w->x.head = sec;
-		s->owner = (uint16_t)(w->ch->info->relid | NETVSP_SEC_HEAD);
+		owner |= NETVSP_SEC_HEAD;
 	} else {
 		w->st->section[w->cur].next = sec;
-		s->owner = (uint16_t)w->ch->info->relid;
 	}
-	/* Last: under an old owner it could pass for committed after a restart. */
-	__atomic_store_n(&s->seq, w->seq, __ATOMIC_RELEASE);
+	section_mark(&w->st->section[sec], owner, w->seq);
 	w->cur = sec;
 }
 
@@ -146,3 +152,5 @@ static inline void section_use(struct give *w, uint16_t sec)
 bool netvsp_is_in_place(const struct give *w, const struct vsw_slot *s);
 /* Hands it out there. 0, or the reason why not (enum vsw_drop), then the mbuf still has it. */
 uint8_t netvsp_put_in_place(struct give *w, const struct vsw_slot *s, const struct ppis *px);
+/* The first ones of a burst, as many as lie there and need nothing said or done: they are handed out. How many. */
+uint16_t netvsp_put_plain(struct give *w, const uint16_t *idx, uint16_t n, uint8_t *reason);

@@ -35,15 +35,16 @@ struct window {
 	const struct vsw_rxbuf *buf;
 	uint64_t iova;
 	uint64_t len;
-	uint32_t nr_refs; /* it is the present one; heads that a descriptor reaches by it. ctl */
+	uint32_t nr_pages; /* of a section */
+	uint32_t nr_refs;  /* it is the present one; heads that a descriptor reaches by it. ctl */
 };
 
 /* Behind each mbuf. */
 struct head {
 	struct vsw_direct d; /* first: what everybody sees */
-	bool is_out;	     /* not in the pool. True or false only while it is lent */
 	bool is_lent;	     /* it got a section, which is counted */
 	bool is_back;	     /* came back since stale_in was set. Atomic: lcore sets, ctl reads */
+	bool is_out;	     /* ctl: not in the pool */
 	/* ctl: its own bytes are mapped once more, at an address of that window. */
 	struct window *stale_in;
 	uint64_t stale_at;
@@ -135,34 +136,39 @@ static bool spare_fill(struct vmq_direct *d, const struct vsw_rxbuf *b)
 	return n > 0;
 }
 
-static void section_put(struct vmq_direct *d, const struct window *w, struct rte_mbuf *m)
+static inline void section_put(const struct window *w, struct rte_mbuf *m, uint32_t sec)
 {
 	const struct vsw_rxbuf *b = w->buf;
-	uint32_t sec = d->spare[--d->nr_spare];
 	struct head *h = head_of(m);
+	uint8_t *at = b->page[(size_t)sec * w->nr_pages];
+	uint64_t iova = w->iova + (uint64_t)sec * b->section_size;
 
 	h->is_lent = true;
 	h->d.buf = b;
 	h->d.sec = sec;
-	h->d.frame_off = VSW_DIRECT_HEAD;
-	m->buf_addr = b->page[(size_t)sec * (b->section_size / PAGE)];
-	m->buf_iova = w->iova + (uint64_t)sec * b->section_size;
+	m->buf_addr = at;
+	m->buf_iova = iova;
 }
 
-static void lend(struct vmq_direct *d, const struct window *w, struct rte_mbuf **m, unsigned int n)
+/* False: it goes out with its own bytes, since no section is to be had. */
+static inline bool lend(struct vmq_direct *d, const struct window *w, struct rte_mbuf *m)
+{
+	if (head_of(m)->d.buf)
+		return true; /* kept from before */
+	if (unlikely(!d->nr_spare) && !spare_fill(d, w->buf))
+		return false;
+	section_put(w, m, d->spare[--d->nr_spare]);
+	return true;
+}
+
+static void lend_all(struct vmq_direct *d, const struct window *w, struct rte_mbuf **m,
+		     unsigned int n)
 {
 	uint32_t nr_own = 0;
 	unsigned int i;
 
-	for (i = 0; i < n; i++) {
-		head_of(m[i])->is_out = true;
-		if (head_of(m[i])->d.buf)
-			continue; /* kept from before */
-		if (d->nr_spare || spare_fill(d, w->buf))
-			section_put(d, w, m[i]);
-		else
-			nr_own++;
-	}
+	for (i = 0; i < n; i++)
+		nr_own += !lend(d, w, m[i]);
 	count(&d->sections, n - nr_own);
 	if (nr_own)
 		count(&d->own, nr_own);
@@ -174,28 +180,50 @@ static void lend_none(struct vmq_direct *d, struct rte_mbuf **m, unsigned int n)
 	struct back b = {.n = 0};
 	unsigned int i;
 
-	for (i = 0; i < n; i++) {
-		head_of(m[i])->is_out = true;
+	for (i = 0; i < n; i++)
 		if (head_of(m[i])->d.buf)
 			section_back(d, m[i], &b);
-	}
 	back_flush(d, &b);
 }
 
-static int dequeue(struct rte_mempool *mp, void **obj, unsigned int n)
+static __attribute__((noinline)) int dequeue_many(struct vmq_direct *d, const struct window *w,
+						  void **obj, unsigned int n)
 {
-	struct vmq_direct *d = mp->pool_config;
-	const struct window *w =
-		__atomic_load_n(&d->now, __ATOMIC_ACQUIRE); /* pairs with publish() */
-
 	if (unlikely(n > d->nr_free))
 		return -ENOENT;
 	count32(&d->nr_free, -(int32_t)n);
 	memcpy(obj, d->free + d->nr_free, n * sizeof(*obj));
 	if (likely(w != NULL))
-		lend(d, w, (struct rte_mbuf **)obj, n);
+		lend_all(d, w, (struct rte_mbuf **)obj, n);
 	else if (unlikely(d->lent))
 		lend_none(d, (struct rte_mbuf **)obj, n);
+	return 0;
+}
+
+/* Whether one can go out with no more to do than to put a section under it that lies ready. */
+static inline bool is_easy(const struct vmq_direct *d, const struct window *w)
+{
+	return d->nr_free && (w ? d->nr_spare : !d->lent);
+}
+
+/* Drivers ask for one at a time. */
+static int dequeue(struct rte_mempool *mp, void **obj, unsigned int n)
+{
+	struct vmq_direct *d = mp->pool_config;
+	const struct window *w =
+		__atomic_load_n(&d->now, __ATOMIC_ACQUIRE); /* pairs with publish() */
+	struct rte_mbuf *m;
+
+	if (unlikely(n != 1 || !is_easy(d, w)))
+		return dequeue_many(d, w, obj, n);
+	count32(&d->nr_free, -1);
+	m = d->free[d->nr_free];
+	*obj = m;
+	if (!w)
+		return 0;
+	if (likely(!head_of(m)->d.buf)) /* else kept from before */
+		section_put(w, m, d->spare[--d->nr_spare]);
+	count(&d->sections, 1);
 	return 0;
 }
 
@@ -212,23 +240,23 @@ static void stale_back(struct vmq_direct *d, struct rte_mbuf *m)
 	__atomic_store_n(&h->is_back, true, __ATOMIC_RELEASE); /* pairs with sweep() */
 }
 
-/* Its section stays with it if the next refill may use it. */
-static inline void take_back(struct vmq_direct *d, const struct window *w, struct rte_mbuf *m,
+/* Its section stays with it if the next refill may use it. True: it was handed out. */
+static inline bool take_back(struct vmq_direct *d, const struct window *w, struct rte_mbuf *m,
 			     struct back *b)
 {
 	struct head *h = head_of(m);
 
-	h->is_out = false;
 	if (unlikely(h->d.stale_iova))
 		stale_back(d, m);
 	if (!h->is_lent)
-		return;
+		return false;
 	if (likely(!h->d.buf)) { /* the guest's now */
 		h->is_lent = false;
-		count32(&d->lent, -1);
-	} else if (unlikely(!w || h->d.buf != w->buf)) {
-		section_back(d, m, b);
+		return true;
 	}
+	if (unlikely(!w || h->d.buf != w->buf))
+		section_back(d, m, b);
+	return false;
 }
 
 static int enqueue(struct rte_mempool *mp, void *const *obj, unsigned int n)
@@ -236,6 +264,7 @@ static int enqueue(struct rte_mempool *mp, void *const *obj, unsigned int n)
 	struct vmq_direct *d = mp->pool_config;
 	const struct window *w = __atomic_load_n(&d->now, __ATOMIC_ACQUIRE);
 	struct back b = {.n = 0};
+	uint32_t nr_gone = 0;
 	unsigned int i;
 
 	memcpy(d->free + d->nr_free, obj, n * sizeof(*obj));
@@ -243,7 +272,8 @@ static int enqueue(struct rte_mempool *mp, void *const *obj, unsigned int n)
 	if (!w && !d->lent && !d->nr_stale)
 		return 0; /* all are as they were; while the pool is made, not even that */
 	for (i = 0; i < n; i++)
-		take_back(d, w, obj[i], &b);
+		nr_gone += take_back(d, w, obj[i], &b);
+	count32(&d->lent, -(int32_t)nr_gone);
 	back_flush(d, &b);
 	return 0;
 }
@@ -306,7 +336,7 @@ static int window_create(struct window **out, const struct vsw_rxbuf *b)
 
 	if (!w)
 		return err_set(-ENOMEM, "no memory for direct receive");
-	*w = (struct window){.buf = b, .nr_refs = 1};
+	*w = (struct window){.buf = b, .nr_pages = b->section_size / PAGE, .nr_refs = 1};
 	w->len = (uint64_t)b->nr_sections * b->section_size;
 	at = mmap(NULL, w->len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (at == MAP_FAILED) {
@@ -453,6 +483,10 @@ static void exchange_all(struct vmq_direct *d, struct window *w)
 	struct back b = {.n = 0};
 	uint32_t i;
 
+	for (i = 0; i < d->nr_mbufs; i++)
+		head_of(d->mbuf[i])->is_out = true;
+	for (i = 0; i < d->nr_free; i++)
+		head_of(d->free[i])->is_out = false;
 	for (i = 0; i < d->nr_mbufs; i++)
 		exchange(d, w, d->mbuf[i], &b);
 	while (d->nr_spare)

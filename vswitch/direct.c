@@ -6,7 +6,7 @@
 #include "vswitch/ext/priv.h"
 #include "vswitch/priv.h"
 
-#define PAGE 4096u
+#define PAGE VSW_DIRECT_ROOM
 
 /* ---- ctl ------------------------------------------------------------------------------------ */
 

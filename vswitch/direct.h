@@ -23,6 +23,8 @@ struct vsw_port;
 #define VSW_DIRECT_HEAD 128u
 _Static_assert(VSW_DIRECT_HEAD == RTE_PKTMBUF_HEADROOM, "PMDs write there");
 #define VSW_DIRECT_NONE UINT32_MAX
+/* So much of a section lies in a row for sure: what its mbuf has an address of. */
+#define VSW_DIRECT_ROOM 4096u
 
 /* A partition's receive buffer. Constant while it is offered; so is what it points to. */
 struct vsw_rxbuf {

@@ -49,13 +49,44 @@ static void take_checks(struct nethv_pkt *p, const struct rte_mbuf *m)
 /* All of a frame, of whose mbufs some may have sections. False: too long, or in too many pieces. */
 static bool slot_place(struct vsw_vec *v, struct vsw_slot *s, struct rte_mbuf *m)
 {
-	if (unlikely(v->has_direct))
+	if (s->pkt.len > VSW_FRAME_MAX)
+		return false;
+	if (v->has_direct)
 		return vsw_direct_slot(v, s, m) == VSW_DROP_none;
 	s->data = rte_pktmbuf_mtod(m, const uint8_t *);
-	return likely(m->nb_segs == 1) || slot_scatter(v, s, m);
+	return m->nb_segs == 1 || slot_scatter(v, s, m);
 }
 
-static inline void slot_fill(struct vsw_vec *v, struct vsw_slot *s, struct rte_mbuf *m)
+static __attribute__((noinline)) void slot_fill_odd(struct vsw_vec *v, struct vsw_slot *s,
+						    struct rte_mbuf *m)
+{
+	struct nethv_pkt *p = &s->pkt;
+
+	if (slot_place(v, s, m)) {
+		vsw_slot_copy_backing(v, s, 0, s->snap, p->hdr_len);
+		return;
+	}
+	p->drop_reason = VSW_DROP_too_big;
+	p->hdr_len = 0; /* no bytes: data is a part of the frame, snap another packet's */
+	s->data = NULL;
+	s->sg_count = 0;
+}
+
+/* In one piece that can be read as far as bytes may be private. With sections the piece ends with a page. */
+static inline bool is_simple(const struct rte_mbuf *m, bool has_direct)
+{
+	const uint32_t end = m->data_off + VSW_SNAP_SIZE;
+
+	if (m->nb_segs != 1 || m->pkt_len > VSW_FRAME_MAX || end > m->buf_len)
+		return false;
+	return !has_direct ||
+	       (end <= VSW_DIRECT_ROOM && m->data_off + m->pkt_len <= VSW_DIRECT_ROOM);
+}
+
+/* Of bytes that may be private a fixed number is copied, which is less work: those in snap behind the private ones are
+ * nobody's. */
+static inline __attribute__((always_inline)) void slot_fill(struct vsw_vec *v, struct vsw_slot *s,
+							    struct rte_mbuf *m, bool has_direct)
 {
 	struct nethv_pkt *p = &s->pkt;
 
@@ -71,22 +102,28 @@ static inline void slot_fill(struct vsw_vec *v, struct vsw_slot *s, struct rte_m
 	}
 	if (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		take_checks(p, m);
-	if (unlikely(p->len > VSW_FRAME_MAX) || unlikely(!slot_place(v, s, m))) {
-		p->drop_reason = VSW_DROP_too_big;
-		p->hdr_len = 0; /* no bytes: data is a part of the frame, snap another packet's */
-		s->data = NULL;
-		s->sg_count = 0;
+	if (unlikely(!is_simple(m, has_direct))) {
+		slot_fill_odd(v, s, m);
 		return;
 	}
-	vsw_slot_copy_backing(v, s, 0, s->snap, p->hdr_len);
+	s->data = rte_pktmbuf_mtod(m, const uint8_t *);
+	if (has_direct)
+		vsw_direct_of(m)->frame_off = m->data_off;
+	if (p->hdr_len <= VSW_SNAP_SIZE / 2)
+		memcpy(s->snap, s->data, VSW_SNAP_SIZE / 2);
+	else
+		memcpy(s->snap, s->data, VSW_SNAP_SIZE);
 }
 
-static inline uint16_t slots_fill(struct vsw_vec *v, struct rte_mbuf **m, uint16_t n)
+static inline __attribute__((always_inline)) uint16_t slots_fill(struct vsw_vec *v,
+								 struct rte_mbuf **m, uint16_t n,
+								 bool has_direct)
 {
+	struct vsw_slot *s = v->slot + v->n;
 	uint16_t i;
 
 	for (i = 0; i < n; i++)
-		slot_fill(v, &v->slot[v->n + i], m[i]);
+		slot_fill(v, s + i, m[i], has_direct);
 	v->n += n;
 	return n;
 }
@@ -96,7 +133,7 @@ uint16_t uplink_rx(void *be, uint16_t q, struct vsw_vec *v)
 	struct vsw_uplink *u = be;
 	struct rte_mbuf *m[VSW_VEC_SIZE];
 
-	return slots_fill(v, m, rte_eth_rx_burst(u->port_id, q, m, VSW_VEC_SIZE - v->n));
+	return slots_fill(v, m, rte_eth_rx_burst(u->port_id, q, m, VSW_VEC_SIZE - v->n), false);
 }
 
 uint16_t uplink_rx_steered(void *be, uint16_t q, struct vsw_vec *v)
@@ -111,19 +148,34 @@ uint16_t uplink_rx_steered(void *be, uint16_t q, struct vsw_vec *v)
 	v->as_q = got.q;
 	v->nr_passed = got.nr_passed;
 	v->has_direct = u->is_direct[q];
-	return slots_fill(v, m, n);
+	return v->has_direct ? slots_fill(v, m, n, true) : slots_fill(v, m, n, false);
 }
 
+/* As it may go back to its pool: what rte_pktmbuf_free() would find nothing to do for. */
+static inline bool is_bare(const struct rte_mbuf *m)
+{
+	return (rte_mbuf_refcnt_read(m) == 1) & (m->nb_segs == 1) & !m->next &
+	       !(m->ol_flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL));
+}
+
+/* Most are of one pool, and bare. */
 void uplink_rx_done(void *be, uint16_t q, struct vsw_vec *v)
 {
 	struct rte_mbuf *m[VSW_VEC_SIZE];
+	struct rte_mempool *pool = v->slot[0].mbuf->pool;
+	bool are_bare = true;
 	uint16_t i;
 
 	(void)be;
 	(void)q;
-	for (i = 0; i < v->n; i++)
+	for (i = 0; i < v->n; i++) {
 		m[i] = v->slot[i].mbuf;
-	rte_pktmbuf_free_bulk(m, v->n);
+		are_bare &= (m[i]->pool == pool) & is_bare(m[i]);
+	}
+	if (likely(are_bare))
+		rte_mempool_put_bulk(pool, (void **)m, v->n);
+	else
+		rte_pktmbuf_free_bulk(m, v->n);
 }
 
 static void put_tag(uint8_t *at, const struct nethv_pkt *p)
