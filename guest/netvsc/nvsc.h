@@ -58,7 +58,7 @@ struct nvsc_cfg {
 	uint32_t rx_bytes;    /* receive buffer; 0: 8 MiB */
 	uint32_t tx_bytes;    /* send buffer; 0: 1 MiB */
 	uint32_t ring_pages;  /* a direction; 0: 32 */
-	uint32_t max_pkts;    /* RNDIS messages in one packet sent, at most; 0: as many as the host takes */
+	uint32_t max_pkts;    /* RNDIS messages in a packet sent; 0: what the host takes */
 };
 
 struct nvsc_stats {

@@ -52,7 +52,7 @@ program = next(a for a in sys.argv if a.startswith("./"))
 t.play(program[2:], sys.argv[sys.argv.index("count") + 1:], pathlib.Path(out), json.loads({play!r}))
 """
 
-CASES = {"micro_netvsp": ["small", "one"], "micro_vswitch": ["b64"], "micro_v2v": ["agg32"]}
+CASES = {"micro_netvsp": ["small", "one"], "micro_vswitch": ["b64"], "micro_v2v": ["agg32"], "micro_direct": ["plain"]}
 
 
 def dump(trigger, packets, outer=10, inner=30, ports=5, once=777, total=None):
@@ -127,7 +127,7 @@ PLAYS = [
     ("a program that fails", {"status": 3}, ["v2v"], 2, ["not ok insn: micro_v2v: status 3", "fell over"], []),
     ("one case", {"small": {"inner": 60}}, ["netvsp/one"], 0, ["ok netvsp/one", "with calls"], ["small", "b64"]),
     ("no such case", {}, ["netvsp/none"], 2, ["no case netvsp/none"], []),
-    ("no such group", {}, ["none"], 2, ["no case none: the groups are netvsp, vswitch, v2v"], []),
+    ("no such group", {}, ["none"], 2, ["no case none: the groups are netvsp, vswitch, v2v, direct"], []),
     ("another compiler", {"made_with": {"compiler": "gcc 9", "dpdk": "DPDK 2"}, "agg32": {"inner": 90}}, ["--gate"],
      77, ["ok insn # SKIP gcc 9, the figures kept are of gcc 1"], ["not ok"]),
     ("another compiler, asked by hand", {"made_with": {"compiler": "gcc 9", "dpdk": "DPDK 2"}}, [], 0,
@@ -159,7 +159,8 @@ def gone(tmp):
 def update(tmp):
     rc, out = insn(tmp, {}, "--update")
     now = kept(tmp)
-    say(rc == 0 and now["cases"] == {"netvsp/small": 40.0, "netvsp/one": 40.0, "vswitch/b64": 40.0, "v2v/agg32": 40.0}
+    say(rc == 0 and now["cases"] == {"netvsp/small": 40.0, "netvsp/one": 40.0, "vswitch/b64": 40.0, "v2v/agg32": 40.0,
+                                               "direct/plain": 40.0}
         and now["functions"]["v2v/agg32"] == {"give_one": 30.0, "vsw_lcore_poll": 10.0}
         and MADE_WITH.items() <= now["made_with"].items(), "--update keeps all", out)
     rc, out = insn(tmp, {"small": {"inner": 50}, "agg32": {"inner": 50}}, "--update", "v2v/agg32")
