@@ -76,3 +76,26 @@ void count_case(const char *name, count_fn fn, void *ctx)
 	dump(name, fn(ctx, ROUNDS_MANY));
 	CALLGRIND_STOP_INSTRUMENTATION;
 }
+
+void count_or_run(int argc, char **argv, const struct count_ops *ops, const void *kinds, size_t nr,
+		  size_t size)
+{
+	const bool counts = count_is_asked(argc, argv);
+	const char *const end = (const char *)kinds + nr * size, *k;
+
+	if (counts)
+		count_begin();
+	for (k = kinds; k < end; k += size) {
+		const char *name = *(const char *const *)k;
+
+		if (counts ? !count_wants(argc, argv, name)
+			   : argc > 1 && strcmp(argv[1], name) != 0)
+			continue;
+		ops->up(k);
+		if (counts)
+			count_case(name, ops->count, (void *)(uintptr_t)k);
+		else
+			ops->run(k);
+		ops->down(k);
+	}
+}

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* @rounds rounds; returns the packets that passed. Each does the same as the one before: no clock, nothing random
@@ -19,3 +20,16 @@ void count_case(const char *name, count_fn fn, void *ctx);
 
 /* "count" was asked for. */
 bool count_is_asked(int argc, char **argv);
+
+/* What a program does with one of its cases, a struct of its own that begins with the case's name. */
+struct count_ops {
+	void (*up)(const void *kind);
+	void (*run)(const void *kind); /* times it, and says a line */
+	count_fn count;		       /* with the case as its context */
+	void (*down)(const void *kind);
+};
+
+/* The EAL is up. Times, or counts if it was asked for, those of @nr cases of @size bytes each that the arguments name: all
+ * if they name none. */
+void count_or_run(int argc, char **argv, const struct count_ops *ops, const void *kinds, size_t nr,
+		  size_t size);

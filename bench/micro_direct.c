@@ -200,12 +200,14 @@ static void frame_make(void)
 	vsw_event_process(sw);
 }
 
-static void world_up(const struct kind *k)
+static void world_up(const void *kind)
 {
+	const struct kind *k = kind;
 	static struct vsw_steer steer = {.ops = &device, .nr_queues = QUEUES};
 	const struct vsw_cfg cfg = {.nr_lcores = 1, .lcore_id = {1}, .fdb_size = 1024};
 	const struct vsw_uplink_cfg uc = {.name = "up", .devargs = "net_ring0", .steer = &steer};
 
+	now = 0;
 	steer.ctx = (void *)&k->len;
 	memset(queue, 0, sizeof(queue));
 	micro_must(vsw_create(&sw, &cfg) == 0);
@@ -232,8 +234,9 @@ static void all_arrived(const struct kind *k)
 	micro_must(k->path == DIRECT ? st.copies == 0 : st.direct == 0);
 }
 
-static void world_down(void)
+static void world_down(const void *kind)
 {
+	all_arrived(kind);
 	empty(&queue[0]);
 	empty(&queue[DIRECT_Q]);
 	vmq_direct_end(vd);
@@ -268,8 +271,9 @@ static double slice(const struct kind *k)
 	return (double)spent / (double)n;
 }
 
-static void run(const struct kind *k)
+static void run(const void *kind)
 {
+	const struct kind *k = kind;
 	double t[SLICES];
 	unsigned int i;
 
@@ -287,34 +291,16 @@ static uint64_t count_rounds(void *kind, unsigned int nr)
 {
 	uint64_t spent = 0;
 
+	if (!now)
+		now = rte_rdtsc();
 	return rounds(kind, nr, &spent);
-}
-
-static void count(const struct kind *k)
-{
-	now = rte_rdtsc();
-	count_case(k->name, count_rounds, (void *)k);
 }
 
 int main(int argc, char **argv)
 {
-	const bool counts = count_is_asked(argc, argv);
-	const struct kind *k;
+	static const struct count_ops ops = {world_up, run, count_rounds, world_down};
 
 	eal_up();
-	if (counts)
-		count_begin();
-	for (k = kinds; k < kinds + sizeof(kinds) / sizeof(kinds[0]); k++) {
-		if (counts ? !count_wants(argc, argv, k->name)
-			   : argc > 1 && strcmp(argv[1], k->name) != 0)
-			continue;
-		world_up(k);
-		if (counts)
-			count(k);
-		else
-			run(k);
-		all_arrived(k);
-		world_down();
-	}
+	count_or_run(argc, argv, &ops, kinds, sizeof(kinds) / sizeof(kinds[0]), sizeof(kinds[0]));
 	return 0;
 }

@@ -93,15 +93,17 @@ static uint64_t count_rounds(void *kind, unsigned int nr)
 	return rounds(kind, nr, &spent);
 }
 
-static void prepare(const struct kind *k)
+static void prepare(const void *kind)
 {
+	const struct kind *k = kind;
 	static const uint8_t dst[6] = {2, 0, 0, 0, 0, 1}, src[6] = {2, 0, 0, 0, 0, 2};
 
 	talker_prepare(&guest, &k->talk, dst, src);
 }
 
-static void run(const struct kind *k)
+static void run(const void *kind)
 {
+	const struct kind *k = kind;
 	double t[SLICES];
 	unsigned int i;
 
@@ -124,25 +126,17 @@ static void bed_up(void)
 	bed_ready(&bed, bed.gpadl[0], NULL);
 }
 
+static void nothing(const void *kind)
+{
+}
+
 int main(int argc, char **argv)
 {
-	const bool counts = count_is_asked(argc, argv);
-	const struct kind *k;
+	static const struct count_ops ops = {prepare, run, count_rounds, nothing};
 
 	eal_up();
 	bed_up();
-	if (counts)
-		count_begin();
-	for (k = kinds; k < kinds + sizeof(kinds) / sizeof(kinds[0]); k++) {
-		if (counts ? !count_wants(argc, argv, k->name)
-			   : argc > 1 && strcmp(argv[1], k->name) != 0)
-			continue;
-		prepare(k);
-		if (counts)
-			count_case(k->name, count_rounds, (void *)k);
-		else
-			run(k);
-	}
+	count_or_run(argc, argv, &ops, kinds, sizeof(kinds) / sizeof(kinds[0]), sizeof(kinds[0]));
 	bed_destroy(&bed);
 	return 0;
 }

@@ -111,8 +111,9 @@ static void macs_learn(unsigned int nr)
 	micro_must(st.learned == nr);
 }
 
-static void world_up(const struct kind *k)
+static void world_up(const void *kind)
 {
+	const struct kind *k = kind;
 	const struct vsw_cfg cfg = {.nr_lcores = 1, .lcore_id = {1}, .fdb_size = FDB_SIZE};
 	unsigned int i;
 
@@ -125,12 +126,23 @@ static void world_up(const struct kind *k)
 	if (k->macs > 1)
 		macs_learn(k->macs);
 	seed = turn = 0;
+	now = 0;
 }
 
-static void world_down(const struct kind *k)
+static void all_arrived(void)
 {
+	struct vsw_totals all;
+
+	vsw_totals_get(sw, &all);
+	micro_must(all.in == all.out && all.drops == 0 && all.copies == 0);
+}
+
+static void world_down(const void *kind)
+{
+	const struct kind *k = kind;
 	unsigned int i;
 
+	all_arrived();
 	for (i = k->guests; i > 0; i--)
 		bed_destroy(&bed[i - 1]);
 	vsw_destroy(sw);
@@ -168,14 +180,6 @@ static uint64_t rounds(const struct kind *k, unsigned int nr, uint64_t *spent)
 	return n;
 }
 
-static void all_arrived(void)
-{
-	struct vsw_totals all;
-
-	vsw_totals_get(sw, &all);
-	micro_must(all.in == all.out && all.drops == 0 && all.copies == 0);
-}
-
 static double slice(const struct kind *k)
 {
 	uint64_t spent = 0, n = rounds(k, ROUNDS, &spent);
@@ -183,8 +187,9 @@ static double slice(const struct kind *k)
 	return (double)spent / (double)n;
 }
 
-static void run(const struct kind *k)
+static void run(const void *kind)
 {
+	const struct kind *k = kind;
 	double t[SLICES];
 	unsigned int i;
 
@@ -202,34 +207,16 @@ static uint64_t count_rounds(void *kind, unsigned int nr)
 {
 	uint64_t spent = 0;
 
+	if (!now)
+		now = rte_rdtsc();
 	return rounds(kind, nr, &spent);
-}
-
-static void count(const struct kind *k)
-{
-	now = rte_rdtsc();
-	count_case(k->name, count_rounds, (void *)k);
 }
 
 int main(int argc, char **argv)
 {
-	const bool counts = count_is_asked(argc, argv);
-	const struct kind *k;
+	static const struct count_ops ops = {world_up, run, count_rounds, world_down};
 
 	eal_up();
-	if (counts)
-		count_begin();
-	for (k = kinds; k < kinds + sizeof(kinds) / sizeof(kinds[0]); k++) {
-		if (counts ? !count_wants(argc, argv, k->name)
-			   : argc > 1 && strcmp(argv[1], k->name) != 0)
-			continue;
-		world_up(k);
-		if (counts)
-			count(k);
-		else
-			run(k);
-		all_arrived();
-		world_down(k);
-	}
+	count_or_run(argc, argv, &ops, kinds, sizeof(kinds) / sizeof(kinds[0]), sizeof(kinds[0]));
 	return 0;
 }
