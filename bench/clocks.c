@@ -22,6 +22,8 @@
 
 #include <x86intrin.h>
 
+#include "bench/micro.h"
+
 #define SLICES 11
 #define ADDS   2000000u
 #define TURNS  20000u
@@ -143,13 +145,6 @@ static void *sleep_on(void *arg)
 	return NULL;
 }
 
-static int compare(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 static int wakes(int sleeping, int waking)
 {
 	struct sleeper s = {.cpu = sleeping, .fd = eventfd(0, 0)};
@@ -174,7 +169,7 @@ static int wakes(int sleeping, int waking)
 		__atomic_store(&s.woken_ns, &none, __ATOMIC_RELAXED);
 	}
 	pthread_join(t, NULL);
-	qsort(took, WAKES, sizeof(took[0]), compare);
+	micro_sort(took, WAKES);
 	printf("{\"wake_us\": {\"p50\": %.1f, \"p90\": %.1f, \"max\": %.1f}}\n", took[WAKES / 2],
 	       took[WAKES * 9 / 10], took[WAKES - 1]);
 	return 0;

@@ -9,8 +9,11 @@
 #include <string.h>
 
 #define ALLOW_EXPERIMENTAL_API /* rte_vect_set_max_simd_bitwidth() */
+#include <rte_cycles.h>
 #include <rte_vect.h>
 #include <rte_version.h>
+
+#include "bench/micro.h"
 
 #if __has_include(<valgrind/callgrind.h>)
 #include <valgrind/callgrind.h>
@@ -28,9 +31,13 @@
 #define COMPILER "gcc " __VERSION__
 #endif
 
-#define ROUNDS_WARM 100u /* caches, sections and lazily bound symbols have settled */
-#define ROUNDS_FEW  64u
-#define ROUNDS_MANY 320u
+#define SLICES	     21
+#define ROUNDS_TIMED 2000u
+#define ROUNDS_WARM  100u /* caches, sections and lazily bound symbols have settled */
+#define ROUNDS_FEW   64u
+#define ROUNDS_MANY  320u
+
+uint64_t count_moment;
 
 bool count_is_asked(int argc, char **argv)
 {
@@ -77,8 +84,52 @@ void count_case(const char *name, count_fn fn, void *ctx)
 	CALLGRIND_STOP_INSTRUMENTATION;
 }
 
-void count_or_run(int argc, char **argv, const struct count_ops *ops, const void *kinds, size_t nr,
-		  size_t size)
+/* ---- Programs whose cases have rounds -------------------------------------------------------- */
+
+struct counted {
+	const struct count_ops *ops;
+	const void *kind;
+};
+
+static uint64_t counted_rounds(void *ctx, unsigned int nr)
+{
+	const struct counted *c = ctx;
+	uint64_t spent = 0;
+
+	return c->ops->rounds(c->kind, nr, &spent);
+}
+
+static void count_kind(const struct count_ops *ops, const void *kind, const char *name)
+{
+	struct counted c = {ops, kind};
+
+	count_moment = rte_rdtsc();
+	count_case(name, counted_rounds, &c);
+	count_moment = 0;
+}
+
+static double slice(const struct count_ops *ops, const void *kind)
+{
+	uint64_t spent = 0, n = ops->rounds(kind, ROUNDS_TIMED, &spent);
+
+	return (double)spent / (double)n;
+}
+
+static void time_kind(const struct count_ops *ops, const void *kind)
+{
+	double t[SLICES];
+	unsigned int i;
+
+	slice(ops, kind);
+	for (i = 0; i < SLICES; i++)
+		t[i] = slice(ops, kind);
+	micro_sort(t, SLICES);
+	ops->say(kind, t[0], t[SLICES / 2]);
+	fflush(stdout);
+}
+
+void count_or_time(int argc, char **argv, const struct count_ops *ops, const void *kinds, size_t nr,
+		   size_t size)
 {
 	const bool counts = count_is_asked(argc, argv);
 	const char *const end = (const char *)kinds + nr * size, *k;
@@ -93,9 +144,9 @@ void count_or_run(int argc, char **argv, const struct count_ops *ops, const void
 			continue;
 		ops->up(k);
 		if (counts)
-			count_case(name, ops->count, (void *)(uintptr_t)k);
+			count_kind(ops, k, name);
 		else
-			ops->run(k);
+			time_kind(ops, k);
 		ops->down(k);
 	}
 }

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Slices by their cost, cheapest first. */
+/* Slices by what they cost, cheapest first. */
 void micro_sort(double *slices, size_t n);
 
 /* Else says err_text(), and ends the program. */

@@ -22,8 +22,6 @@
 #include "vswitch/steer.h"
 #include "vswitch/uplink_priv.h"
 
-#define SLICES	   21
-#define ROUNDS	   2000u
 #define RECV_PAGES 2048u
 #define QUEUES	   2u
 #define RING	   512u /* descriptors of a queue */
@@ -58,8 +56,6 @@ static struct vsw_uplink *up;
 static struct vmq_direct *vd;
 static struct mill_q queue[QUEUES];
 static uint8_t frame[1514];
-static uint64_t
-	now; /* what the lcore is told while it counts: time stands still; 0: the real one */
 
 /* ---- The device ----------------------------------------------------------------------------- */
 
@@ -207,7 +203,6 @@ static void world_up(const void *kind)
 	const struct vsw_cfg cfg = {.nr_lcores = 1, .lcore_id = {1}, .fdb_size = 1024};
 	const struct vsw_uplink_cfg uc = {.name = "up", .devargs = "net_ring0", .steer = &steer};
 
-	now = 0;
 	steer.ctx = (void *)&k->len;
 	memset(queue, 0, sizeof(queue));
 	micro_must(vsw_create(&sw, &cfg) == 0);
@@ -248,15 +243,16 @@ static void world_down(const void *kind)
 /* ---- Rounds --------------------------------------------------------------------------------- */
 
 /* Returns the packets that passed; *@spent grows by the cycles of the host's part. */
-static uint64_t rounds(const struct kind *k, unsigned int nr, uint64_t *spent)
+static uint64_t rounds(const void *kind, unsigned int nr, uint64_t *spent)
 {
+	const struct kind *k = kind;
 	uint64_t t, n = 0;
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
 		frames_come(k);
 		t = rte_rdtsc();
-		n += vsw_lcore_poll(sw->lcore[0], sw->snap, now ? now : t);
+		n += vsw_lcore_poll(sw->lcore[0], sw->snap, count_moment ? count_moment : t);
 		*spent += rte_rdtsc() - t;
 		talker_reads(&bed); /* sections come back in the next round */
 	}
@@ -264,43 +260,20 @@ static uint64_t rounds(const struct kind *k, unsigned int nr, uint64_t *spent)
 	return n;
 }
 
-static double slice(const struct kind *k)
-{
-	uint64_t spent = 0, n = rounds(k, ROUNDS, &spent);
-
-	return (double)spent / (double)n;
-}
-
-static void run(const void *kind)
+static void say(const void *kind, double best, double median)
 {
 	const struct kind *k = kind;
-	double t[SLICES];
-	unsigned int i;
 
-	slice(k);
-	for (i = 0; i < SLICES; i++)
-		t[i] = slice(k);
-	micro_sort(t, SLICES);
 	printf("{\"bench\":\"micro_direct\",\"unit\":\"tsc_per_packet\",\"case\":\"%s\",\"size\":%u,"
 	       "\"burst\":%u,\"best\":%.1f,\"median\":%.1f}\n",
-	       k->name, k->len, k->burst, t[0], t[SLICES / 2]);
-	fflush(stdout);
-}
-
-static uint64_t count_rounds(void *kind, unsigned int nr)
-{
-	uint64_t spent = 0;
-
-	if (!now)
-		now = rte_rdtsc();
-	return rounds(kind, nr, &spent);
+	       k->name, k->len, k->burst, best, median);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct count_ops ops = {world_up, run, count_rounds, world_down};
+	static const struct count_ops ops = {world_up, rounds, say, world_down};
 
 	eal_up();
-	count_or_run(argc, argv, &ops, kinds, sizeof(kinds) / sizeof(kinds[0]), sizeof(kinds[0]));
+	count_or_time(argc, argv, &ops, kinds, sizeof(kinds) / sizeof(kinds[0]), sizeof(kinds[0]));
 	return 0;
 }

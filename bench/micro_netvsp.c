@@ -15,8 +15,6 @@
 #include "bench/talker.h"
 #include "tests/support/eal.h"
 
-#define SLICES	   21
-#define ROUNDS	   2000u
 #define RECV_PAGES 2048u
 
 struct kind {
@@ -61,8 +59,9 @@ static __attribute__((noinline)) uint32_t host(void)
 }
 
 /* Packets that passed; *@spent grows by the cycles of the host's part. */
-static uint64_t rounds(const struct kind *k, unsigned int nr, uint64_t *spent)
+static uint64_t rounds(const void *kind, unsigned int nr, uint64_t *spent)
 {
+	const struct kind *k = kind;
 	uint64_t t, n = 0;
 	unsigned int i;
 
@@ -79,20 +78,6 @@ static uint64_t rounds(const struct kind *k, unsigned int nr, uint64_t *spent)
 	return n;
 }
 
-static double slice(const struct kind *k)
-{
-	uint64_t spent = 0, n = rounds(k, ROUNDS, &spent);
-
-	return (double)spent / (double)n;
-}
-
-static uint64_t count_rounds(void *kind, unsigned int nr)
-{
-	uint64_t spent = 0;
-
-	return rounds(kind, nr, &spent);
-}
-
 static void prepare(const void *kind)
 {
 	const struct kind *k = kind;
@@ -101,18 +86,13 @@ static void prepare(const void *kind)
 	talker_prepare(&guest, &k->talk, dst, src);
 }
 
-static void run(const void *kind)
+static void say(const void *kind, double best, double median)
 {
 	const struct kind *k = kind;
-	double t[SLICES];
-	unsigned int i;
 
-	for (i = 0; i < SLICES; i++)
-		t[i] = slice(k);
-	micro_sort(t, SLICES);
 	printf("{\"bench\":\"micro_netvsp\",\"unit\":\"tsc_per_packet\",\"case\":\"%s\",\"size\":%u,"
 	       "\"best\":%.1f,\"median\":%.1f}\n",
-	       k->name, k->talk.len, t[0], t[SLICES / 2]);
+	       k->name, k->talk.len, best, median);
 }
 
 static void bed_up(void)
@@ -132,11 +112,11 @@ static void nothing(const void *kind)
 
 int main(int argc, char **argv)
 {
-	static const struct count_ops ops = {prepare, run, count_rounds, nothing};
+	static const struct count_ops ops = {prepare, rounds, say, nothing};
 
 	eal_up();
 	bed_up();
-	count_or_run(argc, argv, &ops, kinds, sizeof(kinds) / sizeof(kinds[0]), sizeof(kinds[0]));
+	count_or_time(argc, argv, &ops, kinds, sizeof(kinds) / sizeof(kinds[0]), sizeof(kinds[0]));
 	bed_destroy(&bed);
 	return 0;
 }

@@ -22,8 +22,6 @@
 #include "vswitch/priv.h"
 
 #define GUESTS_MOST  64u
-#define SLICES	     21
-#define ROUNDS	     2000u
 #define RECV_PAGES   128u
 #define OWN_PAGES    64u
 #define MACS_MOST    100000u
@@ -53,8 +51,6 @@ static const struct kind kinds[] = {
 static struct bed bed[GUESTS_MOST];
 static struct talker guest[GUESTS_MOST];
 static struct vsw *sw;
-static uint64_t
-	now; /* what the lcore is told while it counts: time stands still; 0: the real one */
 static uint32_t seed, turn;
 
 /* ---- A switch and its guests ---------------------------------------------------------------- */
@@ -126,7 +122,6 @@ static void world_up(const void *kind)
 	if (k->macs > 1)
 		macs_learn(k->macs);
 	seed = turn = 0;
-	now = 0;
 }
 
 static void all_arrived(void)
@@ -164,15 +159,16 @@ static unsigned int burst_comes(const struct kind *k)
 }
 
 /* Returns the packets that passed; *@spent grows by the cycles of the host's part. */
-static uint64_t rounds(const struct kind *k, unsigned int nr, uint64_t *spent)
+static uint64_t rounds(const void *kind, unsigned int nr, uint64_t *spent)
 {
+	const struct kind *k = kind;
 	uint64_t t, n = 0;
 	unsigned int i, to;
 
 	for (i = 0; i < nr; i++) {
 		to = burst_comes(k);
 		t = rte_rdtsc();
-		n += vsw_lcore_poll(sw->lcore[0], sw->snap, now ? now : t);
+		n += vsw_lcore_poll(sw->lcore[0], sw->snap, count_moment ? count_moment : t);
 		*spent += rte_rdtsc() - t;
 		talker_reads(&bed[to]);
 	}
@@ -180,43 +176,20 @@ static uint64_t rounds(const struct kind *k, unsigned int nr, uint64_t *spent)
 	return n;
 }
 
-static double slice(const struct kind *k)
-{
-	uint64_t spent = 0, n = rounds(k, ROUNDS, &spent);
-
-	return (double)spent / (double)n;
-}
-
-static void run(const void *kind)
+static void say(const void *kind, double best, double median)
 {
 	const struct kind *k = kind;
-	double t[SLICES];
-	unsigned int i;
 
-	slice(k);
-	for (i = 0; i < SLICES; i++)
-		t[i] = slice(k);
-	micro_sort(t, SLICES);
 	printf("{\"bench\":\"micro_v2v\",\"unit\":\"tsc_per_packet\",\"case\":\"%s\",\"size\":%u,\"burst\":%u,"
 	       "\"guests\":%u,\"macs\":%u,\"best\":%.1f,\"median\":%.1f}\n",
-	       k->name, LEN, k->talk.nr * k->talk.pkts, k->guests, k->macs, t[0], t[SLICES / 2]);
-	fflush(stdout);
-}
-
-static uint64_t count_rounds(void *kind, unsigned int nr)
-{
-	uint64_t spent = 0;
-
-	if (!now)
-		now = rte_rdtsc();
-	return rounds(kind, nr, &spent);
+	       k->name, LEN, k->talk.nr * k->talk.pkts, k->guests, k->macs, best, median);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct count_ops ops = {world_up, run, count_rounds, world_down};
+	static const struct count_ops ops = {world_up, rounds, say, world_down};
 
 	eal_up();
-	count_or_run(argc, argv, &ops, kinds, sizeof(kinds) / sizeof(kinds[0]), sizeof(kinds[0]));
+	count_or_time(argc, argv, &ops, kinds, sizeof(kinds) / sizeof(kinds[0]), sizeof(kinds[0]));
 	return 0;
 }

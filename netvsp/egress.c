@@ -147,7 +147,7 @@ static __attribute__((noinline)) bool sections_more(struct give *w)
 }
 
 /* The guest's core has the lines of a section, for it read them: they are asked for some frames before they are written, or
- * the stores of each frame would wait for the one before. Paired runs: 3 to 8 % fewer cycles a 64-byte packet. */
+ * the stores of each frame would wait for the one before. Paired runs: some 3 % fewer cycles a 64-byte packet. */
 static void section_warm(const struct give *w, uint32_t i)
 {
 	if (likely(w->g->flat && i < w->nr_sec))

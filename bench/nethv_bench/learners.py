@@ -9,7 +9,7 @@ import time
 from .generator import MAC_A, MAC_B, STD_FRAME, generator
 from .peers import PACKED, ovs_between, virtio_user
 from .process import run
-from .systems import Nethv
+from .systems import Nethv, all_run
 
 MAC_LISTENS = "02:00:01:00:00:01"  # not among those of either side, which differ in the last three bytes
 FLOWS_MAX = 2_000_000              # of OVS's datapath: each address is one
@@ -50,7 +50,7 @@ class NethvAnew(contextlib.ExitStack):
         self.close()
         self.g = self.enter_context(self.system.instance(self.o, self.work, STD_FRAME,
                                                          "app=trial nics=0,1,2 poll=1 promiscuous=1"))
-        self.g.until(lambda s: s["partitions"][0]["guest"]["state"] == "running")
+        self.g.until(all_run)
 
 
 class OvsLearner:

@@ -35,6 +35,24 @@ partitions:
 """
 
 
+@contextlib.contextmanager
+def started(o, work, config):
+    """An Instance of the configuration @config(its name)."""
+    name = f"bench-{os.getpid()}"
+    with open(work + "/nethv.yaml", "w") as f:
+        f.write(config(name))
+    i = Instance(o, name, Process([o.nethv, "run", work + "/nethv.yaml"], work + "/nethv.log"))
+    try:
+        yield i
+    finally:
+        i.p.end(signal.SIGINT)
+
+
+def all_run(stats):
+    """Of Instance.until()."""
+    return all(p["guest"]["state"] == "running" for p in stats["partitions"])
+
+
 class Nethv:
     """Our switch, with VLANs and the guard against spoofed addresses on."""
 
@@ -48,16 +66,8 @@ class Nethv:
         return CONFIG.format(name=name, engine=o.engine, a=o.core_a, b=o.core_b, mac_a=MAC_A, mac_b=MAC_B, nic=nic,
                              poll=self.poll, memory=128 if frame <= STD_FRAME else 256, cmdline=cmdline)
 
-    @contextlib.contextmanager
     def instance(self, o, work, frame, cmdline):
-        name = f"bench-{os.getpid()}"
-        with open(work + "/nethv.yaml", "w") as f:
-            f.write(self.config(o, name, frame, cmdline))
-        i = Instance(o, name, Process([o.nethv, "run", work + "/nethv.yaml"], work + "/nethv.log"))
-        try:
-            yield i
-        finally:
-            i.p.end(signal.SIGINT)
+        return started(o, work, lambda name: self.config(o, name, frame, cmdline))
 
     def circle(self, o, work, frame, inflight):
         mtu = f" mtu={JUMBO - 18}" if frame > STD_FRAME else ""
@@ -73,7 +83,7 @@ class Nethv:
     def load(self, o, work, frame):
         mtu = f" mtu={JUMBO - 18}" if frame > STD_FRAME else ""
         with self.instance(o, work, frame, f"app=trial nics=0,1 poll=1{mtu}") as i:
-            i.until(lambda s: s["partitions"][0]["guest"]["state"] == "running")
+            i.until(all_run)
             yield i
 
 
@@ -143,22 +153,19 @@ class Instance:
 class NethvUplinks(Nethv):
     """Our switch between two uplinks; the one partition that a configuration must have sleeps."""
 
+    def uplinks(self, o, name, work, frame):
+        ports = "".join(f'  - {{name: p{i}, devargs: "{memif(work, i, "server", frame)}"}}\n' for i in (0, 1))
+        return (f"name: {name}\nengine: {o.engine}\nswitch: {{lcores: [{o.core_a}], poll: {self.poll}}}\n"
+                f"uplinks:\n{ports}partitions:\n"
+                "  - {name: idle, memory: 64, cmdline: app=sink, nics: [{vlan: {pvid: 99}}]}\n")
+
     @contextlib.contextmanager
     def load(self, o, work, frame):
-        name = f"bench-{os.getpid()}"
-        ports = "".join(f'  - {{name: p{i}, devargs: "{memif(work, i, "server", frame)}"}}\n' for i in (0, 1))
-        with open(work + "/nethv.yaml", "w") as f:
-            f.write(f"name: {name}\nengine: {o.engine}\nswitch: {{lcores: [{o.core_a}], poll: {self.poll}}}\n"
-                    f"uplinks:\n{ports}partitions:\n"
-                    "  - {name: idle, memory: 64, cmdline: app=sink, nics: [{vlan: {pvid: 99}}]}\n")
-        i = Instance(o, name, Process([o.nethv, "run", work + "/nethv.yaml"], work + "/nethv.log"))
-        try:
-            i.until(lambda s: s["partitions"][0]["guest"]["state"] == "running")
+        with started(o, work, lambda name: self.uplinks(o, name, work, frame)) as i:
+            i.until(all_run)
             with generator(o, work, memif_ports(work, frame), frame) as g:
                 time.sleep(0.5)
                 yield g
-        finally:
-            i.p.end(signal.SIGINT)
 
 
 # Two partitions, or what stands for them. Known names have known colours in reports.

@@ -10,8 +10,6 @@ arrives as it was sent and is compared whole, and the guard against spoofed addr
 All of them poll. With a core for each the cases are those of other topologies; on fewer, generator and partitions
 share core B and give it to each other, and what that measures has a name of its own."""
 import contextlib
-import os
-import signal
 import time
 
 from .generator import MAC_A, MAC_B, START_S, STD_FRAME, generator, memif, memif_ports
@@ -20,7 +18,7 @@ from .peers import (OVS_QUEUES, PACKED, add_memif, add_vhost, ovs, testpmd_argv,
                     virtio_user)
 from .process import Failure, Process
 from .runner import Case
-from .systems import Instance, Nethv
+from .systems import Nethv, all_run, started
 
 LENGTH = {"pvp": 1, "pvvp": 2}
 VLAN = 101               # of the first way; the others follow
@@ -84,19 +82,13 @@ class NethvThrough(Nethv):
     @contextlib.contextmanager
     def load(self, o, work, frame):
         gen, parts = (o.core_b, [o.core_b] * self.length) if self.shares else cores_of(o, self.length)
-        name = f"bench-{os.getpid()}"
-        with open(work + "/nethv.yaml", "w") as f:
-            f.write(config(o, name, work, frame, parts, self.vmq, polls=not self.shares))
-        i = Instance(o, name, Process([o.nethv, "run", work + "/nethv.yaml"], work + "/nethv.log"))
-        try:
-            i.until(lambda s: all(p["guest"]["state"] == "running" for p in s["partitions"]))
+        with started(o, work, lambda name: config(o, name, work, frame, parts, self.vmq, polls=not self.shares)) as i:
+            i.until(all_run)
             with generator(o, work, memif_ports(work, frame), frame, core=gen, yields=self.shares) as g:
                 time.sleep(0.5)
                 yield g
                 if self.vmq:
                     check_queues(i.stats())
-        finally:
-            i.p.end(signal.SIGINT)
 
 
 def check_queues(stats):
