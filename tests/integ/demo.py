@@ -181,7 +181,7 @@ def flow_part(size):
         nv.wait_until("pktgen to end", lambda: inst.json("stats") and
                       inst.guest("pktgen").get("done"), 60)
         secs = time.monotonic() - t0
-        s = inst.stats()
+        s = inst.wait_flow()
         gen, sink = inst.guest("pktgen", s), inst.guest("sink", s)
         wrong = {k: sink[k] for k in ("lost", "duplicated", "reordered", "corrupted") if sink[k]}
         row("pktgen -> sink", size, sink["rx_packets"], sink["lost"],

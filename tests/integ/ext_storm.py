@@ -358,11 +358,8 @@ def tap_drops(ns, dev):
 def check_stream(inst, storm):
     """Ends the stream in an orderly way: all that was sent has arrived."""
     storm.call("partition_shutdown", partition="pktgen")
-    nv.wait_until("pktgen to end", lambda: inst.guest("pktgen").get("done"))
-    sent = inst.guest("pktgen")["tx_packets"]
-    s = nv.wait_until("the last frames", lambda: next(
-        (s for s in [inst.stats()] if inst.guest("sink", s)["rx_packets"] >= sent), None))
-    sink = inst.guest("sink", s)
+    s = inst.wait_flow()
+    sent, sink = inst.guest("pktgen", s)["tx_packets"], inst.guest("sink", s)
     wrong = {k: sink[k] for k in ("lost", "duplicated", "reordered", "corrupted") if sink[k]}
     print(f"pktgen sent {sent}, the sink got {sink['rx_packets']}: {wrong or 'all, in order'}")
     assert not wrong and sink["rx_packets"] == sent, (sent, sink)

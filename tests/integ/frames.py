@@ -25,15 +25,14 @@ def flow():
     left = nv.Leftovers()
     with nv.Instance(nv.flow_config(f"frames-{os.getpid()}", FRAMES, 64)) as inst:
         inst.wait_running()
-        nv.wait_until("pktgen to end", lambda: inst.guest("pktgen").get("done"), 120)
-        s = inst.stats()
+        s = inst.wait_flow(120)
         sink = inst.guest("sink", s)
         t = nv.conservation(s)
         print(f"received {sink['rx_packets']}: lost {sink['lost']}, duplicated "
               f"{sink['duplicated']}, reordered {sink['reordered']}, corrupted "
               f"{sink['corrupted']}; in {t['in']} + copies {t['copies']} = out {t['out']} "
               f"+ drops {t['drops']}")
-        assert sink["rx_packets"] == FRAMES
+        assert sink["rx_packets"] == FRAMES, f"{sink['rx_packets']} received"
         for word in ("lost", "duplicated", "reordered", "corrupted"):
             assert sink[word] == 0, f"{sink[word]} {word}"
         assert t["in"] + t["copies"] == t["out"] + t["drops"]

@@ -124,6 +124,18 @@ class Instance:
                 return (p.get("guest") or {}).get("values", {})
         return fail(f"no partition {partition}")
 
+    def wait_flow(self, secs=20, gen="pktgen", sink="sink"):
+        """The statistics in which both ends of a flow report its end. The sink reports now and
+        then: that the generator is done (all was acknowledged) does not mean that the sink's
+        report holds the last frames."""
+        wait_until(f"{gen} to end", lambda: self.guest(gen).get("done"), secs)
+
+        def accounted():
+            s = self.stats()
+            got = self.guest(sink, s)
+            return got["rx_packets"] + got["lost"] >= self.guest(gen, s)["tx_packets"] and s
+        return wait_until(f"{sink} to report the last frames", accounted)
+
     def wait_running(self, secs=30):
         def up():
             if self.p.poll() is not None:

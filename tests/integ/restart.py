@@ -34,8 +34,7 @@ def main():
                           lambda: f"restart {n}: all partitions resumed" in inst.text())
         pauses = [int(l.rsplit("after", 1)[1].split()[0]) for l in inst.text().splitlines()
                   if "all partitions resumed after" in l]
-        nv.wait_until("pktgen to end", lambda: inst.guest("pktgen").get("done"), 240)
-        s = inst.stats()
+        s = inst.wait_flow(240)
         gen, sink = inst.guest("pktgen", s), inst.guest("sink", s)
         t = nv.conservation(s)
         restart = t["by_reason"].get("restart", 0)
