@@ -13,6 +13,7 @@
 #include <rte_cycles.h>
 #include <rte_eal.h>
 
+#include "base/copy.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -57,6 +58,7 @@ static int make_switch(struct sw *sw)
 
 	for (unsigned int i = 0; i < sw->nr_lcores; i++)
 		cfg.lcore_id[i] = i + 1;
+	copy_use(COPY_64);
 	rc = vsw_create(&sw->vsw, &cfg);
 	if (!rc && !sw->is_held)
 		rc = vsw_start(sw->vsw);

@@ -9,13 +9,14 @@
 #include <rte_branch_prediction.h>
 #include <rte_memcpy.h>
 
-#include "base/line.h"
+#include "base/copy.h"
 #include "netvsp/give.h"
 #include "vswitch/offload.h"
 
 #define OUT_MARGIN    512u /* for control answers */
 #define SECTIONS_MORE 16u
-#define AHEAD	      512u /* bytes */
+#define STAGED_MAX    256u /* bytes of a frame */
+#define AHEAD	      640u /* bytes */
 
 uint32_t netvsp_out_reserve(const struct netvsp_chan *ch)
 {
@@ -75,7 +76,7 @@ static inline __attribute__((always_inline)) void write_message(const struct vsw
 	copy_exact(dst, vsw_hdr(p), p->hdr_len);
 	if (p->len > p->hdr_len) {
 		if (likely(s->data != NULL))
-			rte_memcpy(dst + p->hdr_len, s->data + p->hdr_len, p->len - p->hdr_len);
+			copy_lines(dst + p->hdr_len, s->data + p->hdr_len, p->len - p->hdr_len);
 		else
 			vsw_slot_copy_backing(v, s, p->hdr_len, dst + p->hdr_len,
 					      p->len - p->hdr_len);
@@ -84,36 +85,72 @@ static inline __attribute__((always_inline)) void write_message(const struct vsw
 		vsw_csum_finish(p, dst);
 }
 
+/* What pads a message of @len bytes in private memory, which goes to the guest with it. */
+static inline void pad_clear(uint8_t *at, uint32_t len)
+{
+	put_pair(at, len - MSG_ALIGN, 0, 0);
+}
+
 /* A section over scattered pages: the message is put together in private memory first. */
-static void write_scattered(const struct give *w, const struct vsw_slot *s, uint32_t at,
-			    uint32_t len, bool is_tagged, const struct ppis *x)
+static void write_scattered(const struct give *w, const struct vsw_slot *s, uint32_t len,
+			    bool is_tagged, const struct ppis *x)
 {
 	uint8_t tmp[VSW_FRAME_MAX + NETVSP_FRAME_ROOM + MSG_ALIGN];
 	uint32_t done, run;
 
+	pad_clear(tmp, len);
 	write_message(w->v, s, tmp, is_tagged, x);
 	for (done = 0; done < len; done += run) {
-		uint32_t in_page = (at + done) % VMBUS_PAGE_SIZE;
+		uint32_t at = w->at + done, in_page = at % VMBUS_PAGE_SIZE;
 
 		run = VMBUS_PAGE_SIZE - in_page < len - done ? VMBUS_PAGE_SIZE - in_page
 							     : len - done;
-		memcpy(w->g->page[(at + done) / VMBUS_PAGE_SIZE] + in_page, tmp + done, run);
+		memcpy(w->g->page[at / VMBUS_PAGE_SIZE] + in_page, tmp + done, run);
 	}
 }
 
-static inline __attribute__((always_inline)) void write_at(const struct give *w,
-							   const struct vsw_slot *s, uint32_t at,
-							   uint32_t len, bool is_tagged,
-							   const struct ppis *x)
+/* Where the next message is put together; NULL: its section is scattered. */
+static inline uint8_t *next_place(struct give *w, bool is_staged)
 {
-	uint8_t *const *page = w->g->page + at / VMBUS_PAGE_SIZE;
-
+	if (likely(is_staged))
+		return w->stage + w->nr_staged;
 	if (likely(w->g->flat != NULL))
-		write_message(w->v, s, w->g->flat + at, is_tagged, x);
-	else if (w->section_size <= VMBUS_PAGE_SIZE)
-		write_message(w->v, s, *page + at % VMBUS_PAGE_SIZE, is_tagged, x);
-	else
-		write_scattered(w, s, at, len, is_tagged, x);
+		return w->g->flat + w->at;
+	if (w->section_size <= VMBUS_PAGE_SIZE)
+		return w->g->page[w->at / VMBUS_PAGE_SIZE] + w->at % VMBUS_PAGE_SIZE;
+	return NULL;
+}
+
+/* ---- The stage ------------------------------------------------------------------------------
+
+ * The guest's core has the lines of a section, for it read them, and a store waits until its line has come. A core does
+ * its stores in order and holds some sixty that wait, four short messages: so messages are put together in private memory,
+ * and written by as few stores as there can be, that more lines are on their way at a time. Paired runs: 64-byte packets
+ * take 10 % fewer cycles, and 25 % fewer with processors that are far from each other. Long ones do not, for they are copied
+ * once more. */
+
+void netvsp_stage_flush(struct give *w)
+{
+	uint8_t *to = w->g->flat + (w->at - w->nr_staged);
+	const uint32_t n = w->nr_staged;
+	uint32_t i;
+
+	for (i = 0; i + LINE_SIZE <= n; i += LINE_SIZE)
+		rte_mov64(to + i, w->stage + i);
+	for (; i + 16 <= n; i += 16)
+		rte_mov16(to + i, w->stage + i);
+	if (i < n)
+		memcpy(to + i, w->stage + i, MSG_ALIGN); /* messages are multiples of it */
+	w->nr_staged = 0;
+}
+
+/* @len: of the message that comes. What is staged begins with a line. */
+static inline void stage_choose(struct give *w, bool is_staged, uint32_t len)
+{
+	if (unlikely(w->nr_staged && (!is_staged || w->nr_staged + len > STAGE_SIZE)))
+		netvsp_stage_flush(w);
+	if (is_staged && !w->nr_staged)
+		w->at = RTE_ALIGN_CEIL(w->at, LINE_SIZE);
 }
 
 /* ---- Packets to the guest ------------------------------------------------------------------ */
@@ -132,6 +169,8 @@ void netvsp_xfer_close(struct give *w)
 		.trans_id = x->head,
 	};
 
+	if (likely(w->nr_staged))
+		netvsp_stage_flush(w);
 	x->h = (struct vmbus_pkt_xfer){.set_id = NVSP_RECV_BUF_ID, .range_count = x->nr_ranges};
 	w->space -= (int32_t)vmbus_ring_put(&w->ch->out, &d, &x->h, hdr, &m, NVSP_MSG_SIZE);
 	w->ch->tx.ring_packets++;
@@ -146,30 +185,27 @@ static __attribute__((noinline)) bool sections_more(struct give *w)
 	return w->nr_sec > 0;
 }
 
-/* The guest's core has the lines of a section, for it read them: they are asked for some frames before they are written, or
- * the stores of each frame would wait for the one before. Paired runs: some 3 % fewer cycles a 64-byte packet. */
-static void section_warm(const struct give *w, uint32_t i)
+/* The lines of a section that a long frame will be written to are asked for a frame ahead. Paired runs: 2 % fewer cycles a
+ * 1518-byte packet; what is staged does not gain by it. */
+static void section_wanted(const struct give *w, uint32_t i)
 {
 	if (likely(w->g->flat && i < w->nr_sec))
 		lines_own(w->g->flat + w->sec[i] * w->section_size, AHEAD);
 }
 
-static inline void next_warm(const struct give *w)
-{
-	if (likely(w->g->flat && w->at + AHEAD + 2 * LINE_SIZE <= w->end))
-		lines_own(w->g->flat + w->at + AHEAD, 2 * LINE_SIZE);
-}
-
 /* Makes the next section the current one, chained to the packet under construction. */
-static bool section_next(struct give *w)
+static inline bool section_next(struct give *w, bool is_staged)
 {
 	if (unlikely(w->next_sec == w->nr_sec) && !sections_more(w))
 		return false;
+	if (likely(w->nr_staged))
+		netvsp_stage_flush(w);
 	w->nr_used++;
 	section_use(w, w->sec[w->next_sec++]);
 	w->at = w->cur * w->section_size;
 	w->end = w->at + w->section_size;
-	section_warm(w, w->next_sec);
+	if (!is_staged)
+		section_wanted(w, w->next_sec);
 	return true;
 }
 
@@ -180,8 +216,10 @@ static inline __attribute__((always_inline)) uint8_t put_frame(struct give *w,
 							       bool is_tagged,
 							       const struct ppis *px)
 {
-	uint32_t len = message_len(&s->pkt, is_tagged, px);
+	const uint32_t len = message_len(&s->pkt, is_tagged, px);
+	const bool is_staged = s->pkt.len <= w->staged_max;
 	struct xfer *x = &w->x;
+	uint8_t *dst;
 
 	if (unlikely(s->pkt.len > w->len_max || len > w->section_size))
 		return VSW_DROP_too_big;
@@ -189,10 +227,17 @@ static inline __attribute__((always_inline)) uint8_t put_frame(struct give *w,
 		netvsp_xfer_close(w);
 	if (x->nr_ranges == 0 && w->space < (int32_t)xfer_size(NETVSP_RANGES_MAX))
 		return VSW_DROP_rx_ring_full;
-	if (w->end - w->at < len && !section_next(w))
+	stage_choose(w, is_staged, len);
+	if (w->at + len > w->end && !section_next(w, is_staged))
 		return VSW_DROP_rx_no_buffer;
-	next_warm(w);
-	write_at(w, s, w->at, len, is_tagged, px);
+	dst = next_place(w, is_staged);
+	if (likely(is_staged))
+		pad_clear(dst, len);
+	if (likely(dst != NULL))
+		write_message(w->v, s, dst, is_tagged, px);
+	else
+		write_scattered(w, s, len, is_tagged, px);
+	w->nr_staged += is_staged ? len : 0;
 	x->range[x->nr_ranges++] = (struct vmbus_xfer_range){len, w->at};
 	w->at += len;
 	return 0;
@@ -287,6 +332,8 @@ static uint8_t give_placed(struct give *w, const struct vsw_slot *s, uint16_t i)
 	struct ppis x;
 
 	ppis_of(w, &s->pkt, w->hash ? &w->hash[i] : NULL, &x);
+	if (w->nr_staged)
+		netvsp_stage_flush(w);
 	return netvsp_put_in_place(w, s, &x);
 }
 
@@ -350,7 +397,8 @@ static bool give_begin(struct give *w, struct netvsp_chan *ch, struct vsw_vec *v
 	w->nr_placed = 0;
 	w->at = w->end = 0;
 	w->x.nr_ranges = 0;
-	section_warm(w, 0);
+	w->staged_max = w->g->flat ? STAGED_MAX : 0;
+	w->nr_staged = 0;
 	return true;
 }
 

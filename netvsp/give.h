@@ -5,10 +5,13 @@
 
 #include <string.h>
 
+#include "base/line.h"
 #include "netvsp/priv.h"
 
 #define MSG_ALIGN 8u
 #define HDR_LEN	  ((uint32_t)sizeof(struct rndis_packet))
+
+#define STAGE_SIZE 4096u
 
 /* One packet to the guest under construction. */
 struct xfer {
@@ -43,16 +46,19 @@ struct give {
 	uint32_t section_size;
 	int32_t space; /* of the ring, after the reserve */
 	uint32_t nr_sec, next_sec;
-	uint32_t nr_used;   /* sections of this burst */
-	uint32_t at;	    /* of the buffer: where the next message goes */
-	uint32_t end;	    /* of the current section */
-	uint32_t len_max;   /* of a frame */
-	uint16_t cur;	    /* current section */
-	uint32_t filter;    /* the guest's, not 0 */
-	uint32_t nr_more;   /* segments besides one a frame */
-	uint32_t nr_placed; /* frames that were there already */
+	uint32_t nr_used;    /* sections of this burst */
+	uint32_t at;	     /* of the buffer: where the next message goes */
+	uint32_t end;	     /* of the current section */
+	uint32_t len_max;    /* of a frame */
+	uint16_t cur;	     /* current section */
+	uint32_t filter;     /* the guest's, not 0 */
+	uint32_t nr_more;    /* segments besides one a frame */
+	uint32_t nr_placed;  /* frames that were there already */
+	uint32_t staged_max; /* bytes of a frame that is staged; 0: none is */
+	uint32_t nr_staged;  /* bytes in front of @at that are in the stage only */
 	struct xfer x;
 	uint16_t sec[VSW_VEC_SIZE];
+	uint8_t stage[STAGE_SIZE] __attribute__((aligned(LINE_SIZE)));
 };
 
 /* ---- Heads of messages ---------------------------------------------------------------------- */
@@ -120,6 +126,8 @@ static inline uint32_t xfer_size(uint32_t nr_ranges)
 			       NVSP_MSG_SIZE);
 }
 
+/* egress.c, lcore.  Writes what is staged to the guest's memory. */
+void netvsp_stage_flush(struct give *w);
 /* egress.c, lcore.  Announces what the packet under construction has, and begins the next one. */
 void netvsp_xfer_close(struct give *w);
 

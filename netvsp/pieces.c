@@ -7,7 +7,6 @@
 #include <rte_branch_prediction.h>
 
 #include "base/gmem.h"
-#include "base/line.h"
 
 /* Bytes of a list of one range in one page. */
 #define PAGE_LIST (sizeof(struct vmbus_pkt_gpa_direct) + sizeof(struct page_range))
@@ -65,15 +64,6 @@ static const char *pieces_of_section(const struct netvsp_chan *ch, struct vsw_ve
 	return NULL;
 }
 
-/* The lines are in the guest's cache: asked for now, they come side by side. Not to be read alone: those of a frame that
- * was received and is forwarded are in a receive section, which the switch writes next. Paired runs: 10 % fewer cycles
- * a 64-byte packet, and 3 % fewer than by reads. */
-static inline void message_wanted(const uint8_t *p)
-{
-	line_own(p);
-	line_own(p + LINE_SIZE);
-}
-
 /* False: not one page, or not all of it in RAM; nothing was done. */
 static inline bool piece_of_page(const struct gmem *gm, struct vsw_vec *v,
 				 const struct page_range *r, uint32_t *total)
@@ -87,7 +77,6 @@ static inline bool piece_of_page(const struct gmem *gm, struct vsw_vec *v,
 	if (unlikely(!page))
 		return false;
 	page += r->r.byte_offset;
-	message_wanted(page);
 	v->sg[v->nr_sg++] = (struct vsw_sg){page, r->r.byte_count};
 	*total += r->r.byte_count;
 	return true;
@@ -123,10 +112,8 @@ static __attribute__((noinline)) const char *pieces_of_range(const struct gmem *
 		page = gmem_page(gm, pfn);
 		if (!page)
 			return "GPA range outside of RAM";
-		if (run) {
-			message_wanted(page + off);
+		if (run)
 			piece_add(v, first, page + off, run);
-		}
 		r.byte_count -= run;
 	}
 	return NULL;

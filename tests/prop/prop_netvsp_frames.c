@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "base/copy.h"
 #include "tests/support/eal.h"
 #include "tests/support/nvspguest.h"
 
@@ -97,6 +98,7 @@ static void every_size(uint16_t mtu, uint32_t section)
 	eal_up();
 	prng_init(&rng);
 	for (how = 0; how < 4; how++) {
+		copy_use((enum copy_width)prng_below(&rng, COPY_64 + 1));
 		nguest_up(&g, &cfg, &rng, how & 1, how & 2);
 		cr_assert_eq(g.bed.nic->st->section_size, section);
 		quiet = netvsp_quiet(g.bed.nic, 0);

@@ -7,9 +7,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/copy.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/gmem.h"
+
+#define COPY_MOST 400u
 
 static uint8_t ram[8 * GMEM_PAGE_SIZE] __attribute__((aligned(4096)));
 
@@ -85,4 +88,38 @@ Test(gmem, refuses_overlap_and_broken_pages)
 	cr_assert_eq(gmem_add(&gm, gpa(0x300800), GMEM_PAGE_SIZE, ram), -EINVAL);
 	cr_assert_eq(gmem_add(&gm, gpa(UINT64_MAX - 4095), 2 * GMEM_PAGE_SIZE, ram), -EINVAL);
 	cr_assert_eq(gm.nr_regions, 2);
+}
+
+/* Each byte of the source is another one than its neighbours, and what stands around the place is not touched. */
+static void copies_exactly(uint32_t at, uint32_t from, uint32_t n)
+{
+	uint8_t src[COPY_MOST + 64], dst[COPY_MOST + 192] __attribute__((aligned(64)));
+	uint32_t i;
+
+	for (i = 0; i < sizeof(src); i++)
+		src[i] = (uint8_t)(i * 7 + 1);
+	memset(dst, 0xEE, sizeof(dst));
+	copy_lines(dst + 64 + at, src + from, n);
+	for (i = 0; i < sizeof(dst); i++) {
+		const bool is_in = i >= 64 + at && i < 64 + at + n;
+
+		cr_assert_eq(dst[i], is_in ? src[from + i - 64 - at] : 0xEE,
+			     "%u bytes at %u: byte %u", n, at, i);
+	}
+}
+
+Test(copy, writes_exactly_what_it_is_given_by_stores_of_each_width)
+{
+	enum copy_width width, got;
+	uint32_t at, n;
+
+	for (width = COPY_16; width <= COPY_64; width++) {
+		got = copy_use(width);
+		cr_assert(got <= width);
+		for (n = 0; n <= COPY_MOST; n++) {
+			for (at = 0; at < 64; at += 4)
+				copies_exactly(at, (at * 3 + n) % 64, n);
+		}
+	}
+	cr_assert_eq(copy_use(COPY_16), COPY_16, "what every processor has");
 }
