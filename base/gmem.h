@@ -40,22 +40,28 @@ int gmem_add(struct gmem *gm, gpa_t at, uint64_t len, void *hva);
  * @len 0 is refused. */
 void *gmem_map(const struct gmem *gm, gpa_t at, uint64_t len);
 
-/* any.  Host address of the 4 KiB page @pfn, or NULL. Overflowing PFNs are refused. Regions are whole pages. */
-static inline void *gmem_page(const struct gmem *gm, uint64_t pfn)
+/* any.  The region that has the 4 KiB page @pfn, or NULL. Regions are whole pages. */
+static inline const struct gmem_region *gmem_region_of(const struct gmem *gm, uint64_t pfn)
 {
 	unsigned int i;
 
-	if (__builtin_expect(pfn > UINT64_MAX >> GMEM_PAGE_SHIFT, 0))
-		return NULL;
 	for (i = 0; i < gm->nr_regions; i++) {
 		const struct gmem_region *r = &gm->region[i];
-		uint64_t off = (pfn << GMEM_PAGE_SHIFT) -
-			       r->gpa; /* wraps below it: then it is too large */
+		uint64_t off = pfn - (r->gpa >>
+				      GMEM_PAGE_SHIFT); /* wraps below it: then it is too large */
 
-		if (__builtin_expect(off < r->len, 1))
-			return r->hva + off;
+		if (__builtin_expect(off < r->len >> GMEM_PAGE_SHIFT, 1))
+			return r;
 	}
 	return NULL;
+}
+
+/* any.  Host address of the page, or NULL. */
+static inline void *gmem_page(const struct gmem *gm, uint64_t pfn)
+{
+	const struct gmem_region *r = gmem_region_of(gm, pfn);
+
+	return r ? r->hva + ((pfn << GMEM_PAGE_SHIFT) - r->gpa) : NULL;
 }
 
 /* any.  0, or -EFAULT when the range is not wholly guest RAM (nothing copied then). */

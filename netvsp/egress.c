@@ -17,6 +17,10 @@
 #define SECTIONS_MORE 16u
 #define STAGED_MAX    256u /* bytes of a frame */
 #define AHEAD	      640u /* bytes */
+#define RUN_MIN	      32u  /* bytes of a frame that is given in a run */
+#define RUN_MAX	      84u
+#define RUN_TRIES     3u /* in vain, until a burst is taken for one of other frames */
+_Static_assert(RUN_MAX <= 68 + 18, "a run's frames fit the least MTU");
 
 uint32_t netvsp_out_reserve(const struct netvsp_chan *ch)
 {
@@ -59,6 +63,15 @@ static inline void copy_exact(uint8_t *dst, const uint8_t *src, uint32_t n)
 		rte_mov16(dst + i, src + i);
 	if (i < n)
 		rte_mov16(dst + n - 16, src + n - 16);
+}
+
+/* Frames of RUN_MIN to RUN_MAX bytes. */
+static inline void copy_run(uint8_t *dst, const uint8_t *src, uint32_t n)
+{
+	rte_mov32(dst, src);
+	if (unlikely(n > 64))
+		rte_mov32(dst + 32, src + 32);
+	rte_mov32(dst + n - 32, src + n - 32);
 }
 
 /* @dst has room for the padded message and is contiguous. */
@@ -362,6 +375,17 @@ static inline bool is_wanted(const struct netvsp_nic *nic, uint32_t filter, cons
 	return filter & (NDIS_FILTER_MULTICAST | NDIS_FILTER_ALL_MULTICAST);
 }
 
+/* What give_run() looks at instead. */
+static inline void wanted_addresses(struct give *w, const struct netvsp_nic *nic)
+{
+	if (w->filter & NDIS_FILTER_PROMISCUOUS) {
+		w->own_mask = w->own = 0;
+		return;
+	}
+	w->own_mask = VSW_MAC_MASK;
+	w->own = w->filter & NDIS_FILTER_DIRECTED ? vsw_mac_num(nic->mac) : UINT64_MAX;
+}
+
 static uint8_t why_down(const struct netvsp_nic *nic)
 {
 	return __atomic_load_n(&nic->cfg.link_down, __ATOMIC_RELAXED) ? VSW_DROP_link_down
@@ -383,6 +407,7 @@ static bool give_begin(struct give *w, struct netvsp_chan *ch, struct vsw_vec *v
 		return false;
 	w->section_size = w->st->section_size;
 	w->len_max = w->st->mtu + 18u;
+	wanted_addresses(w, nic);
 	w->space = vmbus_ring_space(&ch->out);
 	if (unlikely(w->space < 0)) {
 		netvsp_fault(ch, "read index outside the ring");
@@ -420,16 +445,61 @@ static bool give_end(struct give *w, uint16_t given)
 	return vmbus_ring_publish_write(&ch->out);
 }
 
+/* Most frames are like those before them: short, wholly private, with nothing to tell, to the adapter's own address. As
+ * many as come next and find room behind what is staged are handed out here, with what give_one() looks at for each looked
+ * at once. How many. */
+static uint16_t give_run(struct give *w, const uint16_t *idx, uint16_t n)
+{
+	const uint32_t room = STAGE_SIZE - w->nr_staged;
+	const uint32_t end = w->end - w->at < room ? w->end : w->at + room;
+	const uint64_t own = w->own, own_mask = w->own_mask;
+	struct vmbus_xfer_range *range = w->x.range;
+	uint8_t *to = w->stage + w->nr_staged;
+	uint32_t at = w->at, nr = w->x.nr_ranges;
+	uint16_t i;
+
+	for (i = 0; i < n && nr < NETVSP_RANGES_MAX; i++) {
+		const struct vsw_slot *s = &w->v->slot[idx[i]];
+		const struct nethv_pkt *p = &s->pkt;
+		const uint8_t *from = vsw_hdr(p);
+		const uint32_t len = p->len,
+			       need = (HDR_LEN + len + MSG_ALIGN - 1) & ~(MSG_ALIGN - 1);
+
+		if (unlikely(p->flags || p->hdr_len != len || len - RUN_MIN > RUN_MAX - RUN_MIN ||
+			     at + need > end || (load64(from) & own_mask) != own))
+			break;
+		pad_clear(to, need);
+		message_head(to, len, HDR_LEN, HDR_LEN, need);
+		copy_run(to + HDR_LEN, from, len);
+		range[nr++] = (struct vmbus_xfer_range){need, at};
+		at += need;
+		to += need;
+	}
+	w->nr_staged += at - w->at;
+	w->at = at;
+	w->x.nr_ranges = nr;
+	return i;
+}
+
 /* @may_place: some frames may lie in sections of the guest's buffer already, and these are nobody else's. */
 static inline __attribute__((always_inline)) uint16_t give_all(struct give *w, const uint16_t *idx,
 							       uint16_t n, uint8_t *reason,
 							       bool may_place)
 {
-	uint16_t i, given = 0;
+	uint16_t i, run, tries = may_place || w->hash ? 0 : RUN_TRIES, given = 0;
 
 	for (i = 0; i < n; i++) {
-		const struct vsw_slot *s = &w->v->slot[idx[i]];
+		const struct vsw_slot *s;
 
+		if (tries && w->nr_staged) {
+			run = give_run(w, idx + i, n - i);
+			given += run;
+			i += run;
+			tries -= !run;
+			if (i == n)
+				break;
+		}
+		s = &w->v->slot[idx[i]];
 		if (unlikely(!is_wanted(w->ch->nic, w->filter, vsw_hdr(&s->pkt))))
 			reason[i] = VSW_DROP_rx_filter;
 		else if (may_place && netvsp_is_in_place(w, s))

@@ -7,6 +7,7 @@
 
 #include "base/line.h"
 #include "netvsp/priv.h"
+#include "vswitch/fdb.h"
 
 #define MSG_ALIGN 8u
 #define HDR_LEN	  ((uint32_t)sizeof(struct rndis_packet))
@@ -42,6 +43,7 @@ struct give {
 	const struct vmbus_gpadl *g;
 	struct vsw_vec *v;
 	const struct hashed *hash; /* of each frame; NULL: not computed */
+	uint64_t own, own_mask;	   /* frames whose first bytes, masked, are @own are wanted */
 	uint32_t seq;
 	uint32_t section_size;
 	int32_t space; /* of the ring, after the reserve */
@@ -68,6 +70,14 @@ static inline void put_pair(uint8_t *dst, size_t off, uint32_t lo, uint32_t hi)
 	uint64_t v = lo | (uint64_t)hi << 32;
 
 	memcpy(dst + off, &v, sizeof(v));
+}
+
+static inline uint64_t load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
 }
 
 #define AT(field) offsetof(struct rndis_packet, field)

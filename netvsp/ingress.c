@@ -204,26 +204,53 @@ static __attribute__((noinline)) uint32_t take_any(struct take *t, struct vsw_sl
  * asked for ahead, they come side by side; more of them at a time than a core can wait for are forgotten. Not to be read
  * alone: those of a frame that was received and is forwarded are in a receive section, which the switch writes next. Paired
  * runs: 10 % fewer cycles a 64-byte packet than without, 3 % fewer than by reads, and 3 % fewer than all at once. */
-static inline void message_wanted(const struct vsw_vec *v, uint32_t i)
+static inline void message_wanted(const struct vsw_sg *sg)
 {
-	if (i < v->nr_sg) {
-		line_own(v->sg[i].ptr);
-		line_own(v->sg[i].ptr + LINE_SIZE);
-	}
+	line_own(sg->ptr);
+	line_own(sg->ptr + LINE_SIZE);
 }
 
 enum walk { WALK_OK, WALK_BAD, WALK_FULL };
 
+#define NOT_LOOKED_AT UINT32_MAX
+
+/* Pieces from @c->piece on that are a plain message each: nearly all that a driver's ranges are. @c is moved behind them. What
+ * take_plain() said of the message there, if it was looked at. */
+static inline uint32_t walk_pieces(struct take *t, struct cursor *c)
+{
+	struct vsw_vec *v = t->v;
+	const uint32_t first = c->piece, nr = v->nr_sg - first, room = VSW_VEC_SIZE - v->n;
+	const uint32_t few = room < NETVSP_MSGS_MAX ? room : NETVSP_MSGS_MAX,
+		       end = nr < few ? nr : few;
+	const struct vsw_sg *sg = &v->sg[first];
+	struct vsw_slot *s = &v->slot[v->n];
+	uint32_t i, sum = 0, len = NOT_LOOKED_AT;
+
+	for (i = 0; i < nr && i < AHEAD; i++)
+		message_wanted(&sg[i]);
+	for (i = 0; i < end; i++) {
+		if (i + AHEAD < nr)
+			message_wanted(&sg[i + AHEAD]);
+		len = take_plain(t, &s[i], sg[i].ptr, sg[i].len);
+		if (unlikely(len != sg[i].len))
+			break;
+		sum += len;
+		len = NOT_LOOKED_AT;
+	}
+	v->n += (uint16_t)i;
+	c->piece += i;
+	c->left -= sum;
+	return len;
+}
+
 /* Turns the packet's RNDIS messages into slots. WALK_FULL: the vector has no room for all of them. */
 static enum walk walk_messages(struct take *t, uint32_t first, uint32_t total)
 {
-	struct cursor c = {first, 0, total};
 	struct vsw_vec *v = t->v;
-	uint32_t n, len;
+	struct cursor c = {first, 0, total};
+	uint32_t len = walk_pieces(t, &c), n;
 
-	for (n = first; n < v->nr_sg && n < first + AHEAD; n++)
-		message_wanted(v, n);
-	for (n = 0; c.left; n++) {
+	for (n = c.piece - first; c.left; n++) {
 		const struct vsw_sg *sg = &v->sg[c.piece];
 		struct vsw_slot *s = &v->slot[v->n];
 
@@ -234,14 +261,15 @@ static enum walk walk_messages(struct take *t, uint32_t first, uint32_t total)
 			v->n++;
 			return WALK_BAD;
 		}
-		message_wanted(v, c.piece + AHEAD);
-		len = take_plain(t, s, sg->ptr + c.off, sg->len - c.off);
+		if (len == NOT_LOOKED_AT)
+			len = take_plain(t, s, sg->ptr + c.off, sg->len - c.off);
 		if (unlikely(len == 0))
 			len = take_any(t, s, &c);
 		v->n++;
 		if (unlikely(len == 0))
 			return WALK_BAD;
 		cursor_advance(v, &c, len);
+		len = NOT_LOOKED_AT;
 	}
 	return n ? WALK_OK : WALK_BAD;
 }

@@ -64,24 +64,6 @@ static const char *pieces_of_section(const struct netvsp_chan *ch, struct vsw_ve
 	return NULL;
 }
 
-/* False: not one page, or not all of it in RAM; nothing was done. */
-static inline bool piece_of_page(const struct gmem *gm, struct vsw_vec *v,
-				 const struct page_range *r, uint32_t *total)
-{
-	const uint8_t *page;
-
-	if (unlikely(r->r.byte_offset >= VMBUS_PAGE_SIZE ||
-		     r->r.byte_count - 1 >= VMBUS_PAGE_SIZE - r->r.byte_offset))
-		return false;
-	page = gmem_page(gm, r->pfn);
-	if (unlikely(!page))
-		return false;
-	page += r->r.byte_offset;
-	v->sg[v->nr_sg++] = (struct vsw_sg){page, r->r.byte_count};
-	*total += r->r.byte_count;
-	return true;
-}
-
 /* Any range, at @p of @room bytes; *@used tells what it took. */
 static __attribute__((noinline)) const char *pieces_of_range(const struct gmem *gm,
 							     struct vsw_vec *v, const uint8_t *p,
@@ -119,31 +101,64 @@ static __attribute__((noinline)) const char *pieces_of_range(const struct gmem *
 	return NULL;
 }
 
+/* Of @n ranges at @p, which are private, those that come first and lie in one page each, in the region that has the first
+ * one's. How many. */
+static uint32_t pieces_of_pages(const struct gmem *gm, struct vsw_vec *v, const uint8_t *p,
+				uint32_t n, uint32_t *total)
+{
+	struct vsw_sg *sg = &v->sg[v->nr_sg];
+	const struct gmem_region *in;
+	uint64_t first, nr_pages;
+	struct page_range r;
+	uint32_t i, sum = 0;
+
+	if (n == 0)
+		return 0;
+	memcpy(&r, p, sizeof(r));
+	in = gmem_region_of(gm, r.pfn);
+	if (unlikely(!in))
+		return 0;
+	first = in->gpa >> GMEM_PAGE_SHIFT;
+	nr_pages = in->len >> GMEM_PAGE_SHIFT;
+	for (i = 0; i < n; i++) {
+		memcpy(&r, p + i * sizeof(r), sizeof(r));
+		if (unlikely(r.pfn - first >= nr_pages || r.r.byte_count == 0 ||
+			     (uint64_t)r.r.byte_offset + r.r.byte_count > VMBUS_PAGE_SIZE))
+			break;
+		sg[i].ptr = in->hva + ((r.pfn - first) << GMEM_PAGE_SHIFT) + r.r.byte_offset;
+		sg[i].len = r.r.byte_count;
+		sum += r.r.byte_count;
+	}
+	v->nr_sg += i;
+	*total += sum;
+	return i;
+}
+
 /* @len bytes of list at @list, which are private. */
 static const char *pieces_of_list(const struct gmem *gm, struct vsw_vec *v, const uint8_t *list,
 				  uint32_t len, uint32_t *total)
 {
 	struct vmbus_pkt_gpa_direct h;
-	uint32_t at = sizeof(h), used;
+	uint32_t at = sizeof(h), used, n;
 	const char *why;
 
 	memcpy(&h, list, sizeof(h));
 	if (h.range_count == 0 || h.range_count > len / sizeof(struct vmbus_gpa_range))
 		return "GPA-direct packet with a bad range count";
-	for (; h.range_count > 0; h.range_count--, at += used) {
-		struct page_range r;
-
-		used = sizeof(r);
-		if (likely(len - at >= sizeof(r))) {
-			memcpy(&r, list + at, sizeof(r));
-			if (likely(piece_of_page(gm, v, &r, total)))
-				continue;
-		}
+	for (;;) {
+		n = (len - at) / (uint32_t)sizeof(struct page_range);
+		n = pieces_of_pages(gm, v, list + at, n < h.range_count ? n : h.range_count, total);
+		at += n * (uint32_t)sizeof(struct page_range);
+		h.range_count -= n;
+		if (likely(h.range_count == 0))
+			return NULL;
 		why = pieces_of_range(gm, v, list + at, len - at, &used, total);
 		if (why)
 			return why;
+		at += used;
+		if (--h.range_count == 0)
+			return NULL;
 	}
-	return NULL;
 }
 
 static const char *pieces_of_ranges(struct netvsp_chan *ch, struct vsw_vec *v,
@@ -163,7 +178,8 @@ static const char *pieces_of_ranges(struct netvsp_chan *ch, struct vsw_vec *v,
 		return "GPA range list too long";
 	if (len == PAGE_LIST) { /* most packets of a stock driver */
 		vmbus_ring_read(&ch->in, from, &one, sizeof(one));
-		if (likely(one.h.range_count == 1 && piece_of_page(gm, v, &one.r, total)))
+		if (likely(one.h.range_count == 1 &&
+			   pieces_of_pages(gm, v, (const uint8_t *)&one.r, 1, total) == 1))
 			return NULL;
 	}
 	vmbus_ring_read(&ch->in, from, ch->ranges, len);

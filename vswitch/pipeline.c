@@ -16,6 +16,7 @@
 #define TAG_LEN	   4u
 #define TAG_IS_SET 0x10000u
 #define VID_MASK   0x0FFFu
+#define ALIKE_MIN  4u /* packets that pay for a look at all of them first */
 
 /* Addresses and tag of a packet, and what was decided for them. */
 struct verdict {
@@ -199,6 +200,54 @@ uint16_t vsw_admit(const struct vsw_vec *v, struct vsw_slot *s)
 	return vsw_is_rare(&s->pkt) ? judge_rare(v, s) : VSW_DROP_none;
 }
 
+/* What of two packets says that they take the same way. Bits that differ: 0 if they do. */
+static inline uint64_t differs_from(const struct nethv_pkt *a, const struct nethv_pkt *b)
+{
+	const uint64_t head = load64(vsw_hdr(a)) ^ load64(vsw_hdr(b));
+	const uint64_t tail = load64(vsw_hdr(a) + 8) ^ load64(vsw_hdr(b) + 8);
+
+	_Static_assert(offsetof(struct nethv_pkt, vlan_tci) ==
+			       offsetof(struct nethv_pkt, flags) + 2,
+		       "flags and tag are read at once");
+	return head | tail << 16 | (load32(&a->flags) ^ load32(&b->flags));
+}
+
+/* Most vectors are between two addresses: one look-up for all of them. False: nothing was done. */
+static bool look_up_alike(struct vsw_lcore *lc, const struct vsw_snap *sn,
+			  const struct vsw_port *src)
+{
+	const struct vsw_slot *slot = lc->vec.slot;
+	const struct nethv_pkt *first = &slot[0].pkt;
+	struct vsw_work *w = &lc->work;
+	const uint16_t n = lc->vec.n;
+	uint64_t bytes = 0, differs;
+	uint32_t rare = 0;
+	struct verdict m;
+	uint16_t i;
+
+	if (vsw_is_rare(first) || differs_from(&slot[n - 1].pkt, first))
+		return false;
+	for (i = 0, differs = 0; i < n; i++) {
+		const struct nethv_pkt *p = &slot[i].pkt;
+
+		differs |= differs_from(p, first);
+		rare |= p->drop_reason | (p->len - VSW_FRAME_MIN) >> 31;
+		bytes += p->len;
+	}
+	if (unlikely(differs || rare))
+		return false;
+	w->misses = 0;
+	verdict_renew(lc, sn, src, first, &m);
+	for (i = 0; i < n; i++) {
+		w->dst[i] = m.dst;
+		w->tci[i] = m.tci;
+	}
+	w->bytes = bytes;
+	w->has_tags = first->flags & NETHV_PKT_VLAN;
+	w->is_uniform = m.dst < VSW_PORTS_MAX;
+	return true;
+}
+
 /* Fills work.dst and work.tci. @is_admitted: nothing in the vector is rare. */
 static inline __attribute__((always_inline)) void look_up(struct vsw_lcore *lc,
 							  const struct vsw_snap *sn,
@@ -212,6 +261,8 @@ static inline __attribute__((always_inline)) void look_up(struct vsw_lcore *lc,
 	uint64_t bytes = 0;
 	bool is_first = true;
 
+	if (likely(n >= ALIKE_MIN) && look_up_alike(lc, sn, src))
+		return;
 	w->misses = 0;
 	for (i = 0; i < n; i++) {
 		struct nethv_pkt *p = &v->slot[i].pkt;
