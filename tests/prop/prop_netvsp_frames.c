@@ -8,7 +8,8 @@
 #include "tests/support/eal.h"
 #include "tests/support/nvspguest.h"
 
-#define MSGS_MAX 4u
+#define MSGS_MAX  4u	/* of any size */
+#define BYTES_MAX 6000u /* of many, until the last one */
 
 struct frame {
 	uint32_t len;
@@ -19,15 +20,15 @@ struct frame {
 
 static struct nguest g;
 static struct prng rng;
-static struct frame sent[MSGS_MAX];
+static struct frame sent[NETVSP_MSGS_MAX];
 static uint32_t nr_sent, nr_back;
 static struct vsw_quiet quiet;
 
-/* Appends a message with a random frame of @len bytes. */
-static void add_message(uint32_t len)
+/* Appends a message with a random frame of @len bytes, and three bits of @what to tell of it. */
+static void add_message(uint32_t len, uint32_t what)
 {
 	struct frame *f = &sent[nr_sent++];
-	uint32_t i, what = prng_below(&rng, 8), n = 0;
+	uint32_t i, n = 0;
 	struct nguest_ppi ppi[3];
 
 	f->len = len;
@@ -64,16 +65,11 @@ static bool is_quiet(void)
 	return *quiet.now == *quiet.seen;
 }
 
-/* The range list of a packet that has more messages than one must fit. */
-static void one_packet(uint32_t len, uint32_t max)
+/* The messages go to the host and come back. */
+static void and_back(void)
 {
-	uint32_t more = prng_below(&rng, MSGS_MAX);
 	uint8_t reason[VSW_VEC_SIZE];
 
-	nr_sent = nr_back = 0;
-	add_message(len);
-	while (more--)
-		add_message(VSW_FRAME_MIN + prng_below(&rng, max - VSW_FRAME_MIN + 1));
 	cr_assert_eq(nguest_host_rx(&g), 0); /* sections that come back */
 	cr_assert_eq(nguest_host_rx(&g), 0);
 	cr_assert(is_quiet(), "nothing is in the ring");
@@ -85,6 +81,34 @@ static void one_packet(uint32_t len, uint32_t max)
 	nguest_host_done(&g);
 	cr_assert_eq(nguest_receive(&g, check, NULL), 1);
 	cr_assert_eq(nr_back, nr_sent);
+}
+
+/* The range list of a packet that has more messages than one must fit. */
+static void one_packet(uint32_t len, uint32_t max)
+{
+	uint32_t more = prng_below(&rng, MSGS_MAX);
+
+	nr_sent = nr_back = 0;
+	add_message(len, prng_below(&rng, 8));
+	while (more--)
+		add_message(VSW_FRAME_MIN + prng_below(&rng, max - VSW_FRAME_MIN + 1),
+			    prng_below(&rng, 8));
+	and_back();
+}
+
+/* Mostly short frames of which there is nothing to tell, with others in between. */
+static void one_run(uint32_t max)
+{
+	uint32_t n = 1 + prng_below(&rng, NETVSP_MSGS_MAX), bytes = 0, len;
+
+	nr_sent = nr_back = 0;
+	for (; n && bytes < BYTES_MAX; n--, bytes += len) {
+		uint32_t most = prng_below(&rng, 16) ? 100 : prng_below(&rng, 2) ? 300 : max;
+
+		len = VSW_FRAME_MIN + prng_below(&rng, most - VSW_FRAME_MIN + 1);
+		add_message(len, prng_below(&rng, 32) ? 0 : prng_below(&rng, 8));
+	}
+	and_back();
 }
 
 /* Every size once, or every n-th where STEPS allows no more. */
@@ -123,4 +147,32 @@ Test(netvsp_frames, arrive_byte_for_byte_in_sections_of_a_page, .timeout = 200)
 Test(netvsp_frames, arrive_byte_for_byte_in_sections_of_three_pages, .timeout = 200)
 {
 	every_size(9000, 12288);
+}
+
+static void runs(uint16_t mtu)
+{
+	const struct netvsp_nic_cfg cfg = {.mtu = mtu};
+	unsigned int how, i, steps = prng_steps(2000);
+
+	eal_up();
+	prng_init(&rng);
+	for (how = 0; how < 4; how++) {
+		copy_use((enum copy_width)prng_below(&rng, COPY_64 + 1));
+		nguest_up(&g, &cfg, &rng, how & 1, how & 2);
+		quiet = netvsp_quiet(g.bed.nic, 0);
+		for (i = 0; i < steps; i++)
+			one_run(mtu + 18u);
+		nguest_check_empty(&g);
+		nguest_down(&g);
+	}
+}
+
+Test(netvsp_frames, arrive_in_runs_of_short_ones, .timeout = 200)
+{
+	runs(1500);
+}
+
+Test(netvsp_frames, arrive_in_runs_that_are_more_than_the_stage_holds, .timeout = 200)
+{
+	runs(9000);
 }
