@@ -247,9 +247,6 @@ void netvsp_signal(struct netvsp_chan *ch, unsigned int lcore, bool wanted);
  * section of its own. False: none is free. */
 bool netvsp_put_rndis(struct netvsp_chan *ch, const void *msg, uint32_t len);
 
-/* lcore, primary's reader.  Tells the guest which channel to send a flow on, once there is room. */
-void netvsp_send_table(struct netvsp_chan *ch, unsigned int lcore);
-
 /* direct.c */
 /* lcore, primary's reader.  The receive buffer changed: ctl is to offer or to withdraw it. */
 void netvsp_direct_post(struct netvsp_nic *nic);
@@ -355,6 +352,8 @@ uint32_t netvsp_rss_hash(const struct netvsp_nic *nic, const struct nethv_pkt *p
 uint8_t netvsp_rss_queue(const struct netvsp_nic *nic, uint32_t hash);
 /* lcore, primary's reader.  Takes RECEIVE_SCALE_PARAMETERS. Returns an RNDIS status. */
 uint32_t netvsp_rss_set(struct netvsp_nic *nic, const uint8_t *in, uint32_t in_len);
+/* lcore, primary's reader.  Tells the guest which channel to send a flow on, once there is room. */
+void netvsp_send_table(struct netvsp_chan *ch, unsigned int lcore);
 
 /* nic.c */
 /* lcore.  The guest broke the protocol: stops the channel and has ctl close it. @why is static. */

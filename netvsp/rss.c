@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Receive side scaling: which of the guest's channels a frame goes to. Toeplitz over addresses
- * and ports with the guest's key and table, so that the guest's own hash agrees. */
+ * and ports with the guest's key and table, so that the guest's own hash agrees. And the other way: the channels
+ * that the guest is to send on. */
 #include <string.h>
 
 #include <rte_byteorder.h>
@@ -133,4 +134,34 @@ uint32_t netvsp_rss_set(struct netvsp_nic *nic, const uint8_t *in, uint32_t in_l
 	st->rss_hash_info = p.hash_info;
 	__atomic_store_n(&st->rss_on, st->nr_subs > 0, __ATOMIC_RELAXED);
 	return RNDIS_STATUS_SUCCESS;
+}
+
+/* ---- Send indirection table ---------------------------------------------------------------- */
+
+/* Flows are spread evenly over the primary and the sub-channels. */
+void netvsp_send_table(struct netvsp_chan *ch, unsigned int lcore)
+{
+	const uint32_t channels = ch->nic->st->nr_subs + 1, head = 12;
+	struct {
+		uint32_t type, count, offset;
+		uint32_t table[NVSP_SEND_TABLE_COUNT];
+		uint32_t pad;
+	} m = {NVSP_MSG_INDIRECTION_TABLE, NVSP_SEND_TABLE_COUNT, head, {0}, 0};
+	const struct vmbus_pkt_desc d = {.type = VMBUS_PKT_INBAND,
+					 .offset8 = sizeof(d) / 8,
+					 .len8 = (sizeof(d) + sizeof(m)) / 8};
+	bool wanted = false;
+	uint32_t i;
+
+	for (i = 0; i < NVSP_SEND_TABLE_COUNT; i++)
+		m.table[i] = i % channels;
+	rte_spinlock_lock(&ch->lock);
+	if (vmbus_ring_space(&ch->out) >= (int32_t)(netvsp_out_reserve(ch) + sizeof(m) + 64)) {
+		vmbus_ring_put(&ch->out, &d, NULL, 0, &m, sizeof(m));
+		vmbus_state_h2g_commit(ch->cs, ch->out.own, ch->rx_seq, ch->burst_done);
+		wanted = vmbus_ring_publish_write(&ch->out);
+		atomic_store(&ch->nic->wants_table, false);
+	}
+	rte_spinlock_unlock(&ch->lock);
+	netvsp_signal(ch, lcore, wanted);
 }
