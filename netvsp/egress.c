@@ -134,9 +134,9 @@ static inline uint8_t *next_place(struct give *w, bool is_staged)
 	return NULL;
 }
 
-/* ---- The stage ------------------------------------------------------------------------------
+/* ---- The stage ------------------------------------------------------------------------------ */
 
- * The guest's core has the lines of a section, for it read them, and a store waits until its line has come. A core does
+/* The guest's core has the lines of a section, for it read them, and a store waits until its line has come. A core does
  * its stores in order and holds some sixty that wait, four short messages: so messages are put together in private memory,
  * and written by as few stores as there can be, that more lines are on their way at a time. Paired runs: 64-byte packets
  * take 10 % fewer cycles, and 25 % fewer with processors that are far from each other. Long ones do not, for they are copied
