@@ -98,10 +98,8 @@ static inline bool is_plain(const struct vsw_slot *s, const struct vsw_rxbuf *bu
 /* To one of its own addresses. */
 static inline bool is_wanted(const uint64_t mac[2], const struct vsw_slot *s)
 {
-	uint64_t dst;
+	const uint64_t dst = load64(vsw_hdr(&s->pkt)) & VSW_MAC_MASK;
 
-	memcpy(&dst, vsw_hdr(&s->pkt), sizeof(dst));
-	dst &= VSW_MAC_MASK;
 	return dst == mac[0] || dst == mac[1];
 }
 

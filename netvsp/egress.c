@@ -44,15 +44,23 @@ void netvsp_signal(struct netvsp_chan *ch, unsigned int lcore, bool wanted)
 
 /* ---- Writing one message ------------------------------------------------------------------- */
 
+/* RUN_MIN to RUN_MAX bytes. */
+static inline void copy_run(uint8_t *dst, const uint8_t *src, uint32_t n)
+{
+	rte_mov32(dst, src);
+	if (unlikely(n > 64))
+		rte_mov32(dst + 32, src + 32);
+	rte_mov32(dst + n - 32, src + n - 32);
+}
+
 /* Exact, so that no byte of another partition's frame is left behind in the guest's buffer: what a move of 16 bytes
  * would copy too much overlaps the one before. */
 static inline void copy_exact(uint8_t *dst, const uint8_t *src, uint32_t n)
 {
 	uint32_t i;
 
-	if (likely(n - 32 <= 32)) { /* small frames */
-		rte_mov32(dst, src);
-		rte_mov32(dst + n - 32, src + n - 32);
+	if (likely(n - RUN_MIN <= RUN_MAX - RUN_MIN)) {
+		copy_run(dst, src, n);
 		return;
 	}
 	if (unlikely(n < 16)) {
@@ -63,15 +71,6 @@ static inline void copy_exact(uint8_t *dst, const uint8_t *src, uint32_t n)
 		rte_mov16(dst + i, src + i);
 	if (i < n)
 		rte_mov16(dst + n - 16, src + n - 16);
-}
-
-/* Frames of RUN_MIN to RUN_MAX bytes. */
-static inline void copy_run(uint8_t *dst, const uint8_t *src, uint32_t n)
-{
-	rte_mov32(dst, src);
-	if (unlikely(n > 64))
-		rte_mov32(dst + 32, src + 32);
-	rte_mov32(dst + n - 32, src + n - 32);
 }
 
 /* @dst has room for the padded message and is contiguous. */
@@ -462,8 +461,7 @@ static uint16_t give_run(struct give *w, const uint16_t *idx, uint16_t n)
 		const struct vsw_slot *s = &w->v->slot[idx[i]];
 		const struct nethv_pkt *p = &s->pkt;
 		const uint8_t *from = vsw_hdr(p);
-		const uint32_t len = p->len,
-			       need = (HDR_LEN + len + MSG_ALIGN - 1) & ~(MSG_ALIGN - 1);
+		const uint32_t len = p->len, need = message_len(p, false, NULL);
 
 		if (unlikely(p->flags || p->hdr_len != len || len - RUN_MIN > RUN_MAX - RUN_MIN ||
 			     at + need > end || (load64(from) & own_mask) != own))

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/line.h"
+#include "base/load.h"
 #include "netvsp/priv.h"
 #include "vswitch/fdb.h"
 
@@ -70,14 +71,6 @@ static inline void put_pair(uint8_t *dst, size_t off, uint32_t lo, uint32_t hi)
 	uint64_t v = lo | (uint64_t)hi << 32;
 
 	memcpy(dst + off, &v, sizeof(v));
-}
-
-static inline uint64_t load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
 }
 
 #define AT(field) offsetof(struct rndis_packet, field)

@@ -9,6 +9,7 @@
 
 #include <rte_branch_prediction.h>
 
+#include "base/load.h"
 #include "vswitch/direct.h"
 #include "vswitch/priv.h"
 #include "vswitch/see/tap.h"
@@ -26,30 +27,6 @@ struct verdict {
 	uint16_t dst;
 	uint16_t tci;
 };
-
-static inline uint64_t load64(const void *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint32_t load32(const void *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint16_t load16(const void *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 static inline uint32_t pkt_tag(const struct nethv_pkt *p)
 {

@@ -112,11 +112,29 @@ static void one_run(uint32_t max)
 }
 
 /* Every size once, or every n-th where STEPS allows no more. */
-static void every_size(uint16_t mtu, uint32_t section)
+static void every_size(uint32_t max)
+{
+	const uint32_t steps = prng_steps(4 * max);
+	const uint32_t step = 4 * max / steps + (4 * max % steps != 0);
+	uint32_t len;
+
+	for (len = VSW_FRAME_MIN + prng_below(&rng, step); len <= max; len += step)
+		one_packet(len, max);
+	one_packet(max, max);
+}
+
+static void runs(uint32_t max)
+{
+	uint32_t i, steps = prng_steps(2000);
+
+	for (i = 0; i < steps; i++)
+		one_run(max);
+}
+
+/* With guests whose memory lies in each way, by stores of any width. */
+static void in_sections(uint16_t mtu, uint32_t section, void (*packets)(uint32_t max))
 {
 	const struct netvsp_nic_cfg cfg = {.mtu = mtu};
-	const uint32_t max = mtu + 18u, steps = prng_steps(4 * max);
-	uint32_t step = 4 * max / steps + (4 * max % steps != 0), len;
 	unsigned int how;
 
 	eal_up();
@@ -126,9 +144,7 @@ static void every_size(uint16_t mtu, uint32_t section)
 		nguest_up(&g, &cfg, &rng, how & 1, how & 2);
 		cr_assert_eq(g.bed.nic->st->section_size, section);
 		quiet = netvsp_quiet(g.bed.nic, 0);
-		for (len = VSW_FRAME_MIN + prng_below(&rng, step); len <= max; len += step)
-			one_packet(len, max);
-		one_packet(max, max);
+		packets(mtu + 18u);
 		nguest_check_empty(&g);
 		nguest_down(&g);
 	}
@@ -136,43 +152,25 @@ static void every_size(uint16_t mtu, uint32_t section)
 
 Test(netvsp_frames, arrive_byte_for_byte_in_sections_of_2048, .timeout = 200)
 {
-	every_size(1500, 2048);
+	in_sections(1500, 2048, every_size);
 }
 
 Test(netvsp_frames, arrive_byte_for_byte_in_sections_of_a_page, .timeout = 200)
 {
-	every_size(3900, 4096);
+	in_sections(3900, 4096, every_size);
 }
 
 Test(netvsp_frames, arrive_byte_for_byte_in_sections_of_three_pages, .timeout = 200)
 {
-	every_size(9000, 12288);
-}
-
-static void runs(uint16_t mtu)
-{
-	const struct netvsp_nic_cfg cfg = {.mtu = mtu};
-	unsigned int how, i, steps = prng_steps(2000);
-
-	eal_up();
-	prng_init(&rng);
-	for (how = 0; how < 4; how++) {
-		copy_use((enum copy_width)prng_below(&rng, COPY_64 + 1));
-		nguest_up(&g, &cfg, &rng, how & 1, how & 2);
-		quiet = netvsp_quiet(g.bed.nic, 0);
-		for (i = 0; i < steps; i++)
-			one_run(mtu + 18u);
-		nguest_check_empty(&g);
-		nguest_down(&g);
-	}
+	in_sections(9000, 12288, every_size);
 }
 
 Test(netvsp_frames, arrive_in_runs_of_short_ones, .timeout = 200)
 {
-	runs(1500);
+	in_sections(1500, 2048, runs);
 }
 
 Test(netvsp_frames, arrive_in_runs_that_are_more_than_the_stage_holds, .timeout = 200)
 {
-	runs(9000);
+	in_sections(9000, 12288, runs);
 }
