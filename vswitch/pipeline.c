@@ -7,6 +7,8 @@
  * of which all packets go to one port with one tag does no more than that for each packet. */
 #include <string.h>
 
+#include <emmintrin.h>
+
 #include <rte_branch_prediction.h>
 
 #include "base/load.h"
@@ -177,50 +179,83 @@ uint16_t vsw_admit(const struct vsw_vec *v, struct vsw_slot *s)
 	return vsw_is_rare(&s->pkt) ? judge_rare(v, s) : VSW_DROP_none;
 }
 
-/* What of two packets says that they take the same way. Bits that differ: 0 if they do. */
-static inline uint64_t differs_from(const struct nethv_pkt *a, const struct nethv_pkt *b)
-{
-	const uint64_t head = load64(vsw_hdr(a)) ^ load64(vsw_hdr(b));
-	const uint64_t tail = load64(vsw_hdr(a) + 8) ^ load64(vsw_hdr(b) + 8);
+/* What of packets says that they take the same way. */
+struct alike {
+	__m128i head; /* the first 16 bytes, of which 14 say it */
+	uint32_t flags, rare;
+};
 
+static inline void alike_read(struct alike *a, const struct nethv_pkt *p)
+{
 	_Static_assert(offsetof(struct nethv_pkt, vlan_tci) ==
 			       offsetof(struct nethv_pkt, flags) + 2,
 		       "flags and tag are read at once");
-	return head | tail << 16 | (load32(&a->flags) ^ load32(&b->flags));
+	a->head = _mm_loadu_si128((const __m128i *)(const void *)vsw_hdr(p));
+	a->flags = load32(&p->flags);
+	a->rare = p->drop_reason | (p->len - VSW_FRAME_MIN) >> 31;
+}
+
+/* Adds to @sum what differs between @p and @first. */
+static inline void alike_add(struct alike *sum, const struct alike *first,
+			     const struct nethv_pkt *p)
+{
+	struct alike a;
+
+	alike_read(&a, p);
+	sum->head = _mm_or_si128(sum->head, _mm_xor_si128(a.head, first->head));
+	sum->flags |= a.flags ^ first->flags;
+	sum->rare |= a.rare;
+}
+
+/* Whether nothing differs, and nothing is rare but what the first one's type may say. */
+static inline bool alike_is(const struct alike *sum)
+{
+	const int same = _mm_movemask_epi8(_mm_cmpeq_epi8(sum->head, _mm_setzero_si128()));
+
+	return (same & 0x3FFF) == 0x3FFF && !sum->flags && !sum->rare;
+}
+
+/* Whether all of the vector, which is not empty, take the way of the first one, and none is rare. Fills bytes and
+ * has_tags. */
+static inline bool are_alike(struct vsw_lcore *lc)
+{
+	const struct vsw_slot *slot = lc->vec.slot;
+	const struct nethv_pkt *first = &slot[0].pkt;
+	const uint16_t n = lc->vec.n;
+	struct alike one, sum = {.flags = 0};
+	uint64_t bytes = 0;
+	uint16_t i;
+
+	alike_read(&one, first);
+	alike_add(&sum, &one, &slot[n - 1].pkt);
+	if (vsw_is_rare(first) || !alike_is(&sum))
+		return false;
+	for (i = 0; i < n; i++) {
+		alike_add(&sum, &one, &slot[i].pkt);
+		bytes += slot[i].pkt.len;
+	}
+	lc->work.bytes = bytes;
+	lc->work.has_tags = first->flags & NETHV_PKT_VLAN;
+	return alike_is(&sum);
 }
 
 /* Most vectors are between two addresses: one look-up for all of them. False: nothing was done. */
 static bool look_up_alike(struct vsw_lcore *lc, const struct vsw_snap *sn,
 			  const struct vsw_port *src)
 {
-	const struct vsw_slot *slot = lc->vec.slot;
-	const struct nethv_pkt *first = &slot[0].pkt;
 	struct vsw_work *w = &lc->work;
 	const uint16_t n = lc->vec.n;
-	uint64_t bytes = 0, differs;
-	uint32_t rare = 0;
 	struct verdict m;
 	uint16_t i;
 
-	if (vsw_is_rare(first) || differs_from(&slot[n - 1].pkt, first))
-		return false;
-	for (i = 0, differs = 0; i < n; i++) {
-		const struct nethv_pkt *p = &slot[i].pkt;
-
-		differs |= differs_from(p, first);
-		rare |= p->drop_reason | (p->len - VSW_FRAME_MIN) >> 31;
-		bytes += p->len;
-	}
-	if (unlikely(differs || rare))
+	if (!are_alike(lc))
 		return false;
 	w->misses = 0;
-	verdict_renew(lc, sn, src, first, &m);
+	verdict_renew(lc, sn, src, &lc->vec.slot[0].pkt, &m);
 	for (i = 0; i < n; i++) {
 		w->dst[i] = m.dst;
 		w->tci[i] = m.tci;
 	}
-	w->bytes = bytes;
-	w->has_tags = first->flags & NETHV_PKT_VLAN;
 	w->is_uniform = m.dst < VSW_PORTS_MAX;
 	return true;
 }
@@ -288,6 +323,26 @@ static __attribute__((noinline)) bool is_for(struct vsw_lcore *lc, const struct 
 	return true;
 }
 
+/* False: they are to be looked at one by one. */
+static bool look_up_steered_alike(struct vsw_lcore *lc, const struct vsw_port *src,
+				  const struct vsw_port *to)
+{
+	struct vsw_work *w = &lc->work;
+	const uint16_t n = lc->vec.n;
+	struct verdict m;
+	uint16_t i;
+
+	if (!are_alike(lc))
+		return false;
+	verdict_read(&m, &lc->vec.slot[0].pkt);
+	if (!is_for(lc, src, to, &m))
+		return false;
+	for (i = 0; i < n; i++)
+		w->tci[i] = m.tci;
+	w->is_uniform = true;
+	return true;
+}
+
 /* The way of a vector that a NIC's filter, or our sorter, says is for one port, by that port's own address: no
  * look-up, and whole. It is believed only after the comparison that the look-up would begin with: a filter
  * may have been moved while frames lay in the queue. False: nothing was done. */
@@ -300,6 +355,8 @@ static bool look_up_steered(struct vsw_lcore *lc, const struct vsw_port *src,
 	uint16_t i, differs = 0, flags = 0;
 	uint64_t bytes = 0;
 
+	if (likely(v->n >= ALIKE_MIN) && look_up_steered_alike(lc, src, to))
+		return true;
 	for (i = 0; i < v->n; i++) {
 		const struct nethv_pkt *p = &v->slot[i].pkt;
 
