@@ -16,11 +16,9 @@
 /* Of the frame's first byte in the section: behind where the device put it when the switch took a tag off. */
 static inline uint32_t place_of(const struct vsw_slot *s)
 {
-	const struct vsw_direct *d = vsw_direct_of(s->mbuf);
-
 	if (s->data)
 		return (uint32_t)(s->data - (const uint8_t *)s->mbuf->buf_addr);
-	return d->frame_off + s->sg_off;
+	return s->mbuf->data_off + s->sg_off;
 }
 
 /* A frame in several mbufs, or with work left, is copied; so is what was moved so far that its head leaves the
@@ -50,7 +48,7 @@ static void write_in_place(const struct give *w, const struct vsw_slot *s, uint3
 
 	message_head(dst, s->pkt.len, head_len(is_tagged, px), at - start, len);
 	message_ppis(dst + HDR_LEN, &s->pkt, is_tagged, px);
-	if (unlikely(at != vsw_direct_of(s->mbuf)->frame_off))
+	if (unlikely(at != s->mbuf->data_off))
 		memcpy(sec + at, vsw_hdr(&s->pkt), s->pkt.hdr_len);
 }
 
@@ -92,25 +90,7 @@ static inline bool is_plain(const struct vsw_slot *s, const struct vsw_rxbuf *bu
 	const struct vsw_direct *d = vsw_direct_of(s->mbuf);
 
 	return !s->pkt.flags && s->pkt.len <= len_max && d->buf == buf && m->nb_segs == 1 &&
-	       s->data == (const uint8_t *)m->buf_addr + PLAIN_AT && d->frame_off == PLAIN_AT;
-}
-
-/* To one of its own addresses. */
-static inline bool is_wanted(const uint64_t mac[2], const struct vsw_slot *s)
-{
-	const uint64_t dst = load64(vsw_hdr(&s->pkt)) & VSW_MAC_MASK;
-
-	return dst == mac[0] || dst == mac[1];
-}
-
-/* Writes what stands in front of the frame; returns the message's length. */
-static inline uint32_t head_plain(const struct vsw_slot *s, uint8_t *sec)
-{
-	const uint32_t data_off = PLAIN_AT - PLAIN_HEAD;
-	const uint32_t len = (data_off + s->pkt.len + MSG_ALIGN - 1) & ~(MSG_ALIGN - 1);
-
-	message_head(sec + PLAIN_HEAD, s->pkt.len, HDR_LEN, data_off, len);
-	return len;
+	       s->data == (const uint8_t *)m->buf_addr + PLAIN_AT && m->data_off == PLAIN_AT;
 }
 
 /* What does not change within a burst. */
@@ -120,36 +100,65 @@ struct plain {
 	uint32_t len_max;
 };
 
-/* Into the packet under construction, which has room for @n of them. It is kept in registers meanwhile: link is where
- * the number of its next section goes. */
-static uint16_t packet_plain(struct give *w, const struct plain *p, const uint16_t *idx, uint16_t n)
+/* To one of its own addresses. */
+static inline bool is_wanted(const struct plain *p, const struct vsw_slot *s)
+{
+	const uint64_t dst = load64(vsw_hdr(&s->pkt)) & VSW_MAC_MASK;
+
+	return dst == p->mac[0] || dst == p->mac[1];
+}
+
+/* The message of a frame of @frame_len bytes, and what stands in its head; frames in a row tend to be as long. */
+struct plain_msg {
+	uint32_t frame_len;
+	uint32_t len;
+	uint64_t type_len, data;
+};
+
+static inline void plain_msg_make(struct plain_msg *g, uint32_t frame_len)
+{
+	const uint32_t data_off = PLAIN_AT - PLAIN_HEAD;
+
+	g->frame_len = frame_len;
+	g->len = (data_off + frame_len + MSG_ALIGN - 1) & ~(MSG_ALIGN - 1);
+	g->type_len = head_type_len(g->len);
+	g->data = head_data(data_off, frame_len);
+}
+
+/* Into the packet under construction, which has room for @n of them. What is the packet's is kept in registers
+ * meanwhile: link is where the number of its next section goes. */
+static uint16_t packet_plain(struct give *w, const struct plain *p, const struct vsw_slot *s,
+			     uint16_t n)
 {
 	const uint16_t relid = (uint16_t)w->ch->info->relid;
-	const uint32_t seq = w->seq, size = w->section_size;
+	const struct vsw_rxbuf *buf = p->buf;
+	const uint32_t size = w->section_size, len_max = p->len_max;
+	const uint64_t given = section_given(relid, w->seq);
 	struct netvsp_section *section = w->st->section;
-	const struct vsw_slot *slot = w->v->slot;
 	struct xfer *x = &w->x;
-	struct vmbus_xfer_range *range = &x->range[x->nr_ranges];
-	uint16_t *link = x->nr_ranges ? &section[w->cur].next : &x->head;
-	uint16_t owner = x->nr_ranges ? relid : relid | NETVSP_SEC_HEAD, i;
+	struct vmbus_xfer_range *range = &x->range[x->nr_ranges], *end = range + n;
+	uint16_t *link = x->nr_ranges ? &section[w->cur].next : &x->head, i;
+	struct plain_msg g = {.frame_len = 0};
 	uint32_t sec = w->cur;
 
-	for (i = 0; i < n; i++) {
-		const struct vsw_slot *s = &slot[idx[i]];
+	for (; range < end; range++, s++) {
 		struct rte_mbuf *m = s->mbuf;
-		uint32_t len;
 
-		if (!is_plain(s, p->buf, p->len_max) || !is_wanted(p->mac, s))
+		if (!is_plain(s, buf, len_max) || !is_wanted(p, s))
 			break;
 		sec = vsw_direct_of(m)->sec;
-		len = head_plain(s, m->buf_addr);
-		range[i] = (struct vmbus_xfer_range){len, sec * size + PLAIN_HEAD};
+		if (s->pkt.len != g.frame_len)
+			plain_msg_make(&g, s->pkt.len);
+		head_put((uint8_t *)m->buf_addr + PLAIN_HEAD, g.type_len, g.data, 0, 0);
+		*range = (struct vmbus_xfer_range){g.len, sec * size + PLAIN_HEAD};
 		*link = (uint16_t)sec;
 		link = &section[sec].next;
-		section_mark(&section[sec], owner, seq);
-		owner = relid;
+		section_mark(&section[sec], given);
 		vsw_direct_gone(m);
 	}
+	i = (uint16_t)(range - &x->range[x->nr_ranges]);
+	if (x->nr_ranges == 0 && i)
+		section[x->head].owner = relid | NETVSP_SEC_HEAD;
 	w->cur = (uint16_t)sec;
 	x->nr_ranges += i;
 	return i;
@@ -172,14 +181,14 @@ uint16_t netvsp_put_plain(struct give *w, const uint16_t *idx, uint16_t n, uint8
 	};
 	uint16_t done = 0, want, k;
 
-	if (w->g != nic->direct.g || w->hash ||
+	if (w->g != nic->direct.g || w->hash || idx[n - 1] - idx[0] != n - 1 || /* not in a row */
 	    !(w->filter & (NDIS_FILTER_DIRECTED | NDIS_FILTER_PROMISCUOUS)))
 		return 0;
 	do {
 		if (!packet_has_room(w))
 			break;
 		want = (uint16_t)RTE_MIN((uint32_t)(n - done), NETVSP_RANGES_MAX - w->x.nr_ranges);
-		k = packet_plain(w, &p, idx + done, want);
+		k = packet_plain(w, &p, &w->v->slot[idx[done]], want);
 		done += k;
 	} while (done < n && k == want);
 	memset(reason, VSW_DROP_none, done);

@@ -100,7 +100,7 @@ static inline __attribute__((always_inline)) void write_message(const struct vsw
 /* What pads a message of @len bytes in private memory, which goes to the guest with it. */
 static inline void pad_clear(uint8_t *at, uint32_t len)
 {
-	put_pair(at, len - MSG_ALIGN, 0, 0);
+	put_pair(at, len - MSG_ALIGN, 0);
 }
 
 /* A section over scattered pages: the message is put together in private memory first. */

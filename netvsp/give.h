@@ -66,35 +66,59 @@ struct give {
 
 /* ---- Heads of messages ---------------------------------------------------------------------- */
 
-static inline void put_pair(uint8_t *dst, size_t off, uint32_t lo, uint32_t hi)
+/* Two fields, the first one below. */
+static inline uint64_t pair(uint32_t lo, uint32_t hi)
 {
-	uint64_t v = lo | (uint64_t)hi << 32;
+	return lo | (uint64_t)hi << 32;
+}
 
-	memcpy(dst + off, &v, sizeof(v));
+static inline void put_pair(uint8_t *dst, size_t off, uint64_t pair)
+{
+	memcpy(dst + off, &pair, sizeof(pair));
 }
 
 #define AT(field) offsetof(struct rndis_packet, field)
 
-/* @head: with per-packet information, behind which the frame may not come at once. Written field by field, from
- * registers: a struct put together on the stack and copied is loaded across its own stores, which waits until all
- * stores before it, those to the guest's cache lines included, have been done. */
+/* The head of a message by its pairs of fields, from registers: a struct put together on the stack and copied is
+ * loaded across its own stores, which waits until all stores before it, those to the guest's cache lines included,
+ * have been done. */
+static inline void head_put(uint8_t *dst, uint64_t type_len, uint64_t data, uint32_t ppi_off,
+			    uint32_t ppi_len)
+{
+	const uint32_t none = 0;
+
+	put_pair(dst, AT(hdr), type_len);
+	put_pair(dst, AT(data_offset), data);
+	put_pair(dst, AT(oob_offset), 0);
+	put_pair(dst, AT(num_oob), pair(0, ppi_off));
+	put_pair(dst, AT(ppi_len), ppi_len);
+	memcpy(dst + AT(reserved), &none, sizeof(none));
+}
+
+static inline uint64_t head_type_len(uint32_t len)
+{
+	return pair(RNDIS_MSG_PACKET, len);
+}
+
+static inline uint64_t head_data(uint32_t data_off, uint32_t frame_len)
+{
+	return pair(data_off - RNDIS_REL, frame_len);
+}
+
+/* @head: with per-packet information, behind which the frame may not come at once. */
 static inline void message_head(uint8_t *dst, uint32_t frame_len, uint32_t head, uint32_t data_off,
 				uint32_t len)
 {
-	const uint32_t ppi_len = head - HDR_LEN, none = 0;
+	const uint32_t ppi_len = head - HDR_LEN;
 
-	put_pair(dst, AT(hdr), RNDIS_MSG_PACKET, len);
-	put_pair(dst, AT(data_offset), data_off - RNDIS_REL, frame_len);
-	put_pair(dst, AT(oob_offset), 0, 0);
-	put_pair(dst, AT(num_oob), 0, ppi_len ? HDR_LEN - RNDIS_REL : 0);
-	put_pair(dst, AT(ppi_len), ppi_len, 0);
-	memcpy(dst + AT(reserved), &none, sizeof(none));
+	head_put(dst, head_type_len(len), head_data(data_off, frame_len),
+		 ppi_len ? HDR_LEN - RNDIS_REL : 0, ppi_len);
 }
 
 static inline void put_ppi(uint8_t *dst, uint32_t type, uint32_t value)
 {
-	put_pair(dst, 0, NETVSP_PPI_SIZE, type);
-	put_pair(dst, 8, sizeof(struct rndis_ppi), value);
+	put_pair(dst, 0, pair(NETVSP_PPI_SIZE, type));
+	put_pair(dst, 8, pair(sizeof(struct rndis_ppi), value));
 }
 
 static inline void message_ppis(uint8_t *dst, const struct nethv_pkt *p, bool is_tagged,
@@ -134,13 +158,16 @@ void netvsp_stage_flush(struct give *w);
 /* egress.c, lcore.  Announces what the packet under construction has, and begins the next one. */
 void netvsp_xfer_close(struct give *w);
 
-/* Section @s is the guest's with the commit of @seq, the last one of its packet. */
-static inline void section_mark(struct netvsp_section *s, uint16_t owner, uint32_t seq)
+/* What says of a section that it is the guest's with the commit of @seq, the last one of its packet. */
+static inline uint64_t section_given(uint16_t owner, uint32_t seq)
 {
-	s->next = NETVSP_SEC_END;
-	s->owner = owner;
-	/* Last: under an old owner it could pass for committed after a restart. */
-	__atomic_store_n(&s->seq, seq, __ATOMIC_RELEASE);
+	return (uint64_t)NETVSP_SEC_END << 48 | (uint64_t)owner << 32 | seq;
+}
+
+/* In one store: with a new sequence under an old owner it could pass for committed after a restart. */
+static inline void section_mark(struct netvsp_section *s, uint64_t given)
+{
+	__atomic_store_n((uint64_t *)(void *)s, given, __ATOMIC_RELEASE);
 }
 
 /* Section @sec is the current one and the guest's with this delivery, chained to the packet under construction. */
@@ -154,7 +181,7 @@ static inline void section_use(struct give *w, uint16_t sec)
 	} else {
 		w->st->section[w->cur].next = sec;
 	}
-	section_mark(&w->st->section[sec], owner, w->seq);
+	section_mark(&w->st->section[sec], section_given(owner, w->seq));
 	w->cur = sec;
 }
 

@@ -54,10 +54,11 @@ enum netvsp_offload {
 
 /* Who holds a receive section. In the state memfd. */
 struct netvsp_section {
-	uint32_t seq;	/* 0: free; else of the commit that handed it out */
-	uint16_t owner; /* relid with NETVSP_SEC_* */
-	uint16_t next;	/* of the same packet, or NETVSP_SEC_END */
+	alignas(8) uint32_t seq; /* 0: free; else of the commit that handed it out */
+	uint16_t owner;		 /* relid with NETVSP_SEC_* */
+	uint16_t next;		 /* of the same packet, or NETVSP_SEC_END */
 };
+_Static_assert(sizeof(struct netvsp_section) == 8, "it is written by one store");
 
 /* What survives a restart of the switch, in the primary channel's device area. */
 struct netvsp_state {

@@ -43,23 +43,24 @@ static bool was_committed(const struct netvsp_nic *nic, const struct netvsp_sect
  * whole. Calls @push for each. The chain is host-written; its length is bounded all the same. */
 static void free_chain(struct netvsp_nic *nic, const struct vmbus_freed *f, bool push)
 {
-	uint32_t left = nic->st->nr_sections, id = f->section;
-	struct netvsp_section *head;
+	const uint32_t nr = nic->st->nr_sections;
+	struct netvsp_section *section = nic->st->section, *head, *s;
+	uint16_t *stack = nic->pool.stack;
+	uint32_t left = nr, id, nr_free = nic->pool.nr;
 
-	if (id >= nic->st->nr_sections || f->seq == 0 || nic->st->section[id].seq != f->seq)
+	if (f->section >= nr || f->seq == 0 || section[f->section].seq != f->seq)
 		return;
-	head = &nic->st->section[id];
-	for (id = head->next; id < nic->st->nr_sections && left-- > 0;) {
-		struct netvsp_section *s = &nic->st->section[id];
-
+	head = &section[f->section];
+	for (id = head->next; id < nr && left-- > 0; id = s->next) {
+		s = &section[id];
 		if (push && s->seq)
-			nic->pool.stack[nic->pool.nr++] = (uint16_t)id;
+			stack[nr_free++] = (uint16_t)id;
 		s->seq = 0;
-		id = s->next;
 	}
 	__atomic_store_n(&head->seq, 0, __ATOMIC_RELEASE);
 	if (push)
-		nic->pool.stack[nic->pool.nr++] = (uint16_t)f->section;
+		stack[nr_free++] = (uint16_t)f->section;
+	nic->pool.nr = nr_free;
 }
 
 /* Sections that the guest gave back in a burst that was committed, on any channel of the adapter. */
@@ -104,13 +105,15 @@ void netvsp_pool_recover(struct netvsp_nic *nic)
 uint32_t netvsp_pool_take(struct netvsp_nic *nic, uint16_t *sec, uint32_t n, uint32_t keep)
 {
 	struct netvsp_pool *p = &nic->pool;
+	const uint16_t *top;
 	uint32_t i;
 
 	rte_spinlock_lock(&p->lock);
 	if (n + keep > p->nr)
 		n = p->nr > keep ? p->nr - keep : 0;
-	for (i = 0; i < n; i++)
-		sec[i] = p->stack[--p->nr];
+	p->nr -= n;
+	for (top = &p->stack[p->nr + n], i = 0; i < n; i++)
+		sec[i] = *--top;
 	rte_spinlock_unlock(&p->lock);
 	return n;
 }

@@ -33,16 +33,19 @@
  * reserved as addresses of ours, where nothing of ours lies. */
 struct window {
 	const struct vsw_rxbuf *buf;
+	uint8_t *const *page;  /* buf's */
+	uint32_t section_size; /* buf's */
 	uint64_t iova;
 	uint64_t len;
 	uint32_t nr_pages; /* of a section */
 	uint32_t nr_refs;  /* it is the present one; heads that a descriptor reaches by it. ctl */
 };
 
-/* Behind each mbuf. */
+#define SEC_NONE UINT32_MAX
+
+/* Behind each mbuf. d.sec is a section that counts as lent, be it the guest's by now, or SEC_NONE. */
 struct head {
 	struct vsw_direct d; /* first: what everybody sees */
-	bool is_lent;	     /* it got a section, which is counted */
 	bool is_back;	     /* came back since stale_in was set. Atomic: lcore sets, ctl reads */
 	bool is_out;	     /* ctl: not in the pool */
 	/* ctl: its own bytes are mapped once more, at an address of that window. */
@@ -58,11 +61,13 @@ struct vmq_direct {
 	struct window *now;
 	/* The lcore. */
 	uint32_t nr_free;
+	uint32_t nr_ready;
 	uint32_t lent;	   /* sections that are not the backend's nor the guest's */
 	uint32_t nr_stale; /* heads under descriptors of an earlier window */
 	uint32_t nr_spare; /* taken, not yet under a head */
 	uint64_t sections, own;
 	struct rte_mbuf **free;
+	struct rte_mbuf *ready[BATCH]; /* go out next: with sections, counted as gone */
 	uint16_t spare[BATCH];
 	/* ctl */
 	struct vmq_direct_cfg cfg;
@@ -119,7 +124,7 @@ static void section_back(struct vmq_direct *d, struct rte_mbuf *m, struct back *
 	struct head *h = head_of(m);
 
 	back_add(d, b, h->d.buf, (uint16_t)h->d.sec);
-	h->is_lent = false;
+	h->d.sec = SEC_NONE;
 	vsw_direct_gone(m);
 }
 
@@ -138,13 +143,11 @@ static bool spare_fill(struct vmq_direct *d, const struct vsw_rxbuf *b)
 
 static inline void section_put(const struct window *w, struct rte_mbuf *m, uint32_t sec)
 {
-	const struct vsw_rxbuf *b = w->buf;
 	struct head *h = head_of(m);
-	uint8_t *at = b->page[(size_t)sec * w->nr_pages];
-	uint64_t iova = w->iova + (uint64_t)sec * b->section_size;
+	uint8_t *at = w->page[(size_t)sec * w->nr_pages];
+	uint64_t iova = w->iova + (uint64_t)sec * w->section_size;
 
-	h->is_lent = true;
-	h->d.buf = b;
+	h->d.buf = w->buf;
 	h->d.sec = sec;
 	m->buf_addr = at;
 	m->buf_iova = iova;
@@ -174,6 +177,37 @@ static void lend_all(struct vmq_direct *d, const struct window *w, struct rte_mb
 		count(&d->own, nr_own);
 }
 
+/* They are free ones like others, which may have kept their sections, too. */
+static void ready_forget(struct vmq_direct *d)
+{
+	memcpy(d->free + d->nr_free, d->ready, d->nr_ready * sizeof(*d->ready));
+	count(&d->sections, -(uint64_t)d->nr_ready);
+	count32(&d->nr_free, (int32_t)d->nr_ready);
+	count32(&d->nr_ready, -(int32_t)d->nr_ready);
+}
+
+/* Some get their sections together. False: there is none. */
+static bool ready_make(struct vmq_direct *d, const struct window *w)
+{
+	const struct window now = *w; /* in registers, whatever is written meanwhile */
+	const uint32_t most = RTE_MIN(d->nr_free, BATCH);
+	struct rte_mbuf **m = d->free + d->nr_free;
+	uint32_t i;
+
+	for (i = 0; i < most; i++) {
+		d->ready[i] = *--m;
+		if (head_of(*m)->d.buf)
+			continue; /* kept from before */
+		if (unlikely(!d->nr_spare) && !spare_fill(d, now.buf))
+			break;
+		section_put(&now, *m, d->spare[--d->nr_spare]);
+	}
+	count(&d->sections, i);
+	count32(&d->nr_free, -(int32_t)i);
+	count32(&d->nr_ready, (int32_t)i);
+	return i > 0;
+}
+
 /* Off, with sections still about: none goes out any more. */
 static void lend_none(struct vmq_direct *d, struct rte_mbuf **m, unsigned int n)
 {
@@ -189,6 +223,8 @@ static void lend_none(struct vmq_direct *d, struct rte_mbuf **m, unsigned int n)
 static __attribute__((noinline)) int dequeue_many(struct vmq_direct *d, const struct window *w,
 						  void **obj, unsigned int n)
 {
+	if (d->nr_ready)
+		ready_forget(d);
 	if (unlikely(n > d->nr_free))
 		return -ENOENT;
 	count32(&d->nr_free, -(int32_t)n);
@@ -200,10 +236,22 @@ static __attribute__((noinline)) int dequeue_many(struct vmq_direct *d, const st
 	return 0;
 }
 
-/* Whether one can go out with no more to do than to put a section under it that lies ready. */
-static inline bool is_easy(const struct vmq_direct *d, const struct window *w)
+static inline struct rte_mbuf *pop(struct rte_mbuf **stack, uint32_t *nr)
 {
-	return d->nr_free && (w ? d->nr_spare : !d->lent);
+	const uint32_t i = *nr - 1;
+
+	__atomic_store_n(nr, i, __ATOMIC_RELAXED);
+	return stack[i];
+}
+
+/* The first of some that are made ready. */
+static __attribute__((noinline)) int dequeue_next(struct vmq_direct *d, const struct window *w,
+						  void **obj)
+{
+	if (!ready_make(d, w))
+		return dequeue_many(d, w, obj, 1);
+	*obj = pop(d->ready, &d->nr_ready);
+	return 0;
 }
 
 /* Drivers ask for one at a time. */
@@ -212,18 +260,16 @@ static int dequeue(struct rte_mempool *mp, void **obj, unsigned int n)
 	struct vmq_direct *d = mp->pool_config;
 	const struct window *w =
 		__atomic_load_n(&d->now, __ATOMIC_ACQUIRE); /* pairs with publish() */
-	struct rte_mbuf *m;
 
-	if (unlikely(n != 1 || !is_easy(d, w)))
-		return dequeue_many(d, w, obj, n);
-	count32(&d->nr_free, -1);
-	m = d->free[d->nr_free];
-	*obj = m;
-	if (!w)
+	if (likely(n == 1 && w)) {
+		if (unlikely(!d->nr_ready))
+			return dequeue_next(d, w, obj);
+		*obj = pop(d->ready, &d->nr_ready);
 		return 0;
-	if (likely(!head_of(m)->d.buf)) /* else kept from before */
-		section_put(w, m, d->spare[--d->nr_spare]);
-	count(&d->sections, 1);
+	}
+	if (n != 1 || d->lent || !d->nr_free)
+		return dequeue_many(d, w, obj, n);
+	*obj = pop(d->free, &d->nr_free);
 	return 0;
 }
 
@@ -240,18 +286,27 @@ static void stale_back(struct vmq_direct *d, struct rte_mbuf *m)
 	__atomic_store_n(&h->is_back, true, __ATOMIC_RELEASE); /* pairs with sweep() */
 }
 
+static __attribute__((noinline)) void stale_back_all(struct vmq_direct *d,
+						     struct rte_mbuf *const *m, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (head_of(m[i])->d.stale_iova)
+			stale_back(d, m[i]);
+	}
+}
+
 /* Its section stays with it if the next refill may use it. True: it was handed out. */
 static inline bool take_back(struct vmq_direct *d, const struct window *w, struct rte_mbuf *m,
 			     struct back *b)
 {
 	struct head *h = head_of(m);
 
-	if (unlikely(h->d.stale_iova))
-		stale_back(d, m);
-	if (!h->is_lent)
+	if (h->d.sec == SEC_NONE)
 		return false;
 	if (likely(!h->d.buf)) { /* the guest's now */
-		h->is_lent = false;
+		h->d.sec = SEC_NONE;
 		return true;
 	}
 	if (unlikely(!w || h->d.buf != w->buf))
@@ -271,6 +326,8 @@ static int enqueue(struct rte_mempool *mp, void *const *obj, unsigned int n)
 	count32(&d->nr_free, (int32_t)n);
 	if (!w && !d->lent && !d->nr_stale)
 		return 0; /* all are as they were; while the pool is made, not even that */
+	if (unlikely(d->nr_stale))
+		stale_back_all(d, (struct rte_mbuf *const *)obj, n);
 	for (i = 0; i < n; i++)
 		nr_gone += take_back(d, w, obj[i], &b);
 	count32(&d->lent, -(int32_t)nr_gone);
@@ -291,7 +348,8 @@ static unsigned int get_count(const struct rte_mempool *mp)
 {
 	const struct vmq_direct *d = mp->pool_config;
 
-	return __atomic_load_n(&d->nr_free, __ATOMIC_RELAXED);
+	return __atomic_load_n(&d->nr_free, __ATOMIC_RELAXED) +
+	       __atomic_load_n(&d->nr_ready, __ATOMIC_RELAXED);
 }
 
 static const struct rte_mempool_ops pool_ops = {
@@ -336,7 +394,13 @@ static int window_create(struct window **out, const struct vsw_rxbuf *b)
 
 	if (!w)
 		return err_set(-ENOMEM, "no memory for direct receive");
-	*w = (struct window){.buf = b, .nr_pages = b->section_size / PAGE, .nr_refs = 1};
+	*w = (struct window){
+		.buf = b,
+		.page = b->page,
+		.section_size = b->section_size,
+		.nr_pages = b->section_size / PAGE,
+		.nr_refs = 1,
+	};
 	w->len = (uint64_t)b->nr_sections * b->section_size;
 	at = mmap(NULL, w->len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (at == MAP_FAILED) {
@@ -466,7 +530,7 @@ static void exchange(struct vmq_direct *d, struct window *w, struct rte_mbuf *m,
 	struct head *h = head_of(m);
 	rte_iova_t iova = m->buf_iova;
 
-	if (!h->is_lent || !h->d.buf)
+	if (!h->d.buf)
 		return;
 	if (h->stale_in) /* of a window before: it came back since the sweep, else it had no section */
 		stale_drop(d, h);
@@ -483,6 +547,7 @@ static void exchange_all(struct vmq_direct *d, struct window *w)
 	struct back b = {.n = 0};
 	uint32_t i;
 
+	ready_forget(d);
 	for (i = 0; i < d->nr_mbufs; i++)
 		head_of(d->mbuf[i])->is_out = true;
 	for (i = 0; i < d->nr_free; i++)
@@ -539,6 +604,7 @@ static void head_init(struct rte_mempool *mp, void *ctx, void *obj, unsigned int
 	memset(m, 0, sizeof(*m) + sizeof(*h));
 	m->priv_size = sizeof(*h);
 	h = head_of(m);
+	h->d.sec = SEC_NONE;
 	h->d.host_addr = (uint8_t *)d->host->addr + (size_t)i * d->cfg.buf_size;
 	h->d.host_iova = d->host->iova + (uint64_t)i * d->cfg.buf_size;
 	m->buf_addr = h->d.host_addr;

@@ -153,12 +153,11 @@ static bool piece_add(struct vsw_vec *v, struct vsw_slot *s, const uint8_t *at, 
 /* The bytes of one mbuf, by the pages of its section. */
 static bool pieces_add(struct vsw_vec *v, struct vsw_slot *s, struct rte_mbuf *m)
 {
-	struct vsw_direct *d = vsw_direct_of(m);
+	const struct vsw_direct *d = vsw_direct_of(m);
 	const struct vsw_rxbuf *b = d->buf;
 	uint32_t at = m->data_off, left = m->data_len, run;
 	uint8_t *const *page;
 
-	d->frame_off = at;
 	if (!b)
 		return piece_add(v, s, rte_pktmbuf_mtod(m, const uint8_t *), left);
 	if (at + left > b->section_size)
@@ -198,7 +197,6 @@ uint16_t vsw_direct_slot(struct vsw_vec *v, struct vsw_slot *s, struct rte_mbuf 
 	s->sg_first = (uint16_t)v->nr_sg;
 	s->sg_count = 0;
 	if (likely(is_in_first_page(m))) {
-		vsw_direct_of(m)->frame_off = m->data_off;
 		s->data = rte_pktmbuf_mtod(m, const uint8_t *);
 		return VSW_DROP_none;
 	}

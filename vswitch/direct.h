@@ -22,7 +22,6 @@ struct vsw_port;
 /* Where in a section the device writes: as much as mbufs keep free, and enough for an RNDIS header. */
 #define VSW_DIRECT_HEAD 128u
 _Static_assert(VSW_DIRECT_HEAD == RTE_PKTMBUF_HEADROOM, "PMDs write there");
-#define VSW_DIRECT_NONE UINT32_MAX
 /* So much of a section lies in a row for sure: what its mbuf has an address of. */
 #define VSW_DIRECT_ROOM 4096u
 
@@ -41,8 +40,7 @@ struct vsw_rxbuf {
 /* In the private area of each mbuf of a queue that may receive directly. */
 struct vsw_direct {
 	const struct vsw_rxbuf *buf; /* what it has a section of; NULL: it has its own bytes */
-	uint32_t sec;
-	uint32_t frame_off; /* of the frame in the section */
+	uint32_t sec; /* which one. The frame is in it where the mbuf's data_off says */
 	/* The user's: where its own bytes are. */
 	void *host_addr;
 	rte_iova_t host_iova;

@@ -7,6 +7,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
+#include "base/load.h"
 #include "vswitch/direct.h"
 #include "vswitch/offload.h"
 #include "vswitch/uplink_priv.h"
@@ -29,6 +30,8 @@ static bool slot_scatter(struct vsw_vec *v, struct vsw_slot *s, const struct rte
 	return true;
 }
 
+#define FLAGS_TAKEN (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+
 /* Only what the device says of itself is told to guests: a packet type it did not name is none. */
 static void take_checks(struct nethv_pkt *p, const struct rte_mbuf *m)
 {
@@ -44,6 +47,16 @@ static void take_checks(struct nethv_pkt *p, const struct rte_mbuf *m)
 	p->csum |= NETHV_CSUM_IP4;
 	if ((m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
 		p->csum |= NETHV_CSUM_IP4_OK;
+}
+
+static inline void take_flags(struct nethv_pkt *p, const struct rte_mbuf *m)
+{
+	if (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) {
+		p->flags = NETHV_PKT_VLAN;
+		p->vlan_tci = m->vlan_tci;
+	}
+	if (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		take_checks(p, m);
 }
 
 /* All of a frame, of whose mbufs some may have sections. False: too long, or in too many pieces. */
@@ -63,6 +76,7 @@ static __attribute__((noinline)) void slot_fill_odd(struct vsw_vec *v, struct vs
 	struct nethv_pkt *p = &s->pkt;
 
 	if (slot_place(v, s, m)) {
+		p->hdr_len = (uint16_t)RTE_MIN(p->len, VSW_SNAP_SIZE);
 		vsw_slot_copy_backing(v, s, 0, s->snap, p->hdr_len);
 		return;
 	}
@@ -72,15 +86,14 @@ static __attribute__((noinline)) void slot_fill_odd(struct vsw_vec *v, struct vs
 	s->sg_count = 0;
 }
 
-/* In one piece that can be read as far as bytes may be private. With sections the piece ends with a page. */
-static inline bool is_simple(const struct rte_mbuf *m, bool has_direct)
+/* In one piece that can be read as far as bytes may be private. Where there may be sections a piece ends with a page,
+ * which no buffer is shorter than. */
+static inline bool is_simple(const struct rte_mbuf *m, uint32_t len, uint32_t off, bool has_direct)
 {
-	const uint32_t end = m->data_off + VSW_SNAP_SIZE;
-
-	if (m->nb_segs != 1 || m->pkt_len > VSW_FRAME_MAX || end > m->buf_len)
-		return false;
-	return !has_direct ||
-	       (end <= VSW_DIRECT_ROOM && m->data_off + m->pkt_len <= VSW_DIRECT_ROOM);
+	if (has_direct)
+		return m->nb_segs == 1 && (uint64_t)off + len <= VSW_DIRECT_ROOM &&
+		       off <= VSW_DIRECT_ROOM - VSW_SNAP_SIZE;
+	return m->nb_segs == 1 && len <= VSW_FRAME_MAX && off + VSW_SNAP_SIZE <= m->buf_len;
 }
 
 /* Of bytes that may be private a fixed number is copied, which is less work: those in snap behind the private ones are
@@ -88,31 +101,30 @@ static inline bool is_simple(const struct rte_mbuf *m, bool has_direct)
 static inline __attribute__((always_inline)) void slot_fill(struct vsw_vec *v, struct vsw_slot *s,
 							    struct rte_mbuf *m, bool has_direct)
 {
+	const uint32_t len = m->pkt_len, off = m->data_off;
+	const uint8_t *data = (const uint8_t *)m->buf_addr + off;
 	struct nethv_pkt *p = &s->pkt;
 
 	p->hdr_off = VSW_SNAP_OFF;
-	p->len = m->pkt_len;
-	p->hdr_len = (uint16_t)RTE_MIN(p->len, VSW_SNAP_SIZE);
+	p->len = len;
 	p->flags = 0;
+	p->vlan_tci = 0;
 	p->drop_reason = VSW_DROP_none;
 	s->mbuf = m;
-	if (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) {
-		p->flags = NETHV_PKT_VLAN;
-		p->vlan_tci = m->vlan_tci;
-	}
-	if (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_GOOD)
-		take_checks(p, m);
-	if (unlikely(!is_simple(m, has_direct))) {
+	if (m->ol_flags & FLAGS_TAKEN)
+		take_flags(p, m);
+	if (unlikely(!is_simple(m, len, off, has_direct))) {
 		slot_fill_odd(v, s, m);
 		return;
 	}
-	s->data = rte_pktmbuf_mtod(m, const uint8_t *);
-	if (has_direct)
-		vsw_direct_of(m)->frame_off = m->data_off;
-	if (p->hdr_len <= VSW_SNAP_SIZE / 2)
-		memcpy(s->snap, s->data, VSW_SNAP_SIZE / 2);
-	else
-		memcpy(s->snap, s->data, VSW_SNAP_SIZE);
+	s->data = data;
+	if (len <= VSW_SNAP_SIZE / 2) {
+		p->hdr_len = (uint16_t)len;
+		memcpy(s->snap, data, VSW_SNAP_SIZE / 2);
+	} else {
+		p->hdr_len = len < VSW_SNAP_SIZE ? (uint16_t)len : VSW_SNAP_SIZE;
+		memcpy(s->snap, data, VSW_SNAP_SIZE);
+	}
 }
 
 static inline __attribute__((always_inline)) uint16_t slots_fill(struct vsw_vec *v,
@@ -151,11 +163,19 @@ uint16_t uplink_rx_steered(void *be, uint16_t q, struct vsw_vec *v)
 	return v->has_direct ? slots_fill(v, m, n, true) : slots_fill(v, m, n, false);
 }
 
-/* As it may go back to its pool: what rte_pktmbuf_free() would find nothing to do for. */
-static inline bool is_bare(const struct rte_mbuf *m)
+/* 0: it may go back to @pool as it is, for rte_pktmbuf_free() would find nothing to do. */
+static inline uint64_t is_odd(const struct rte_mbuf *m, const struct rte_mempool *pool)
 {
-	return (rte_mbuf_refcnt_read(m) == 1) & (m->nb_segs == 1) & !m->next &
-	       !(m->ol_flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL));
+	/* Of rearm_data: one reference, one segment. */
+	const uint64_t counts = (load64(&m->rearm_data) ^ 0x0000000100010000) & 0x0000FFFFFFFF0000;
+
+	_Static_assert(offsetof(struct rte_mbuf, refcnt) ==
+				       offsetof(struct rte_mbuf, rearm_data) + 2 &&
+			       offsetof(struct rte_mbuf, nb_segs) ==
+				       offsetof(struct rte_mbuf, rearm_data) + 4,
+		       "counts are read at once");
+	return ((uintptr_t)m->pool ^ (uintptr_t)pool) | (uintptr_t)m->next | counts |
+	       (m->ol_flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL));
 }
 
 /* Most are of one pool, and bare. */
@@ -163,16 +183,16 @@ void uplink_rx_done(void *be, uint16_t q, struct vsw_vec *v)
 {
 	struct rte_mbuf *m[VSW_VEC_SIZE];
 	struct rte_mempool *pool = v->slot[0].mbuf->pool;
-	bool are_bare = true;
+	uint64_t odd = 0;
 	uint16_t i;
 
 	(void)be;
 	(void)q;
 	for (i = 0; i < v->n; i++) {
 		m[i] = v->slot[i].mbuf;
-		are_bare &= (m[i]->pool == pool) & is_bare(m[i]);
+		odd |= is_odd(m[i], pool);
 	}
-	if (likely(are_bare))
+	if (likely(!odd))
 		rte_mempool_put_bulk(pool, (void **)m, v->n);
 	else
 		rte_pktmbuf_free_bulk(m, v->n);
