@@ -37,6 +37,16 @@ void mgmt_host_get(struct mgmt_host *out, const char *default_image)
 			out->cpus[i / 64] |= 1ull << (i % 64);
 }
 
+uint32_t mgmt_host_last_cpu(const struct mgmt_host *host)
+{
+	uint32_t last = 0;
+
+	for (uint32_t cpu = 0; cpu < 1024; cpu++)
+		if (host->cpus[cpu / 64] >> (cpu % 64) & 1)
+			last = cpu;
+	return last;
+}
+
 static int default_text(char **field, const char *value)
 {
 	if (*field)

@@ -142,7 +142,8 @@ struct mgmt_switch {
 	enum mgmt_huge hugepages;
 	uint32_t fdb_size;
 	uint32_t ageing_s;
-	struct mgmt_ext *exts; /* key "extensions" */
+	uint32_t *wake_latency_us; /* of the lcores' CPUs; NULL: the kernel decides */
+	struct mgmt_ext *exts;	   /* key "extensions" */
 	uint32_t exts_count;
 	struct mgmt_mirror *mirrors;
 	uint32_t mirrors_count;
@@ -170,6 +171,8 @@ struct mgmt_host {
 
 /* ctl.  This host; @default_image is borrowed. */
 void mgmt_host_get(struct mgmt_host *out, const char *default_image);
+/* any.  Where a poll lcore runs when the file names no CPU: the last one, away from CPU 0's interrupts. */
+uint32_t mgmt_host_last_cpu(const struct mgmt_host *host);
 
 /* ctl.  Loads, checks and completes. @label names the file in messages. 0, -EINVAL (a mistake in
  * the file: the text is "<label>:<line>: <key>: found ...; allowed: ..."), or -errno (text set).

@@ -91,6 +91,7 @@ int sup_create(struct sup **out, struct mgmt_cfg *cfg, const char *file)
 	sup->file = file;
 	sup->worker = workers;
 	sup->pause_ms = -1;
+	sup->wake.root = "";
 	sup->loop.epfd = sup->config_fd = sup->stats_fd = sup->link_fd = sup->control_fd =
 		sup->signal_fd = -1;
 	sup->control_src = (struct loop_src){-1, sup_control_accept, sup};
@@ -114,6 +115,7 @@ void sup_destroy(struct sup *sup)
 	for (uint32_t i = 0; i < sup->cfg->partitions_count; i++)
 		proc_fini(&sup->worker[i]);
 	proc_fini(&sup->sw);
+	wake_end(&sup->wake);
 	sup_vf_end(sup);
 	sup_ops_fini(sup);
 	sup_clients_fini(sup);
@@ -344,6 +346,7 @@ int sup_run(struct sup *sup)
 {
 	sup->started_ms = loop_now_ms();
 	sup->config_fd = mgmt_config_memfd(sup->cfg);
+	wake_sweep(sup->wake.root);
 	enter(sup, SUP_SWITCH_UP, START_MS);
 	if (sup->config_fd < 0 || sup_vf_begin(sup) || proc_start(&sup->sw))
 		sup_fail(sup, 1, "%s", err_text());

@@ -4,7 +4,7 @@
  *
  * Life: SUP_SWITCH_UP -> SUP_WORKERS_UP -> SUP_RUNNING -> SUP_STOP_WORKERS -> SUP_STOP_SWITCH ->
  * SUP_OVER. One thread; children die with it (PDEATHSIG), and all sockets and memory are
- * anonymous, so that nothing is left even after kill -9. */
+ * anonymous, so that nothing of them is left even after kill -9. */
 #pragma once
 
 #include <jansson.h>
@@ -17,6 +17,7 @@
 #include "mgmt/preflight.h"
 #include "mgmt/rpc.h"
 #include "mgmt/sup_vf.h"
+#include "mgmt/wake.h"
 
 #define SUP_CLIENTS_MAX 32u
 #define SUP_ASKS_MAX	32u
@@ -132,6 +133,7 @@ struct sup {
 	struct op op[SUP_OPS_MAX];
 	int64_t next_number;
 	struct sup_vf *vf; /* NULL: the configuration asks for no VF */
+	struct wake wake;  /* of the switch's CPUs, also while it is being restarted */
 
 	/* Restarts of the switch. */
 	unsigned int restarts;

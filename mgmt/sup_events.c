@@ -36,6 +36,21 @@ static void pause_over(struct sup *sup)
 		 (long long)sup->pause_ms);
 }
 
+/* The switch alone knows which CPUs it has, where the file names none. */
+static void limit_wake(struct sup *sup)
+{
+	const uint32_t *us = sup->cfg->sw.wake_latency_us;
+	const json_t *list = json_object_get(sup->sw.ready, "cpus");
+	uint32_t cpus[WAKE_CPUS_MAX];
+	unsigned int n = 0;
+
+	if (!us)
+		return;
+	for (; n < json_array_size(list) && n < WAKE_CPUS_MAX; n++)
+		cpus[n] = (uint32_t)json_integer_value(json_array_get(list, n));
+	wake_limit(&sup->wake, cpus, n, *us);
+}
+
 static void on_ready(struct proc *p, const struct rpc_msg *m)
 {
 	struct sup *sup = p->sup;
@@ -43,10 +58,12 @@ static void on_ready(struct proc *p, const struct rpc_msg *m)
 	json_decref(p->ready);
 	p->ready = json_incref(m->params);
 	p->state = PROC_RUNNING;
-	if (p->part)
+	if (p->part) {
 		sup_vf_worker_up(p);
-	else
+	} else {
+		limit_wake(sup);
 		sup_vf_switch_up(sup);
+	}
 	if (p == &sup->sw && sup->state == SUP_RUNNING) {
 		for (uint32_t i = 0; i < sup->cfg->partitions_count; i++)
 			if (proc_is_alive(&sup->worker[i])) {

@@ -59,7 +59,6 @@ int sw_eal_capture_log(void)
 	return rte_openlog_stream(f) ? err_set(-ENOMEM, "log stream") : 0;
 }
 
-/* Without lcores in the file: the last CPU that we may use, away from CPU 0's interrupts. */
 static void choose_cpus(struct sw *sw, const struct mgmt_host *host)
 {
 	const struct mgmt_switch *cfg = &sw->child.cfg->sw;
@@ -70,9 +69,7 @@ static void choose_cpus(struct sw *sw, const struct mgmt_host *host)
 	if (sw->nr_lcores)
 		return;
 	sw->nr_lcores = 1;
-	for (uint32_t cpu = 0; cpu < 1024; cpu++)
-		if (host->cpus[cpu / 64] >> (cpu % 64) & 1)
-			sw->cpu[0] = cpu;
+	sw->cpu[0] = mgmt_host_last_cpu(host);
 }
 
 /* "0@(0,1),1@1": the main lcore may run anywhere, each poll lcore has its CPU. */

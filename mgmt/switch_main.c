@@ -219,15 +219,18 @@ static int watch_all(struct sw *sw)
 
 static void say_ready(struct sw *sw)
 {
+	json_t *cpus = json_array();
 	char text[256];
 	size_t n;
 
 	n = snprintf(text, sizeof(text), "%u lcore%s on CPU", sw->nr_lcores,
 		     sw->nr_lcores == 1 ? "" : "s");
-	for (unsigned int i = 0; i < sw->nr_lcores; i++)
+	for (unsigned int i = 0; i < sw->nr_lcores; i++) {
 		n += snprintf(text + n, sizeof(text) - n, " %u", sw->cpu[i]);
+		json_array_append_new(cpus, json_integer(sw->cpu[i]));
+	}
 	snprintf(text + n, sizeof(text) - n, ", poll: %s", sw_poll_word(vsw_poll_mode(sw->vsw)));
-	child_say(&sw->child, "ready", json_pack("{s:s}", "text", text));
+	child_say(&sw->child, "ready", json_pack("{s:s, s:o}", "text", text, "cpus", cpus));
 }
 
 static int start(struct sw *sw, int stats_fd)

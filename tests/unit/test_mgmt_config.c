@@ -45,6 +45,12 @@ static const struct cfg_bad bad[] = {
 	{"switch:\n  memory: 0x100\n" PART, {"f.yaml:2: switch.memory:", "\"0x100\"", "64.."}},
 	{"switch:\n  memory:\n" PART, {"f.yaml:2: switch.memory:", "found nothing", "64.."}},
 	{"switch:\n  memory: 99999999999999999999\n" PART, {"f.yaml:2:", "99999", "MiB"}},
+	{"switch:\n  wake_latency_us: 10001\n" PART,
+	 {"f.yaml:2: switch.wake_latency_us:", "\"10001\"", "0..10000 (microseconds)"}},
+	{"switch:\n  wake_latency_us: n/a\n" PART,
+	 {"f.yaml:2: switch.wake_latency_us:", "\"n/a\"", "0..10000"}},
+	{"switch:\n  wake_latency_us: -1\n" PART,
+	 {"f.yaml:2: switch.wake_latency_us:", "\"-1\"", "0..10000"}},
 	{"switch:\n  hugepages: maybe\n" PART, {"f.yaml:2: switch.hugepages:", "auto, yes, no"}},
 	{"switch:\n  lcores: 1\n" PART, {"f.yaml:2: switch.lcores:", "found \"1\"", "a list of"}},
 	{"switch:\n  lcores: []\n" PART, {"f.yaml:2: switch.lcores:", "found 0 entries", "1..16"}},
@@ -167,6 +173,7 @@ Test(mgmt_config, fills_in_defaults)
 	cr_expect_eq(c->sw.lcores_count, 0);
 	cr_expect_eq(c->sw.fdb_size, 65536);
 	cr_expect_eq(c->sw.ageing_s, 300);
+	cr_expect_null(c->sw.wake_latency_us);
 	cr_expect_eq(c->uplinks_count, 0);
 	cr_assert_eq(c->partitions_count, 1);
 	cr_expect_str_eq(c->partitions[0].image, "/dev/null");
@@ -200,7 +207,7 @@ Test(mgmt_config, derives_addresses_that_differ_and_stay_the_same)
 static const char full[] =
 	"name: demo-1\nengine: ring3\n"
 	"switch: {lcores: [1, 2], poll: busy, memory: 512, hugepages: no, fdb_size: 1024,"
-	" ageing_s: 5}\n"
+	" ageing_s: 5, wake_latency_us: 20}\n"
 	"uplinks:\n"
 	"  - {name: left, devargs: \"net_tap0,iface=tapl\", netns: l, queues: 2, mtu: 9000,\n"
 	"     vlan: {mode: trunk, pvid: 7, allowed: [10, 20, 4094]}}\n"
@@ -223,6 +230,8 @@ static void expect_full(const struct mgmt_cfg *c)
 	cr_expect_eq(c->sw.poll, VSW_POLL_BUSY);
 	cr_expect_eq(c->sw.hugepages, MGMT_HUGE_NO);
 	cr_expect_eq(c->sw.ageing_s, 5);
+	cr_assert_not_null(c->sw.wake_latency_us);
+	cr_expect_eq(*c->sw.wake_latency_us, 20);
 	cr_expect_str_eq(c->uplinks[0].devargs, "net_tap0,iface=tapl");
 	cr_expect_str_eq(c->uplinks[0].netns, "l");
 	cr_expect_eq(c->uplinks[0].vlan.mode, VSW_VLAN_TRUNK);
@@ -254,6 +263,18 @@ Test(mgmt_config, reads_every_key)
 	cr_assert_eq(cfg_load(&c, full), 0, "%s", err_text());
 	expect_full(c);
 	mgmt_config_free(c);
+}
+
+/* Zero is a limit, and the strictest: not the same as none. */
+Test(mgmt_config, keeps_a_wake_latency_of_zero)
+{
+	struct mgmt_cfg *c;
+
+	cr_assert_eq(cfg_load(&c, "switch: {wake_latency_us: 0}\n" PART), 0, "%s", err_text());
+	cr_assert_not_null(c->sw.wake_latency_us);
+	cr_expect_eq(*c->sw.wake_latency_us, 0);
+	mgmt_config_free(c);
+	cfg_written_as_read("switch: {wake_latency_us: 0}\n" PART);
 }
 
 Test(mgmt_config, survives_the_trip_through_the_memfd)

@@ -44,6 +44,12 @@ Test(mgmt_diff, finds_nothing_where_nothing_differs)
 		     0);
 }
 
+/* No change at run time can name it, and the switch has nothing to do with it. */
+Test(mgmt_diff, finds_nothing_for_the_switch_in_a_wake_latency)
+{
+	cr_expect_eq(diff(P("{}"), "switch: {wake_latency_us: 0}\n" P("{}")), 0);
+}
+
 Test(mgmt_diff, adds_before_it_links_before_it_removes)
 {
 	cr_assert_eq(diff(P("{index: 0}, {index: 1}, {index: 3}"),

@@ -4,15 +4,19 @@
 #include "mgmt/sup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
 
 #include "base/err.h"
 #include "mgmt/control.h"
+#include "tests/support/scratch.h"
 
 static const struct mgmt_host host = {.cpus = {0xf}, .default_image = "/dev/null"};
 static struct sup *sup;
@@ -777,4 +781,81 @@ Test(mgmt_sup, sets_all_mirrors_at_once)
 	expect_error(3, RPC_BAD_PARAMS, "switch.mirrors[0].to: found \"p/1\"");
 	ask(4, "mirrors_set", "{}");
 	expect_error(4, RPC_BAD_PARAMS, "mirrors: a list");
+}
+
+/* The switch says that it has lcores on CPU @cpu. */
+static void switch_is_ready(int cpu)
+{
+	json_t *msg = rpc_notify("ready", json_pack("{s:s, s:[i]}", "text", "x", "cpus", cpu));
+	struct rpc_msg m = {.kind = RPC_NOTIFY,
+			    .root = msg,
+			    .method = "ready",
+			    .params = json_object_get(msg, "params")};
+
+	sup_on_message(&sup->sw, &m);
+	json_decref(msg);
+}
+
+#define LIMIT "sys/devices/system/cpu/cpu%d/power/pm_qos_resume_latency_us"
+
+/* A host of CPUs 0 and 1, neither of them limited. */
+static void make_cpus(const char *root)
+{
+	char path[256];
+
+	for (int cpu = 0; cpu < 2; cpu++) {
+		int fd, n = snprintf(path, sizeof(path), "%s/" LIMIT, root, cpu);
+
+		for (char *s = path + strlen(root) + 1; (s = strchr(s, '/')); *s++ = '/') {
+			*s = 0;
+			mkdir(path, 0700);
+		}
+		fd = open(path, O_WRONLY | O_CREAT, 0600);
+		cr_assert(n > 0 && fd >= 0, "%s", path);
+		cr_assert_eq(write(fd, "0\n", 2), 2);
+		close(fd);
+	}
+	snprintf(path, sizeof(path), "%s/run", root);
+	cr_assert_eq(mkdir(path, 0700), 0);
+}
+
+static void expect_limits(const char *root, const char *cpu0, const char *cpu1)
+{
+	const char *want[] = {cpu0, cpu1};
+	char path[256], got[16];
+
+	for (int cpu = 0; cpu < 2; cpu++) {
+		int fd;
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "%s/" LIMIT, root, cpu);
+		fd = open(path, O_RDONLY);
+		n = read(fd, got, sizeof(got) - 1);
+		close(fd);
+		got[n > 0 ? n : 0] = 0;
+		got[strcspn(got, "\n")] = 0;
+		cr_expect_str_eq(got, want[cpu], "CPU %d: %s, not %s", cpu, got, want[cpu]);
+	}
+}
+
+/* Also the file that names no CPU: the switch tells where its lcores are. */
+Test(mgmt_sup, limits_the_wake_latency_of_the_cpus_that_the_switch_has)
+{
+	char root[SCRATCH_PATH];
+
+	scratch_dir(root, "sup");
+	make_cpus(root);
+	sup->wake.root = root;
+	switch_is_ready(1);
+	expect_limits(root, "0", "0");
+	sup->cfg->sw.wake_latency_us = calloc(1, sizeof(uint32_t));
+	switch_is_ready(1);
+	expect_limits(root, "0", "n/a");
+	sup_on_death(&sup->sw, 9);
+	expect_limits(root, "0", "n/a");
+	switch_is_ready(0);
+	expect_limits(root, "n/a", "0");
+	wake_end(&sup->wake);
+	expect_limits(root, "0", "0");
+	scratch_remove(root);
 }
