@@ -35,6 +35,13 @@ static bool cpu_flags(const struct doctor *d, char *buf, size_t size)
 	return true;
 }
 
+bool doctor_has_flag(const struct doctor *d, const char *flag)
+{
+	char flags[8192];
+
+	return cpu_flags(d, flags, sizeof(flags)) && has_word(flags, flag);
+}
+
 static void check_cpu(struct doctor *d)
 {
 	char flags[8192];

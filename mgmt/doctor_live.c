@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 #include "hv/hv.h"
+#include "mgmt/cli.h"
+#include "mgmt/config.h"
+#include "mgmt/control.h"
 #include "mgmt/doctor.h"
 #include "mgmt/preflight.h"
 
@@ -100,6 +103,43 @@ static void check_netns(struct doctor *d)
 			   "entering a network namespace needs root (CAP_SYS_ADMIN)");
 }
 
+static void add_cpu(uint64_t cpus[DOCTOR_CPUS_MAX / 64], json_int_t cpu)
+{
+	if (cpu >= 0 && cpu < DOCTOR_CPUS_MAX)
+		cpus[cpu / 64] |= 1ull << (cpu % 64);
+}
+
+static void add_sleepers(uint64_t cpus[DOCTOR_CPUS_MAX / 64], json_t *status)
+{
+	json_t *lcore;
+	size_t i;
+
+	if (!strcmp(js(status, "switch.poll"), "busy"))
+		return;
+	json_array_foreach(jo(status, "switch.lcores"), i, lcore) add_cpu(cpus, ji(lcore, "cpu"));
+}
+
+/* Where lcores of running instances sleep; without any, where one would by default. */
+static void check_wakes(struct doctor *d)
+{
+	struct control_instance all[CONTROL_INSTANCES_MAX];
+	uint64_t cpus[DOCTOR_CPUS_MAX / 64] = {0};
+	unsigned int n = control_list(all);
+	struct mgmt_host host;
+	json_t *status;
+
+	mgmt_host_get(&host, "");
+	if (!n)
+		add_cpu(cpus, mgmt_host_last_cpu(&host));
+	for (unsigned int i = 0; i < n; i++) {
+		if (cli_status(all[i].name, &status))
+			continue;
+		add_sleepers(cpus, status);
+		json_decref(status);
+	}
+	doctor_look_at_wakes(d, cpus);
+}
+
 void doctor_look_at_rights(struct doctor *d)
 {
 	check_engine(d);
@@ -108,4 +148,5 @@ void doctor_look_at_rights(struct doctor *d)
 	check_memlock(d);
 	check_tap(d);
 	check_netns(d);
+	check_wakes(d);
 }

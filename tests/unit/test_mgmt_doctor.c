@@ -142,6 +142,99 @@ Test(mgmt_doctor, does_not_mind_a_host_that_shows_nothing)
 	expect("governor", DOCTOR_OK, "does not change");
 }
 
+#define CPU(n) "/sys/devices/system/cpu/cpu" #n
+
+static void put_driver(const char *name)
+{
+	put("/sys/devices/system/cpu/cpuidle/current_driver", name);
+}
+
+/* CPU 1 of bare metal: C6 takes long, C8 longer and is disabled. */
+static void put_deep_states(void)
+{
+	put("/proc/cpuinfo", CPUINFO("vmx"));
+	put_driver("intel_idle\n");
+	put(CPU(1) "/cpuidle/state0/latency", "0\n");
+	put(CPU(1) "/cpuidle/state0/name", "POLL\n");
+	put(CPU(1) "/cpuidle/state1/latency", "2\n");
+	put(CPU(1) "/cpuidle/state1/name", "C1\n");
+	put(CPU(1) "/cpuidle/state2/latency", "133\n");
+	put(CPU(1) "/cpuidle/state2/name", "C6\n");
+	put(CPU(1) "/cpuidle/state2/disable", "0\n");
+	put(CPU(1) "/cpuidle/state3/latency", "600\n");
+	put(CPU(1) "/cpuidle/state3/name", "C8\n");
+	put(CPU(1) "/cpuidle/state3/disable", "1\n");
+}
+
+/* Lcores sleep on CPUs @cpus, with that limit on CPU 1. */
+static void look_at_wakes(uint64_t cpus, const char *limit)
+{
+	uint64_t set[DOCTOR_CPUS_MAX / 64] = {cpus};
+
+	put(CPU(1) "/power/pm_qos_resume_latency_us", limit);
+	d.nr = 0;
+	doctor_look_at_wakes(&d, set);
+}
+
+Test(mgmt_doctor, advises_a_wake_latency_where_idle_states_are_deep)
+{
+	put_deep_states();
+	look_at_wakes(2, "0\n");
+	expect("wake-up", DOCTOR_WARN, "CPU 1 falls into C6 while its lcore sleeps");
+	cr_expect(strstr(d.finding[0].found, "133 us"));
+	cr_expect(strstr(d.finding[0].advice, "switch.wake_latency_us"));
+	cr_expect(strstr(d.finding[0].advice, "power"));
+	look_at_wakes(2, "200\n");
+	expect("wake-up", DOCTOR_WARN, "C6");
+}
+
+Test(mgmt_doctor, is_content_with_a_limit_or_shallow_states)
+{
+	put_deep_states();
+	look_at_wakes(2, "n/a\n");
+	expect("wake-up", DOCTOR_OK, "the 1 CPU where");
+	look_at_wakes(2, "100\n");
+	expect("wake-up", DOCTOR_OK, "the 1 CPU where");
+	look_at_wakes(4, "0\n"); /* CPU 2 shows no states */
+	expect("wake-up", DOCTOR_OK, "the 1 CPU where");
+	look_at_wakes(6, "5\n");
+	expect("wake-up", DOCTOR_OK, "the 2 CPUs where");
+}
+
+Test(mgmt_doctor, advises_a_wake_latency_on_virtual_processors)
+{
+	put("/proc/cpuinfo", CPUINFO("hypervisor"));
+	look_at_wakes(2, "0\n");
+	expect("wake-up", DOCTOR_WARN, "CPU 1 is virtual");
+	cr_expect(strstr(d.finding[0].advice, "host's CPU stays busy"));
+	look_at_wakes(2, "5\n");
+	expect("wake-up", DOCTOR_WARN, "CPU 1 is virtual");
+	look_at_wakes(2, "n/a\n");
+	expect("wake-up", DOCTOR_OK, "fast");
+	put("/proc/cpuinfo", "no such lines\n");
+	put_driver("haltpoll\n");
+	look_at_wakes(2, "0\n");
+	expect("wake-up", DOCTOR_WARN, "CPU 1 is virtual");
+}
+
+/* A guest with the processor's own states is like bare metal. */
+Test(mgmt_doctor, believes_the_states_of_a_guest_that_enters_them_itself)
+{
+	put_deep_states();
+	put("/proc/cpuinfo", CPUINFO("hypervisor"));
+	look_at_wakes(2, "0\n");
+	expect("wake-up", DOCTOR_WARN, "falls into C6");
+	look_at_wakes(2, "5\n");
+	expect("wake-up", DOCTOR_OK, "fast");
+}
+
+Test(mgmt_doctor, says_nothing_of_wakes_where_nobody_sleeps)
+{
+	put_deep_states();
+	look_at_wakes(0, "0\n");
+	cr_expect_eq(d.nr, 0);
+}
+
 Test(mgmt_doctor, cuts_what_is_too_long_and_takes_no_more_than_it_holds)
 {
 	char buf[8];
