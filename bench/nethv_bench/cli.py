@@ -35,8 +35,8 @@ class Options(argparse.Namespace):
         with tempfile.TemporaryDirectory(prefix="nethv-bench-") as work:
             return system.circle(self, work, frame, inflight)["value"]
 
-    def adaptive(self, system):
-        return Nethv(poll="adaptive")
+    def adaptive(self, system, wake_us=None):
+        return Nethv(poll="adaptive", wake_us=wake_us)
 
 
 def all_cases(o):
@@ -53,7 +53,7 @@ def all_cases(o):
              cases.micro_case("one32", "one message each, 32 in a burst", at_most=220.0),
              cases.micro_case("macs100k", "100,000 addresses", at_most=210.0), cases.guests_case()]
     made += [cases.one_case(), *through.through_cases(o)]
-    return made + [loads.idle_case(), pauses.swap_case()]
+    return made + [loads.idle_case(), loads.idle_case(wake_us=0), pauses.swap_case()]
 
 
 def named_cases(o, others):
@@ -89,8 +89,8 @@ def chosen(o):
 # A report takes less than 20 minutes, whatever the machine does meanwhile.
 REPORT_DEFAULTS = {"secs": 0.7, "warm": 0.3, "search_s": 8, "latency_ms": 300, "minutes": 19.5,
                    "systems": [s for s in [*SYSTEMS, *P2P] if s != "vhost split"]}  # testpmd's slower half
-REPORT = ("v2v/max/64", "v2v/max/1518", "v2v/pdr/64", "v2v/idle/64", "v2v/cycles-one/64", "one-core/cycles/agg32",
-          "one-core/cycles/one32", "one-core/cycles/macs100k", "one-core/cycles/guests64")
+REPORT = ("v2v/max/64", "v2v/max/1518", "v2v/pdr/64", "v2v/idle/64", "v2v/idle-quick/64", "v2v/cycles-one/64",
+          "one-core/cycles/agg32", "one-core/cycles/one32", "one-core/cycles/macs100k", "one-core/cycles/guests64")
 
 
 def say(line):

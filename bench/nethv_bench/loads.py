@@ -178,10 +178,12 @@ def soak_case(frame, systems):
     return case
 
 
-def idle_case(frame=64):
-    """The way of a frame that finds everybody asleep."""
+def idle_case(frame=64, wake_us=None):
+    """The way of a frame that finds everybody asleep, on a CPU that may take @wake_us to wake up (None: as it is)."""
     def measure(o, name, system, work):
-        with o.adaptive(system).load(o, work, frame) as g:
+        with o.adaptive(system, wake_us).load(o, work, frame) as g:
+            if wake_us is not None:
+                machine.check_wake_limit(o.core_a, wake_us)
             time.sleep(0.5)
             a = g.stats()
             got = g.trial(f"rate={IDLE_PPS} ms={IDLE_MS} both=0 size={frame}", IDLE_MS / 1e3)
@@ -191,8 +193,10 @@ def idle_case(frame=64):
         for la, lb in zip(a["switch"]["lcores"], b["switch"]["lcores"]):
             asleep += lb["tsc_asleep"] - la["tsc_asleep"]
             all_tsc += sum(lb[k] - la[k] for k in ("tsc_asleep", "tsc_idle", "tsc_busy"))
-        wake = machine.wake(o.core_a, o.core_b)
+        with machine.wake_limit(o.core_a, wake_us):
+            wake = machine.wake(o.core_a, o.core_b)
         return {"value": q["p90"], "quantiles": q,
                 "counters": {"asleep_share": asleep / max(all_tsc, 1), "wake_p50_us": wake["p50"], "wake_p90_us": wake["p90"]}}
-    return Case(f"v2v/idle/{frame}", "first frame after idle, p90", "latency", "us", "lower", ALONE, measure,
+    which, how = ("idle", "") if wake_us is None else ("idle-quick", f", wake_latency_us: {wake_us}")
+    return Case(f"v2v/{which}/{frame}", f"first frame after idle, p90{how}", "latency", "us", "lower", ALONE, measure,
                 frame=frame, direction="one", at_most=100.0)

@@ -111,21 +111,24 @@ def alone():
         yield
 
 
+def _write(path, text):
+    with open(path, "w") as f:
+        f.write(text)
+
+
 @contextlib.contextmanager
 def huge_pages(want):
     """Sees to enough huge pages of 2 MiB for everybody, and puts back what was there."""
     had = int(text_of(HUGE) or 0)
     if had < want:
-        with open(HUGE, "w") as f:
-            f.write(str(want))
+        _write(HUGE, str(want))
     got = int(text_of(HUGE) or 0)
     if got < want:
         print(f"bench: only {got} of {want} huge pages of 2 MiB could be had", file=sys.stderr)
     try:
         yield got
     finally:
-        with open(HUGE, "w") as f:
-            f.write(str(had))
+        _write(HUGE, str(had))
 
 
 def clocks(core_a, core_b):
@@ -136,6 +139,37 @@ def clocks(core_a, core_b):
 def wake(sleeping, waking):
     """How long the kernel takes to wake a thread on core @sleeping, us: {"p50", "p90", "max"}."""
     return json.loads(run(tool("clocks"), str(sleeping), str(waking), "wake", timeout=30))["wake_us"]
+
+
+def wake_limit_path(core):
+    return f"/sys/devices/system/cpu/cpu{core}/power/pm_qos_resume_latency_us"
+
+
+def wake_limit_word(us):
+    """The kernel's word: 0 would be no limit."""
+    return str(us) if us else "n/a"
+
+
+@contextlib.contextmanager
+def wake_limit(core, us):
+    """The core may take @us to wake up meanwhile; None: as it is. Puts back what was there."""
+    if us is None:
+        yield
+        return
+    path = wake_limit_path(core)
+    had = text_of(path)
+    _write(path, wake_limit_word(us))
+    try:
+        yield
+    finally:
+        _write(path, had)
+
+
+def check_wake_limit(core, us):
+    """That somebody else has set this limit."""
+    found = text_of(wake_limit_path(core))
+    if found != wake_limit_word(us):
+        raise Failure(f"core {core} may take {found or 'any time'} to wake up ({wake_limit_path(core)}), not {us} us")
 
 
 def steal():

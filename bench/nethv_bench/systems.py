@@ -23,7 +23,7 @@ from .process import Failure, Process
 CONFIG = """\
 name: {name}
 engine: {engine}
-switch: {{lcores: [{a}], poll: {poll}}}
+switch: {{lcores: [{a}], poll: {poll}{wake}}}
 partitions:
   - name: guest
     cpus: [{b}]
@@ -56,15 +56,16 @@ def all_run(stats):
 class Nethv:
     """Our switch, with VLANs and the guard against spoofed addresses on."""
 
-    def __init__(self, poll="busy", words=""):
+    def __init__(self, poll="busy", words="", wake_us=None):
         self.poll, self.words = poll, words  # of the guest's, besides
+        self.wake = "" if wake_us is None else f", wake_latency_us: {wake_us}"
 
     def config(self, o, name, frame, cmdline):
         nic = "channels: 1, vlan: {mode: access, pvid: 100}"
         if frame > STD_FRAME:
             nic += f", mtu: {JUMBO - 18}"
         return CONFIG.format(name=name, engine=o.engine, a=o.core_a, b=o.core_b, mac_a=MAC_A, mac_b=MAC_B, nic=nic,
-                             poll=self.poll, memory=128 if frame <= STD_FRAME else 256, cmdline=cmdline)
+                             poll=self.poll, wake=self.wake, memory=128 if frame <= STD_FRAME else 256, cmdline=cmdline)
 
     def instance(self, o, work, frame, cmdline):
         return started(o, work, lambda name: self.config(o, name, frame, cmdline))

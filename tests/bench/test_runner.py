@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """nethv_bench/runner.py and the cases with systems, clocks and machines that are made up: no process is started."""
+import contextlib
+import os
 import random
+import tempfile
 import types
 import unittest
 from unittest import mock
 
 import tap
-from nethv_bench import loads, machine, rfc2889, rfc9004, runner, search
+from nethv_bench import cli, loads, machine, rfc2889, rfc9004, runner, search, systems
 from nethv_bench.process import Failure
 
 STILL = {"add": [0.7, 0.7], "line_ns": 60.0}
@@ -242,6 +245,75 @@ class LoadCases(unittest.TestCase):
         self.assertEqual(len(ids), len(loads.SIZES) * len(loads.FLOWS) * len(loads.DIRECTIONS))
         for id in ("v2v/pdr/9018", "v2v/pdr/imix/1000000/one", "v2v/pdr/128/1000"):
             self.assertIn(id, ids)
+
+
+class Sleeper:
+    """A switch that sleeps nine tenths of the time, as a system and as the generator on it."""
+
+    def __init__(self, limit):
+        self.limit, self.looks = limit, 0
+
+    @contextlib.contextmanager
+    def load(self, o, work, frame):
+        with open(machine.wake_limit_path(o.core_a), "w") as f:
+            f.write(self.limit)
+        yield self
+        with open(machine.wake_limit_path(o.core_a), "w") as f:
+            f.write("100")
+
+    def stats(self):
+        self.looks += 1
+        return {"switch": {"lcores": [{"tsc_asleep": 90 * self.looks, "tsc_idle": 9 * self.looks, "tsc_busy": self.looks}]}}
+
+    def trial(self, order, secs):
+        return {f"lat_{p}_ns": 50000 for p in ("p50", "p90", "p99", "p99.9", "max")}
+
+
+class IdleCases(unittest.TestCase):
+    def idle(self, wake_us, limit):
+        """What is measured where the system sees to @limit, the core's limit while the kernel is measured, and afterwards."""
+        def wake(sleeping, waking):
+            with open(path) as f:
+                seen.append((sleeping, f.read()))
+            return {"p50": 20.0, "p90": 30.0, "max": 40.0}
+        seen = []
+        with tempfile.TemporaryDirectory() as root:
+            path = os.path.join(root, "limit")
+            o = types.SimpleNamespace(core_a=0, core_b=1, adaptive=lambda system, us: Sleeper(limit))
+            with mock.patch.object(machine, "wake_limit_path", lambda core: path), \
+                    mock.patch.object(machine, "wake", wake), mock.patch.object(loads.time, "sleep"):
+                got = loads.idle_case(wake_us=wake_us).measure(o, "nethv", None, root)
+            with open(path) as f:
+                return got, seen, f.read()
+
+    def test_a_frame_after_idle_is_beside_what_the_kernel_takes_as_it_is(self):
+        got, seen, after = self.idle(None, "0")
+        self.assertEqual(got["value"], 50.0)
+        self.assertEqual(got["counters"], {"asleep_share": 0.9, "wake_p50_us": 20.0, "wake_p90_us": 30.0})
+        self.assertEqual((seen, after), ([(0, "100")], "100"))
+
+    def test_with_a_limit_the_kernel_is_measured_under_the_same_on_the_same_core(self):
+        for us, word in ((0, "n/a"), (20, "20")):
+            _, seen, after = self.idle(us, word)
+            self.assertEqual((seen, after), ([(0, word)], "100"))
+
+    def test_a_switch_that_could_not_limit_its_core_is_no_figure(self):
+        with self.assertRaisesRegex(Failure, "core 0 may take 0 to wake up .* not 0 us"):
+            self.idle(0, "0")
+
+    def test_both_have_a_name_a_title_and_the_same_floor(self):
+        plain, quick = (loads.idle_case(wake_us=us).head for us in (None, 0))
+        self.assertEqual((plain["id"], quick["id"]), ("v2v/idle/64", "v2v/idle-quick/64"))
+        self.assertEqual(quick["title"], plain["title"] + ", wake_latency_us: 0")
+        self.assertEqual(plain["at_most"], quick["at_most"])
+        self.assertTrue({plain["id"], quick["id"]} <= set(cli.REPORT))
+
+    def test_the_configuration_has_the_key_when_it_is_asked_for(self):
+        o = types.SimpleNamespace(engine="auto", core_a=0, core_b=1)
+        told = [systems.Nethv(poll="adaptive", wake_us=us).config(o, "x", 64, "app=trial") for us in (None, 0, 5)]
+        self.assertIn("poll: adaptive}", told[0])
+        self.assertIn("poll: adaptive, wake_latency_us: 0}", told[1])
+        self.assertIn("poll: adaptive, wake_latency_us: 5}", told[2])
 
 
 class SoakCases(unittest.TestCase):
