@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How fast the two processors that a benchmark uses are right now, and how far from each other:
  *
- *	clocks CPU CPU [wake]
+ *	clocks CPU CPU [wake|stalls]
  *
  * One line of JSON: TSC cycles for an addition that waits for the one before (1.0 at the TSC's own clock; less when the
  * core runs faster) on each, and nanoseconds for a cache line to go from one to the other (half of a round trip of
  * compare-and-swap). Best of some slices: what another machine's load took away is not the processor's speed; "worst"
  * tells of that. wake: only how long it takes, in microseconds, until a thread that sleeps on the first one runs when
- * one on the second, which does not sleep, writes its eventfd: what no switch that sleeps can be faster than. */
+ * one on the second, which does not sleep, writes its eventfd: what no switch that sleeps can be faster than. stalls: only
+ * how long, in microseconds, a frame waits for two cores that poll and are away now and then, the switch's, which is the
+ * first one, and the guest's: what no switch that polls can be faster than. */
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -22,6 +24,7 @@
 
 #include <x86intrin.h>
 
+#include "bench/clocks.h"
 #include "bench/micro.h"
 
 #define SLICES 11
@@ -47,7 +50,7 @@ struct player {
 static uint32_t ball __attribute__((aligned(128)));
 static int nr_ready;
 
-static void run_on(int cpu)
+void clocks_run_on(int cpu)
 {
 	cpu_set_t set;
 
@@ -59,7 +62,7 @@ static void run_on(int cpu)
 	}
 }
 
-static double now_ns(void)
+double clocks_now_ns(void)
 {
 	struct timespec t;
 
@@ -83,7 +86,7 @@ static double adds(int cpu, double *worst)
 	double best = 1e9, t;
 	int i;
 
-	run_on(cpu);
+	clocks_run_on(cpu);
 	for (i = 0; i < SLICES; i++) {
 		t = add_slice();
 		best = t < best ? t : best;
@@ -99,19 +102,19 @@ static void *play(void *arg)
 	uint32_t want, i;
 	int slice;
 
-	run_on(p->cpu);
+	clocks_run_on(p->cpu);
 	__atomic_add_fetch(&nr_ready, 1, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(&nr_ready, __ATOMIC_SEQ_CST) < 2)
 		;
 	for (slice = 0; slice < SLICES; slice++) {
-		begun = now_ns();
+		begun = clocks_now_ns();
 		for (i = 0; i < TURNS; i++) {
 			do
 				want = p->from;
 			while (!__atomic_compare_exchange_n(&ball, &want, p->to, 0,
 							    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
 		}
-		t = (now_ns() - begun) / TURNS / 2;
+		t = (clocks_now_ns() - begun) / TURNS / 2;
 		best = t < best ? t : best;
 	}
 	p->from = (uint32_t)(best * 1000);
@@ -133,11 +136,11 @@ static void *sleep_on(void *arg)
 	uint64_t n;
 	int i;
 
-	run_on(s->cpu);
+	clocks_run_on(s->cpu);
 	for (i = 0; i < WAKES; i++) {
 		if (poll(&p, 1, -1) != 1)
 			exit(1);
-		now = now_ns();
+		now = clocks_now_ns();
 		if (read(s->fd, &n, sizeof(n)) != sizeof(n))
 			exit(1);
 		__atomic_store(&s->woken_ns, &now, __ATOMIC_RELEASE);
@@ -155,11 +158,11 @@ static int wakes(int sleeping, int waking)
 
 	if (s.fd < 0 || pthread_create(&t, NULL, sleep_on, &s))
 		return 1;
-	run_on(waking);
+	clocks_run_on(waking);
 	for (i = 0; i < WAKES; i++) {
-		for (begun = now_ns(); now_ns() < begun + NAP_NS;)
+		for (begun = clocks_now_ns(); clocks_now_ns() < begun + NAP_NS;)
 			;
-		begun = now_ns();
+		begun = clocks_now_ns();
 		if (write(s.fd, &one, sizeof(one)) != sizeof(one))
 			return 1;
 		do
@@ -175,21 +178,12 @@ static int wakes(int sleeping, int waking)
 	return 0;
 }
 
-int main(int argc, char **argv)
+static int speeds(int a, int b)
 {
-	bool only_wakes = argc == 4 && strcmp(argv[3], "wake") == 0;
-	int a = argc == 3 || only_wakes ? atoi(argv[1]) : -1;
-	int b = argc == 3 || only_wakes ? atoi(argv[2]) : -1;
 	struct player one = {a, 0, 1}, two = {b, 1, 0};
 	double add_a, add_b, worst = 0;
 	pthread_t t;
 
-	if (a < 0 || b < 0 || a == b) {
-		fprintf(stderr, "use: clocks CPU CPU [wake], two different ones\n");
-		return 2;
-	}
-	if (only_wakes)
-		return wakes(a, b);
 	add_a = adds(a, &worst);
 	add_b = adds(b, &worst);
 	if (pthread_create(&t, NULL, play, &one)) {
@@ -201,4 +195,21 @@ int main(int argc, char **argv)
 	printf("{\"add\": [%.4f, %.4f], \"add_worst\": %.4f, \"line_ns\": %.1f}\n", add_a, add_b,
 	       worst, (double)(one.from < two.from ? one.from : two.from) / 1000);
 	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int a = argc > 2 ? atoi(argv[1]) : -1, b = argc > 2 ? atoi(argv[2]) : -1;
+	const char *what = argc == 4 ? argv[3] : "";
+
+	if (a >= 0 && b >= 0 && a != b) {
+		if (argc == 3)
+			return speeds(a, b);
+		if (strcmp(what, "wake") == 0)
+			return wakes(a, b);
+		if (strcmp(what, "stalls") == 0)
+			return clocks_stalls(a, b);
+	}
+	fprintf(stderr, "use: clocks CPU CPU [wake|stalls], two different ones\n");
+	return 2;
 }
