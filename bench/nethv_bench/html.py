@@ -280,12 +280,21 @@ def _system_row(page, s, quantiles, has_ratio):
             (len(s["starts"]), "n"), *([ratio_cell(s.get("ratio"))] if has_ratio else [])]
 
 
+def _machine_row(case, quantiles, has_ratio):
+    """What the machine alone takes, beside the systems' quantiles."""
+    q = results.machine_of(case)
+    return [(words.MACHINE, "line soft"), "", "", *((words.number(q[k]) if k in q else "", "n soft") for k in quantiles),
+            *[""] * (1 + has_ratio)]
+
+
 def case_table(page, case, differs):
     quantiles = results.quantiles_in(case)
     has_ratio = any("ratio" in s for s in case["systems"])
     head = ["system", (case["unit"], "n"), ("95 % interval", "n"), *((q, "n") for q in quantiles),
             ("starts", "n"), *([("nethv is … better", "n")] if has_ratio else [])]
     rows = [_system_row(page, s, quantiles, has_ratio) for s in case["systems"]]
+    if results.machine_of(case):
+        rows.append(_machine_row(case, quantiles, has_ratio))
     lead = el("p", ", ".join(differs), cls="soft") if differs else None
     irregular = [el("p", told, cls="soft") for told in words.irregular(case)]
     return el("div", el("h3", words.capital(case["title"])), lead, table(head, rows), irregular, _seconds(page, case),
@@ -369,14 +378,14 @@ def _pairs(flat):
 
 def sample_table(page, case):
     """All starts of a case, in the order in which they were."""
-    columns = [("order", "n"), "system", (case["unit"], "n"), "quantiles", "clock", "counters",
+    columns = [("order", "n"), "system", (case["unit"], "n"), "quantiles", words.MACHINE, "clock", "counters",
                "trials: millions a second, lost"]
     rows = []
     for start, name in sorted(((start, s["system"]) for s in case["systems"] for start in s["starts"]),
                               key=lambda pair: pair[0]["order"]):
         further = {k: v for k, v in start.items() if k not in results.START_KEYS}
         rows.append([(start["order"], "n"), _name(page, name), (words.number(start["value"]), "n"),
-                     (_pairs(start.get("quantiles", {})), "line"), (_pairs(start.get("clock", {})), "line"),
+                     *((_pairs(start.get(k, {})), "line") for k in ("quantiles", "machine", "clock")),
                      _pairs({**further, **start.get("counters", {})}), (_trials(start), "trials")])
     used = [i for i in range(len(columns)) if i < 3 or any((r[i][0] if isinstance(r[i], tuple) else r[i])
                                                            for r in rows)]

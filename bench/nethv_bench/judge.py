@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a report shows and what it does not: the floors, and what cannot be concluded."""
 import collections
+import statistics
 
 from . import results, words
 
@@ -76,6 +77,13 @@ def _drifted(start):
     return any(a and b and abs(b / a - 1) > CLOCK_DRIFT for a, b in pairs)
 
 
+def _share_away(report):
+    """The part of the time in which one of the cores was away, where that was measured."""
+    counters = [start.get("counters", {}) for _, _, start in _starts(report)]
+    found = [c["share_away"] for c in counters if "share_away" in c]
+    return statistics.median(found) if found else 0
+
+
 def _of_run(report):
     if not report["is_complete"]:
         yield "The run was ended before its end: what it did not get to is not here."
@@ -97,6 +105,12 @@ def _of_figures(report):
     if few:
         yield (f"{words.plural(len(few), 'figure')} of fewer than {FEW_STARTS} starts: intervals of so few are "
                "a guess.")
+    away = _share_away(report)
+    if away >= 0.001:
+        yield (f"Of frames at a load {away * 100:.2f} % were due while a core was away: they waited for it, or for each other "
+               f"when all came at once afterwards; {'p99 and p99.9 are' if away >= 0.01 else 'p99.9 is'} of such frames. The "
+               "machine alone is the least that it makes frames wait for, measured after each start; it differs from second "
+               "to second.")
     drifted = sum(_drifted(start) for _, _, start in _starts(report))
     if drifted:
         yield (f"In {words.plural(drifted, 'start')} that are kept the clock changed by more than "

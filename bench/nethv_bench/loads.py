@@ -16,6 +16,7 @@ CEILING = 1.5           # of what comes through with a window, where a search be
 ALONE_A_MS = 200        # frames that travel alone, for a millisecond of other latencies
 SOAK_SHARE = 50         # of the PDR, percent
 SHOWN = 8               # seconds that a guest tells of at once
+TWO_CORES = ("v2v", "p2p")   # who sends receives, too; the switch is on the other core
 IDLE_PPS = 20           # slow enough for a switch to fall asleep between two frames
 IDLE_MS = 2000
 
@@ -133,6 +134,16 @@ def rows_of(g, got, seconds):
     return [{"sent": sent, "lost": sent - received, "max_us": ns / 1e3} for sent, received, ns in whole]
 
 
+def beside_machine(o, got):
+    """A start's figures, its latencies at a rate with what the same cores keep a frame waiting for when the system is gone.
+    A frame alone has none: it is not due at a random moment."""
+    m = machine.stalls(o.core_a, o.core_b)
+    waits = m.pop("stalls_us")
+    for share in SHARES:
+        got[f"at{share}"].update(machine=waits, counters=m)
+    return got
+
+
 def generator_alone(o, frame):
     """Mpps of both directions that the generator makes and checks with nothing between its ports: whatever is measured
     close to it is the generator."""
@@ -144,7 +155,8 @@ def load_case(frame, systems, flows=1, topology="v2v", direction="both"):
     """PDR, and from the same starts the NDR, latencies at parts of the PDR and that of a frame alone."""
     def measure(o, name, system, work):
         with system.load(o, work, largest(frame)) as g:
-            return Loads(o, g, frame, flows, direction).measure()
+            got = Loads(o, g, frame, flows, direction).measure()
+        return beside_machine(o, got) if topology in TWO_CORES else got
     way = "" if topology == "v2v" else f"{topology.upper()}, "
     one = direction == "one"
     name = (way + ("IMIX" if frame == "imix" else f"{frame} B") + (f", {flows} flows" if flows > 1 else "") +

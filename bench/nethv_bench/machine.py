@@ -172,6 +172,12 @@ def check_wake_limit(core, us):
         raise Failure(f"core {core} may take {found or 'any time'} to wake up ({wake_limit_path(core)}), not {us} us")
 
 
+def stalls(switch, guest):
+    """How long a frame waits for two cores that poll, because they are away now and then: {"stalls_us": {"p50", "p90", "p99",
+    "p99.9", "max"}, "share_away", "share_over_10us": [switch, guest], "stalls_a_second": [switch, guest], "watched_s"}."""
+    return json.loads(run(tool("clocks"), str(switch), str(guest), "stalls", timeout=30))
+
+
 def steal():
     """Time that other machines took from ours, s, since its start."""
     return int(first("/proc/stat", r"^cpu (?: *\d+ ){7} *(\d+)") or 0) / os.sysconf("SC_CLK_TCK")

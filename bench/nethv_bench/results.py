@@ -14,6 +14,7 @@ reference of its keys. What they cannot say:
   {"of": "MAC addresses", "value": 1024}.
 - A trial of a search has a `load` in frames/s (addresses/s where those are learned) and a `loss`, a part of 1.
 - `outcome` is how the search of a start ended; what is not "regular" is said beside the figure.
+- `machine` says of a latency what the same cores take without any system, beside its `quantiles`.
 - `rows` are the seconds of a long load: frames `sent` in it, how many of them were `lost`, the longest latency `max_us`.
 - A fact is a string, a number, yes or no, null where it is not known, or a list of such. A start may have
   further facts of its own.
@@ -197,6 +198,7 @@ START_KEYS = {
     "trials": _each(_trial),
     "histogram": _histogram,
     "quantiles": _table(_not_negative, QUANTILES),
+    "machine": _table(_not_negative, QUANTILES),
     "outcome": _text,
     "rows": _each(_object({"sent": _count, "lost": _number, "max_us": _not_negative})),
     "clock": _table(_fact),  # add_before, add_after: of each core, the time of an addition
@@ -351,7 +353,15 @@ def quantiles_in(case):
 
 def quantiles_of(system):
     """Each quantile's median over starts."""
-    starts = [start.get("quantiles", {}) for start in system["starts"]]
+    return _medians([start.get("quantiles", {}) for start in system["starts"]])
+
+
+def machine_of(case):
+    """The same of the machine alone, over the starts of all systems."""
+    return _medians([start.get("machine", {}) for s in case["systems"] for start in s["starts"]])
+
+
+def _medians(starts):
     found = {q: [s[q] for s in starts if q in s] for q in QUANTILES}
     return {q: statistics.median(values) for q, values in found.items() if values}
 

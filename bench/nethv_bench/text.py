@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A report for a terminal: aligned tables, at most 100 columns."""
+import itertools
 import textwrap
 
 from . import judge, results, words
@@ -72,25 +73,27 @@ def _verdicts(r):
     yield from table(["", "case", "against", "wanted", ">got", "95 % interval"], rows)
 
 
-def _system_row(s, quantiles):
+def _system_row(s):
     if not s["starts"]:
-        return ["-", "no start succeeded", "0", "", "", *("" for _ in quantiles)]
-    q, ratio = results.quantiles_of(s), s.get("ratio")
-    return [words.number(s["median"]), words.span(s), str(len(s["starts"])),
-            words.times(ratio["median"]) if ratio else "", words.span(ratio, words.times) if ratio else "",
-            *(words.number(q[k]) if k in q else "" for k in quantiles)]
+        return [s["system"], "-", "no start succeeded", "0", "", ""]
+    ratio = s.get("ratio")
+    return [s["system"], words.number(s["median"]), words.span(s), str(len(s["starts"])),
+            words.times(ratio["median"]) if ratio else "", words.span(ratio, words.times) if ratio else ""]
 
 
-def _case_rows(case, differs, quantiles):
-    """The title, and what else tells the case from others, runs down beside the systems."""
+def _quantile_rows(case, quantiles):
+    """Of each system, and of the machine alone where that is known."""
+    machine = results.machine_of(case)
+    found = [(s["system"], results.quantiles_of(s)) for s in case["systems"]]
+    for name, q in [*found, (words.MACHINE, machine)] if machine else found:
+        yield [name, *(words.number(q[k]) if k in q else "" for k in quantiles)]
+
+
+def _titled(case, differs, head, rows):
+    """Below @head. The title, and what else tells the case from others, runs down beside the rows."""
     beside = textwrap.wrap("; ".join([case["title"], *differs]), TITLE)
-    for i in range(max(len(beside), len(case["systems"]))):
-        title = beside[i] if i < len(beside) else ""
-        if i < len(case["systems"]):
-            s = case["systems"][i]
-            yield [title, s["system"], *_system_row(s, quantiles)]
-        else:
-            yield [title, *("" for _ in range(6 + len(quantiles)))]
+    for title, row in itertools.zip_longest(beside, rows):
+        yield [title or "", *(row or [""] * (len(head) - 1))]
 
 
 def _kind(r, kind):
@@ -98,18 +101,20 @@ def _kind(r, kind):
     cases = [c for c in r["cases"] if c["kind"] == kind]
     common, differs = words.shared(cases)
     quantiles = [q for q in results.QUANTILES if any(q in results.quantiles_in(c) for c in cases)]
-    rows = [row for case in cases for row in _case_rows(case, differs[case["id"]], quantiles)]
     yield from heading(words.KINDS[kind][0])
     yield from paragraph(f"{words.KINDS[kind][1]} {words.capital(', '.join(common))}{'.' if common else ''}")
     yield ""
-    yield from table(["case", "system", ">median", "95 % interval", ">starts", ">nethv is", "better"],
-                     [row[:7] for row in rows])
+    head = ["case", "system", ">median", "95 % interval", ">starts", ">nethv is", "better"]
+    yield from table(head, [row for c in cases
+                            for row in _titled(c, differs[c["id"]], head, map(_system_row, c["systems"]))])
     for case in cases:
         for told in words.irregular(case):
             yield from paragraph(f"{case['title']}, {told}", first="! ")
     if quantiles:
         yield ""
-        yield from table(["quantiles", "system", *(">" + q for q in quantiles)], [row[:2] + row[7:] for row in rows])
+        head = ["quantiles", "system", *(">" + q for q in quantiles)]
+        yield from table(head, [row for c in cases
+                                for row in _titled(c, differs[c["id"]], head, _quantile_rows(c, quantiles))])
 
 
 def _end(r):

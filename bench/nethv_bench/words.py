@@ -10,7 +10,8 @@ KINDS = {
     "ndr": ("Rate without loss", "The highest load at which no frame is lost (NDR), found by MLRsearch."),
     "pdr": ("Rate with little loss", "The highest load at which at most 0.5 % of the frames are lost (PDR), "
             "found by MLRsearch."),
-    "latency": ("Latency", "How long a frame takes, at the load that the case names; all frames of all starts."),
+    "latency": ("Latency", "How long a frame takes, at the load that the case names; all frames of all starts. The machine "
+                "alone: the least that cores which are away for moments make a frame wait for."),
     "b2b": ("Back to back", "The longest burst at full speed of which no frame is lost (RFC 9004). Clean at the maximum: no "
             "burst that was tried loses any, for its sender has to wait when there is no room."),
     "addresses": ("Addresses", "How many MAC addresses are learned so that no frame to any of them reaches a third port "
@@ -27,6 +28,7 @@ KINDS = {
 }
 UNITS = {"ns": "ns", "us": "us", "ms": "ms", "s": "s", "mhz": "MHz", "mib": "MiB", "bytes": "bytes"}  # of facts
 SPELT = ("cpu", "dpdk", "gcc", "ovs", "qemu", "smt", "tsc")  # letter by letter
+MACHINE = "the machine alone"
 BETTER = {"higher": "more is better", "lower": "less is better"}
 LETTERS = {"v2v": "partition to partition", "p2p": "wire to wire", "pvp": "wire, partition, wire",
            "pvvp": "wire, two partitions, wire"}

@@ -171,6 +171,8 @@ class Form(unittest.TestCase):
         self.refuses(f"{at}.trials[0].loss", change(trials=[{"load": 1}]))
         self.refuses(f"{at}.trials[0].loss", change(trials=[{"load": 1, "loss": 1.5}]))
         self.refuses(f"{at}.quantiles.p42", change(quantiles={"p42": 1}))
+        self.refuses(f"{at}.machine.p42", change(machine={"p42": 1}))
+        self.refuses(f"{at}.machine.p99", change(machine={"p99": -1}))
         self.refuses(f"{at}.clock.add", change(clock={"add": {}}))
         self.refuses(f"{at}.outcome", change(outcome={}))
         self.refuses(f"{at}.rows[0].lost", change(rows=[{"sent": 1, "max_us": 1}]))
@@ -237,6 +239,17 @@ class Judge(unittest.TestCase):
         for part in ("FIRST", "ended before", "virtual machine", "wire", "fewer than 6 starts", "RFC 2544"):
             self.assertIn(part, told)
         self.assertNotIn("RFC", " ".join(judge.limits(small(cases=[]))))
+
+    def test_cores_that_are_away_are_told_of(self):
+        def told(share):
+            report = made()
+            for start in [s for c in report["cases"] for system in c["systems"] for s in system["starts"] if "machine" in s]:
+                start["counters"]["share_away"] = share
+            return " ".join(judge.limits(report))
+        self.assertIn("Of frames at a load 2.50 % were due while a core was away", told(0.025))
+        self.assertIn("p99 and p99.9 are of such frames", told(0.01))
+        self.assertIn("; p99.9 is of such frames", told(0.009))
+        self.assertNotIn("was away", told(0.0009))
 
     def test_clock(self):
         def told(**clock):
@@ -398,6 +411,25 @@ class Page(unittest.TestCase):
         for case in self.report["cases"]:
             if case["kind"] != "b2b":
                 self.assertEqual(list(words.irregular(case)), [])
+
+    def test_the_machine_alone_is_beside_latencies_and_nothing_else(self):
+        rows = [r for r in re.findall(r"<tr>.*?</tr>", self.source) if words.MACHINE in r and "<th" not in r]
+        cases = [c for c in self.report["cases"] if results.machine_of(c)]
+        self.assertEqual(len(rows), len(cases))
+        for row, case in zip(rows, cases):
+            for value in results.machine_of(case).values():
+                self.assertIn(f">{words.number(value)}<", row)
+        told = [l for l in text.render(self.report).splitlines() if re.search(words.MACHINE + r" .*\d$", l)]
+        self.assertEqual([l.split()[-2] for l in told],
+                         [words.number(results.machine_of(c)["p99.9"]) for c in cases])
+        without = small()
+        self.assertNotIn(words.MACHINE, text.render(without) + page.render(without))
+
+    def test_the_machine_alone_is_over_all_starts_of_all_systems(self):
+        def system(*p99):
+            return {"system": "x", "starts": [{"machine": {"p99": v}} for v in p99]}
+        self.assertEqual(results.machine_of({"systems": [system(1, 9), system(3, 4, 5)]}), {"p99": 4})
+        self.assertEqual(results.machine_of({"systems": [{"system": "x", "starts": [{}]}]}), {})
 
     def test_all_zero(self):
         report = made(starts=2)

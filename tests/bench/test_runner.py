@@ -231,6 +231,29 @@ class LoadCases(unittest.TestCase):
         self.assertEqual(got["at0"]["value"], 1.0)
         self.assertEqual(got["at0"]["load_pps"], 3_000_000)
 
+    def test_the_machine_alone_is_measured_when_the_system_is_gone(self):
+        told = {"stalls_us": {"p50": 0, "p99": 12.5}, "share_over_10us": [0.01, 0.02], "watched_s": 0.5}
+        alive = []
+
+        class System:
+            @contextlib.contextmanager
+            def load(self, o, work, frame):
+                alive.append(self)
+                yield FakeGenerator(3_000_000)
+                alive.pop()
+
+        def stalls(switch, guest):
+            self.assertEqual((switch, guest, alive), (0, 1, []))
+            return dict(told)
+        with mock.patch.object(machine, "stalls", stalls):
+            for topology, has in (("v2v", True), ("p2p", True), ("pvp", False)):
+                case = loads.load_case(64, {"nethv": System()}, topology=topology)
+                got = case.measure(load_options(core_a=0, core_b=1), "nethv", case.systems["nethv"], "")
+                for share in loads.SHARES:
+                    self.assertEqual(got[f"at{share}"].get("machine"), told["stalls_us"] if has else None)
+                self.assertEqual("watched_s" in got["at10"].get("counters", {}), has)
+                self.assertNotIn("machine", got["at0"])
+
     def test_damaged_frames_are_no_figure(self):
         with self.assertRaisesRegex(Failure, "1 frames damaged"):
             self.measure(FakeGenerator(1_000_000, corrupted=1))
