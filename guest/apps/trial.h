@@ -77,6 +77,7 @@ struct trial {
 	struct trial_cfg cfg;
 	uint8_t kind[TRIAL_SIZES]; /* which of the templates */
 	enum trial_state state;
+	unsigned int nr_behind;	 /* rounds in a row that only received */
 	uint64_t start_tsc;	 /* of the announcing, then of the load */
 	uint64_t start_stamp;	 /* of the load, by the clock that stamps */
 	uint64_t next_tsc;	 /* when the state ends at the latest */

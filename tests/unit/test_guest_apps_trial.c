@@ -26,6 +26,7 @@ static struct way {
 static struct {
 	unsigned int lose_each, double_each, swap_each, damage_each, flood_each; /* 0: never */
 	unsigned int room; /* frames in the queue at most */
+	bool is_deaf;	   /* nothing is received */
 	unsigned int nr, nr_lost, nr_doubled, nr_swapped, nr_damaged, nr_flooded;
 } wire;
 
@@ -37,7 +38,7 @@ static unsigned int side_rx(void *ctx, struct trial_frame *f, unsigned int max)
 	struct way *w = ctx;
 	unsigned int n;
 
-	for (n = 0; n < max && w->tail != w->head; n++, w->tail++)
+	for (n = 0; n < max && !wire.is_deaf && w->tail != w->head; n++, w->tail++)
 		f[n] = (struct trial_frame){w->queue[w->tail % QUEUE].data,
 					    w->queue[w->tail % QUEUE].len};
 	return n;
@@ -224,6 +225,57 @@ Test(trial, the_longest_time_without_a_frame_is_known)
 	}
 	cr_assert_geq(t.gap, 300 * ROUND);
 	cr_assert_leq(t.gap, 302 * ROUND);
+}
+
+/* Polls once. Whether a side had a whole burst waiting, and whether something was sent all the same. */
+static void poll_behind(bool *is_behind, bool *has_sent)
+{
+	const uint64_t sent = t.way[0].sent + t.way[1].sent;
+
+	*is_behind =
+		to[0].head - to[0].tail >= TRIAL_BURST || to[1].head - to[1].tail >= TRIAL_BURST;
+	trial_poll(&t, tsc);
+	tsc += ROUND;
+	*has_sent = t.way[0].sent + t.way[1].sent != sent;
+}
+
+/* The receiver was away for @deaf rounds of 5 frames each way. Rounds until no burst waits any more; *@sending: in how
+ * many of them something was sent. */
+static unsigned int catch_up(const char *order, unsigned int deaf, unsigned int *sending)
+{
+	struct trial_cfg cfg = cfg_of(order);
+	bool is_behind, has_sent;
+	unsigned int n;
+
+	trial_begin(&t, &cfg, tsc);
+	while (t.way[0].sent < 100)
+		poll_behind(&is_behind, &has_sent);
+	wire.is_deaf = true;
+	while (deaf--)
+		poll_behind(&is_behind, &has_sent);
+	wire.is_deaf = false;
+	for (n = 0, *sending = 0;; n++) {
+		poll_behind(&is_behind, &has_sent);
+		if (!is_behind)
+			return n;
+		*sending += has_sent;
+	}
+}
+
+Test(trial, with_a_rate_what_waits_is_received_before_more_is_sent)
+{
+	unsigned int sending;
+
+	cr_assert_eq(catch_up("rate=500000 ms=100", 100, &sending), 500 / TRIAL_BURST);
+	cr_expect_eq(sending, 0);
+}
+
+Test(trial, who_never_catches_up_sends_all_the_same)
+{
+	unsigned int sending, n = catch_up("rate=500000 ms=100", 300, &sending);
+
+	cr_expect_geq(n, 1500 / TRIAL_BURST);
+	cr_expect_eq(sending, n / 16);
 }
 
 Test(trial, a_window_is_never_exceeded)
