@@ -21,7 +21,7 @@ from datetime import datetime, timezone
 
 from . import (ab, cases, compare, html, images, lacking, loads, machine, pauses, plot, results, rfc2889, rfc9004,
                runner, search, text, through, words)
-from .process import NETHV, Failure, end_all
+from .process import NETHV, Failure, end_all, stand_aside
 from .systems import JUMBO, P2P, SYSTEMS, Nethv
 
 LOADED = ["nethv", "ovs-dpdk packed", "vhost packed"]
@@ -291,6 +291,7 @@ def main():
             find_cores(o)
             if o.verb != "list":
                 check(o)
+                stand_aside(o.core_b)
         return o.fn(o)
     except (Failure, results.Wrong, plot.NoGnuplot) as e:
         print(f"nethv bench: {e}", file=sys.stderr)

@@ -14,15 +14,27 @@ class Failure(Exception):
     """A start that gave no figure; the text says why."""
 
 
+def stand_aside(core):
+    """The benchmark itself, and what it asks systems with, runs on that core only. Systems run where they like."""
+    Process.may = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+
+
 class Process:
     alive = []
+    may = None # the CPUs of those to come; None: ours
 
     def __init__(self, argv, log, stdin=False, env=None):
         self.log = log
         self.out = open(log, "wb")
         self.p = subprocess.Popen(argv, stdin=subprocess.PIPE if stdin else subprocess.DEVNULL, stdout=self.out,
-                                  stderr=subprocess.STDOUT, env=env)
+                                  stderr=subprocess.STDOUT, env=env, preexec_fn=self.spread)
         Process.alive.append(self)
+
+    @staticmethod
+    def spread():
+        if Process.may:
+            os.sched_setaffinity(0, Process.may)
 
     def say(self, line):
         try:
