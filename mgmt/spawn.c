@@ -34,6 +34,8 @@ static void child(const struct spawn *s, pid_t parent)
 	}
 	for (unsigned int i = 0; i < s->nr_fds; i++)
 		fcntl(s->fds[i], F_SETFD, 0);
+	if (s->may)
+		sched_setaffinity(0, sizeof(*s->may), s->may);
 	execv(s->path, s->argv);
 	fprintf(stderr, "nethv: cannot execute %s: %s\n", s->path, strerror(errno));
 	_exit(127);

@@ -2,6 +2,7 @@
 /* Starts a child program that dies with us, with a few inherited fds. */
 #pragma once
 
+#include <sched.h>
 #include <sys/types.h>
 
 #define SPAWN_FDS_MAX 8u
@@ -11,6 +12,7 @@ struct spawn {
 	char *const *argv;	/* ends with NULL */
 	int fds[SPAWN_FDS_MAX]; /* stay open in the child under the same numbers */
 	unsigned int nr_fds;
+	const cpu_set_t *may; /* where it may run; NULL: where we may */
 };
 
 /* ctl, the main thread only (the child gets SIGKILL when the forking thread ends).  0 and *@pid and

@@ -58,6 +58,8 @@ static int open_all(struct sup *sup)
 {
 	int rc = loop_init(&sup->loop);
 
+	if (!rc && sched_getaffinity(0, sizeof(sup->may), &sup->may))
+		rc = err_sys(-errno, "sched_getaffinity");
 	if (!rc)
 		rc = take_signals(sup);
 	if (!rc)

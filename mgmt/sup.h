@@ -8,6 +8,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -134,6 +135,7 @@ struct sup {
 	int64_t next_number;
 	struct sup_vf *vf; /* NULL: the configuration asks for no VF */
 	struct wake wake;  /* of the switch's CPUs, also while it is being restarted */
+	cpu_set_t may;	   /* where we were started to run, and our children are */
 
 	/* Restarts of the switch. */
 	unsigned int restarts;

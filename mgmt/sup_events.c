@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "mgmt/aside.h"
 
 #define QUICK_MS	 500 /* a switch that lived shorter, or was not taken up yet, died quickly */
 #define QUICK_DEATHS_MAX 8u
@@ -37,18 +38,18 @@ static void pause_over(struct sup *sup)
 }
 
 /* The switch alone knows which CPUs it has, where the file names none. */
-static void limit_wake(struct sup *sup)
+static void leave_lcores(struct sup *sup)
 {
 	const uint32_t *us = sup->cfg->sw.wake_latency_us;
 	const json_t *list = json_object_get(sup->sw.ready, "cpus");
 	uint32_t cpus[WAKE_CPUS_MAX];
 	unsigned int n = 0;
 
-	if (!us)
-		return;
 	for (; n < json_array_size(list) && n < WAKE_CPUS_MAX; n++)
 		cpus[n] = (uint32_t)json_integer_value(json_array_get(list, n));
-	wake_limit(&sup->wake, cpus, n, *us);
+	aside_go(&sup->may, cpus, n);
+	if (us)
+		wake_limit(&sup->wake, cpus, n, *us);
 }
 
 static void on_ready(struct proc *p, const struct rpc_msg *m)
@@ -61,7 +62,7 @@ static void on_ready(struct proc *p, const struct rpc_msg *m)
 	if (p->part) {
 		sup_vf_worker_up(p);
 	} else {
-		limit_wake(sup);
+		leave_lcores(sup);
 		sup_vf_switch_up(sup);
 	}
 	if (p == &sup->sw && sup->state == SUP_RUNNING) {

@@ -76,6 +76,7 @@ static int spawn_with(struct proc *p, int their_end)
 		.argv = p->part ? wk_argv : sw_argv,
 		.fds = {sup->config_fd, their_end, sup->link_fd, sup->stats_fd},
 		.nr_fds = p->part ? 2 : 4,
+		.may = &sup->may,
 	};
 	int rc = mgmt_path_find(p->part ? MGMT_FILE_WORKER : MGMT_FILE_SWITCH, path);
 

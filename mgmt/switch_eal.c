@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "mgmt/aside.h"
 
 #define ARGS_MAX 24
 
@@ -72,13 +73,18 @@ static void choose_cpus(struct sw *sw, const struct mgmt_host *host)
 	sw->cpu[0] = mgmt_host_last_cpu(host);
 }
 
-/* "0@(0,1),1@1": the main lcore may run anywhere, each poll lcore has its CPU. */
-static void lcores_text(const struct sw *sw, const struct mgmt_host *host, char *buf, size_t size)
+/* "0@(0,2),1@1": the main lcore, and with it the threads that DPDK makes for itself, may run anywhere else, each
+ * poll lcore has its CPU. */
+static void lcores_text(const struct sw *sw, char *buf, size_t size)
 {
 	size_t n = snprintf(buf, size, "0@(");
+	cpu_set_t set;
 
-	for (uint32_t cpu = 0; cpu < 1024 && n < size; cpu++)
-		if (host->cpus[cpu / 64] >> (cpu % 64) & 1)
+	CPU_ZERO(&set);
+	sched_getaffinity(0, sizeof(set), &set);
+	set = aside_of(&set, sw->cpu, sw->nr_lcores);
+	for (uint32_t cpu = 0; cpu < CPU_SETSIZE && n < size; cpu++)
+		if (CPU_ISSET(cpu, &set))
 			n += snprintf(buf + n, size - n, "%s%u", buf[n - 1] == '(' ? "" : ",", cpu);
 	n += snprintf(buf + n, size - n, ")");
 	for (unsigned int i = 0; i < sw->nr_lcores && n < size; i++)
@@ -108,7 +114,7 @@ int sw_eal_start(struct sw *sw)
 
 	mgmt_host_get(&host, "");
 	choose_cpus(sw, &host);
-	lcores_text(sw, &host, lcores, sizeof(lcores));
+	lcores_text(sw, lcores, sizeof(lcores));
 	snprintf(mem, sizeof(mem), "%u", cfg->sw.memory);
 	argv[n++] = "nethv-switch";
 	argv[n++] = "--lcores";
