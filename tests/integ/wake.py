@@ -88,10 +88,10 @@ def test_switch_killed():
 
 
 def kill_manager(inst):
-    pids = [inst.stats()["switch"]["pid"]]
+    """Until its name is free: the switch has the socket for partitions, too, until the last of its threads has ended."""
     inst.p.kill()
     inst.p.wait()
-    nv.wait_until("the switch to end, too", lambda: not any(nv.is_alive(p) for p in pids))
+    nv.wait_until("the name to be free", lambda: not nv.sockets(inst.name))
 
 
 def test_manager_killed(next_one, during):
