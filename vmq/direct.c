@@ -196,11 +196,8 @@ static bool ready_make(struct vmq_direct *d, const struct window *w)
 
 	for (i = 0; i < most; i++) {
 		d->ready[i] = *--m;
-		if (head_of(*m)->d.buf)
-			continue; /* kept from before */
-		if (unlikely(!d->nr_spare) && !spare_fill(d, now.buf))
+		if (!lend(d, &now, *m))
 			break;
-		section_put(&now, *m, d->spare[--d->nr_spare]);
 	}
 	count(&d->sections, i);
 	count32(&d->nr_free, -(int32_t)i);
