@@ -4,7 +4,6 @@
 switch, too. Partitions may run wherever we may."""
 import glob
 import os
-import signal
 
 import nv
 
@@ -46,9 +45,7 @@ def main():
     with nv.Instance(config()) as inst:
         inst.wait_running()
         check(inst, "at first")
-        os.kill(inst.switch_pid(), signal.SIGKILL)
-        nv.wait_until("the restart", lambda: (s := inst.json("stats")) and s["switch"]["restarts"] == 1
-                      and s["switch"]["state"] == "running")
+        inst.kill_switch()
         check(inst, "after a restart")
         assert inst.stop() == 0
     print(f"CPU {CPU} is the lcore's alone")

@@ -149,6 +149,13 @@ class Instance:
     def switch_pid(self):
         return self.stats()["switch"]["pid"]
 
+    def kill_switch(self, n=1):
+        """kill -9; the statistics once restart @n has its totals again."""
+        os.kill(self.switch_pid(), signal.SIGKILL)
+        return wait_until(f"restart {n}", lambda: next(
+            (s for s in [self.json("stats")] if s and s["switch"]["restarts"] == n
+             and s["switch"]["state"] == "running" and "totals" in s["switch"]), None))
+
     def stop(self):
         """SIGINT and a clean end; returns the exit status."""
         self.p.send_signal(signal.SIGINT)

@@ -4,7 +4,6 @@
 what was there before is back afterwards: after a stop, a failed start, and the start after a kill -9 of `nethv run`."""
 import contextlib
 import os
-import signal
 
 import nv
 
@@ -79,9 +78,7 @@ def test_stop(earlier):
 def test_switch_killed():
     set_limit("100")
     with started(config()) as inst:
-        os.kill(inst.switch_pid(), signal.SIGKILL)
-        nv.wait_until("the restart", lambda: (s := inst.json("stats")) and s["switch"]["restarts"] == 1
-                      and s["switch"]["state"] == "running")
+        inst.kill_switch()
         expect("n/a", "with a restarted switch")
         assert inst.stop() == 0
     expect_put_back("100", "after a stop with a restarted switch")
